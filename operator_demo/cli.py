@@ -1,0 +1,97 @@
+"""The command line. Commands are imported when they are called, so that `--help` and `audit list` start at once."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from operator_demo.errors import Exit, OperatorError
+
+_COMMANDS = {
+    # name: (module, attribute, one line for --help, shown)
+    "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
+    "prepare": ("prepare", "prepare", "Pull and build beforehand all that a talk needs.", True),
+    "status": ("status", "status", "Say what runs on the engine.", True),
+    "down": ("down", "down", "Take a demo down and leave nothing behind.", True),
+    "audit": ("audit", "audit", "Read every step of what the agent did.", True),
+    "tickets": ("tickets", "tickets", "Read the tickets that the monitor opened.", True),
+    "subjects": ("subjects", "subjects", "List the systems that can be shown.", True),
+    "scenarios": ("subjects", "scenarios", "List the faults that can be shown on a subject.", True),
+    "doctor": ("doctor", "doctor", "Check this machine before a talk.", True),
+    "ctl": ("ctl", "ctl", "", False),
+    "monitor": ("inside", "monitor", "", False),
+    "workload": ("inside", "workload", "", False),
+    "agent": ("inside", "agent", "", False),
+}
+
+
+class LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, (_, _, _, shown) in _COMMANDS.items() if shown]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"operator_demo.commands.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Without importing the commands themselves."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text, shown) in _COMMANDS.items() if shown])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from operator_demo.version import describe
+
+        click.echo(describe())
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--host", metavar="URL", envvar="OPERATOR_HOST",
+              help="The Docker engine, as DOCKER_HOST; default: as the docker CLI would choose.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Show version and commit.")
+@click.pass_context
+def cli(ctx: click.Context, host: str | None) -> None:
+    """Show, live, how an AI operator keeps a real distributed system alive.
+
+    \b
+    Exit status: 0 as expected and verified, 1 not, 2 usage, 3 environment,
+    129 hung up, 130 interrupted, 143 terminated.
+    """
+    ctx.obj = host
+
+
+def main() -> Any:
+    try:
+        status = cli(standalone_mode=False)
+    except OperatorError as e:
+        _complain(e.message, e.hint)
+        status = e.exit_status
+    except click.exceptions.NoArgsIsHelpError as e:
+        click.echo(e.format_message(), err=True)
+        status = Exit.USAGE
+    except click.UsageError as e:
+        e.show()
+        status = Exit.USAGE
+    except click.ClickException as e:
+        e.show()
+        status = Exit.ENVIRONMENT
+    except (click.Abort, KeyboardInterrupt):
+        status = Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = Exit.OK
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(message: str, hint: str) -> None:
+    click.echo(f"operator-demo: {message}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)

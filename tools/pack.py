@@ -1,0 +1,100 @@
+"""Pack the single file: `pack.py OUTPUT SITE_PACKAGES [SITE_PACKAGES_OF_ANOTHER_MACHINE ...]`.
+
+Each tree was installed by pip for one machine. The first goes in whole; of the others only the compiled modules, whose
+names carry the machine. Every file is checked against its wheel's RECORD first, because start-up hooks of a build
+machine have been seen to write into such trees. Nothing is imported from them.
+"""
+
+import base64
+import csv
+import hashlib
+import shutil
+import sys
+from datetime import UTC, datetime
+from os import environ
+from pathlib import Path
+
+from shiv import builder
+from shiv.bootstrap.environment import Environment
+from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT
+
+SHEBANG = "/usr/bin/env -S python3 -IS"
+LARGEST = 16_000_000  # bytes
+# Compiled modules travel for the agent's container alone. PyYAML works without its own, and has no wheel without it.
+COMPILED = ("pydantic_core/", "jiter/")
+DROPPED = ("yaml/_yaml",)
+SCRIPTS = "../../bin/"  # in a RECORD: console scripts, which pip puts into bin/ of its target
+
+
+def main() -> None:
+    output, whole, *others = (Path(argument) for argument in sys.argv[1:])
+    for tree in (whole, *others):
+        check_against_records(tree)
+        for compiled in tree.rglob("*.so"):
+            if str(compiled.relative_to(tree)).startswith(DROPPED):
+                compiled.unlink()
+    for tree in others:
+        for compiled in tree.rglob("*.so"):
+            shutil.copy(compiled, whole / compiled.relative_to(tree))
+    # Console scripts name the build's own Python; nobody starts them from inside.
+    shutil.rmtree(whole / "bin", ignore_errors=True)
+    for record in whole.glob("*.dist-info/RECORD"):
+        kept = [line for line in record.read_text(encoding="utf-8").splitlines() if not line.startswith(SCRIPTS)]
+        record.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+    names = [str(path.relative_to(whole)) for path in sorted(whole.rglob("*")) if path.is_file()]
+    for name in names:
+        if name.endswith(".pth"):
+            sys.exit(f"pack: {name} would have to be run at start; a packed library must not need that")
+        if name.endswith((".so", ".pyd", ".dylib")) and not name.startswith(COMPILED):
+            sys.exit(f"pack: {name} is compiled, and not one that the agent's container needs")
+
+    start = (whole / "operator_demo/_bootstrap.py").read_text(encoding="utf-8")
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode() + b"\0" + hashlib.sha256((whole / name).read_bytes()).digest())
+    # shiv writes a __main__.py of its own; ours goes straight to the unpacked packages.
+    builder.MAIN_TEMPLATE = start.replace("@BUILD_ID@", digest.hexdigest()).replace("{", "{{").replace("}", "}}")
+    built = datetime.fromtimestamp(int(environ["SOURCE_DATE_EPOCH"]), UTC)
+    builder.create_archive(
+        [whole],
+        target=output,
+        interpreter=SHEBANG,
+        main="operator_demo.cli:main",
+        env=Environment(
+            built_at=built.strftime(BUILD_AT_TIMESTAMP_FORMAT),
+            build_id=digest.hexdigest(),
+            entry_point="operator_demo.cli:main",
+            shiv_version="",
+            reproducible=True,
+        ),
+    )
+    size = output.stat().st_size
+    if size > LARGEST:
+        sys.exit(f"pack: {output} has {size} bytes, more than {LARGEST}")
+
+
+def check_against_records(tree: Path) -> None:
+    """Exit unless the tree holds exactly the files of its RECORDs, with their hashes."""
+    known = set()
+    for record in tree.glob("*.dist-info/RECORD"):
+        with record.open(newline="", encoding="utf-8") as rows:
+            for name, expected, _ in csv.reader(rows):
+                path = (tree / name).resolve()
+                if name.startswith(SCRIPTS):
+                    continue
+                known.add(path)
+                algorithm, _, wanted = expected.partition("=")
+                if not path.is_file() or (algorithm and wanted != checksum(path, algorithm)):
+                    sys.exit(f"pack: {name} is not as its wheel's RECORD says")
+    for path in tree.rglob("*"):
+        if path.is_file() and path.resolve() not in known and path.parent != tree / "bin":
+            sys.exit(f"pack: {path.relative_to(tree)} is in no wheel's RECORD")
+
+
+def checksum(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, path.read_bytes()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+main()
