@@ -1,0 +1,137 @@
+"""The life of a ticket: who may move it from which state to which.
+
+    open -> acknowledged -> verifying -> resolved | acknowledged again (once) | escalated
+    open -> cleared (it healed with nobody holding it)
+
+Every move reads the state and says the event in one transaction, so of two movers one wins. A claim is a lease: it is
+renewed by the session that holds it, and a ticket whose lease ran out may be claimed by the next.
+"""
+
+import json
+import time
+from typing import Any
+
+from operator_demo.errors import OperatorError
+from operator_demo.events import new_id
+from operator_demo.store import Recorder, Row, Store
+
+LEASE = 30.0  # seconds
+MAX_RETURNS = 1
+OPEN_STATES = ("open", "acknowledged", "verifying")
+
+
+class TicketStateError(OperatorError):
+    """The ticket is not in a state that allows this move, or another session holds it."""
+
+
+def get(store: Store, ticket: str) -> Row:
+    row = store.row("SELECT * FROM tickets WHERE ticket=?", ticket)
+    if row is None:
+        raise TicketStateError(f"There is no ticket {ticket}.")
+    return row | {"violations": json.loads(row["violations"])}
+
+
+def current(store: Store, run: str) -> Row | None:
+    """The one ticket of the run that is not closed, if any."""
+    row = store.row("SELECT ticket FROM tickets WHERE run=? AND closed IS NULL ORDER BY opened LIMIT 1", run)
+    return get(store, row["ticket"]) if row else None
+
+
+def open_(recorder: Recorder, *, subject: str, severity: str, title: str, violations: list[dict[str, Any]]) -> str:
+    """Opens the run's ticket and returns its id. There must be none that is open."""
+    with recorder.transaction():
+        if current(recorder.store, recorder.run) is not None:
+            raise TicketStateError("A ticket is open already; violations attach to it.")
+        ticket = new_id("tkt")
+        recorder.say("ticket_opened", ticket=ticket, subject=subject, severity=severity, title=title,
+                     violations=violations)
+        return ticket
+
+
+def claim(recorder: Recorder, session: str) -> Row | None:
+    """Takes the run's ticket for `session` if nobody holds it; None when there is nothing to take."""
+    with recorder.transaction():
+        ticket = current(recorder.store, recorder.run)
+        if ticket is None:
+            return None
+        expired = ticket["state"] == "acknowledged" and ticket["lease_until"] < time.time()
+        if ticket["state"] != "open" and not expired:
+            return None
+        recorder.say("ticket_claimed", ticket=ticket["ticket"], session=session, holder=session)
+        _lease(recorder.store, ticket["ticket"])
+        return get(recorder.store, ticket["ticket"])
+
+
+def renew(store: Store, ticket: str, session: str) -> None:
+    """Raises `TicketStateError` when the session does not hold the ticket any more."""
+    with store.transaction():
+        _held(get(store, ticket), session, ("acknowledged", "verifying"))
+        _lease(store, ticket)
+
+
+def release(recorder: Recorder, ticket: str, session: str, reason: str) -> None:
+    with recorder.transaction():
+        _held(get(recorder.store, ticket), session, ("acknowledged",))
+        recorder.say("ticket_released", ticket=ticket, session=session, reason=reason)
+
+
+def verify(recorder: Recorder, ticket: str, session: str, summary: str, actions: list[str]) -> None:
+    """The holder says that it is repaired; from here on the oracle has the word."""
+    with recorder.transaction():
+        _held(get(recorder.store, ticket), session, ("acknowledged",))
+        recorder.say("ticket_verifying", ticket=ticket, session=session, summary=summary, actions=actions)
+        _lease(recorder.store, ticket)
+
+
+def judge(recorder: Recorder, ticket: str, passed: bool, words: str) -> str:
+    """The oracle's verdict on a ticket that is being verified; returns the new state.
+
+    Not passed: back to its holder once, with the oracle's words; the second time it is escalated.
+    """
+    with recorder.transaction():
+        row = get(recorder.store, ticket)
+        _in_state(row, ("verifying",))
+        if passed:
+            recorder.say("ticket_resolved", ticket=ticket, session=row["holder"])
+        elif row["returns"] < MAX_RETURNS:
+            recorder.say("ticket_returned", ticket=ticket, session=row["holder"], words=words)
+            _lease(recorder.store, ticket)
+        else:
+            recorder.say("ticket_escalated", ticket=ticket, session=row["holder"], reason=words)
+        return str(get(recorder.store, ticket)["state"])
+
+
+def clear(recorder: Recorder, ticket: str) -> None:
+    """It healed with nobody holding it. A held ticket is never cleared."""
+    with recorder.transaction():
+        row = get(recorder.store, ticket)
+        free = row["state"] == "acknowledged" and row["lease_until"] < time.time()
+        if not free:
+            _in_state(row, ("open",))
+        recorder.say("ticket_cleared", ticket=ticket)
+
+
+def escalate(recorder: Recorder, ticket: str, reason: str, session: str | None = None) -> None:
+    """Hands the ticket to a human. A session may do so only with a ticket that it holds."""
+    with recorder.transaction():
+        row = get(recorder.store, ticket)
+        if session is not None:
+            _held(row, session, ("acknowledged",))
+        else:
+            _in_state(row, OPEN_STATES)
+        recorder.say("ticket_escalated", ticket=ticket, session=session, reason=reason)
+
+
+def _lease(store: Store, ticket: str) -> None:
+    store.execute("UPDATE tickets SET lease_until=? WHERE ticket=?", time.time() + LEASE, ticket)
+
+
+def _held(row: Row, session: str, states: tuple[str, ...]) -> None:
+    _in_state(row, states)
+    if row["holder"] != session:
+        raise TicketStateError(f"Ticket {row['ticket']} is held by {row['holder']}, not by {session}.")
+
+
+def _in_state(row: Row, states: tuple[str, ...]) -> None:
+    if row["state"] not in states:
+        raise TicketStateError(f"Ticket {row['ticket']} is {row['state']}.")
