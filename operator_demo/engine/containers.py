@@ -1,0 +1,165 @@
+"""The containers of a project: what they are now, and what can be done to one."""
+
+import io
+import tarfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker.errors
+
+from operator_demo.errors import OperatorError
+
+from . import labels
+from .connect import Engine
+from .failures import engine_errors
+from .networks import discover_network, project_networks
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a project. `address` is its IPv4 on the project's network, None where it has none now."""
+
+    id: str
+    name: str
+    service: str
+    state: str  # running | exited | paused | restarting | created | dead | removing
+    health: str | None  # starting | healthy | unhealthy; None without a healthcheck
+    address: str | None
+    exit_code: int | None  # None while it runs
+    labels: Mapping[str, str]
+    image: str
+
+
+def members(engine: Engine, project: str) -> list[Container]:
+    """The containers of a project, running or not, by service name (none: an empty list)."""
+    network_names = [n["Name"] for n in project_networks(engine, project)]
+    found = []
+    for inspected in inspect_project(engine, project):
+        found.append(_container(inspected, network_names))
+    return sorted(found, key=lambda c: (c.service, c.name))
+
+
+def inspect_project(engine: Engine, project: str) -> list[dict[str, Any]]:
+    """The engine's full description of each container of a project; one that vanishes meanwhile is left out."""
+    found = []
+    with engine_errors(f"looking at the containers of {project}"):
+        for listed in engine.api.containers(all=True, filters={"label": [f"{labels.PROJECT}={project}"]}):
+            if labels.SERVICE not in listed["Labels"] or listed["Labels"].get(labels.ONEOFF) == "True":
+                continue
+            try:
+                found.append(engine.api.inspect_container(listed["Id"]))
+            except docker.errors.NotFound:
+                continue
+    return found
+
+
+def inspect(engine: Engine, container_id: str) -> dict[str, Any]:
+    """The engine's full description of one container. Raises NotOnEngine."""
+    with engine_errors(f"looking at the container {container_id[:12]}"):
+        described: dict[str, Any] = engine.api.inspect_container(container_id)
+        return described
+
+
+def _container(inspected: Mapping[str, Any], network_names: Iterable[str]) -> Container:
+    state, endpoints = inspected["State"], inspected["NetworkSettings"].get("Networks") or {}
+    addresses = [endpoints[n]["IPAddress"] for n in network_names if (endpoints.get(n) or {}).get("IPAddress")]
+    status = str(state["Status"])
+    health = (state.get("Health") or {}).get("Status")
+    return Container(
+        inspected["Id"], inspected["Name"].lstrip("/"), inspected["Config"]["Labels"][labels.SERVICE], status,
+        health if health and health != "none" else None, addresses[0] if addresses else None,
+        None if status in ("running", "paused", "created") else int(state.get("ExitCode", 0)),
+        dict(inspected["Config"]["Labels"]), str(inspected["Config"]["Image"]))
+
+
+ACTIONS = ("kill", "stop", "pause", "unpause", "start", "restart", "disconnect", "connect")
+
+
+def container_action(engine: Engine, container_id: str, action: str, *, signal: str = "SIGKILL",
+                     timeout: float | None = None, network: str | None = None,
+                     aliases: Iterable[str] | None = None) -> None:
+    """Does one of ACTIONS to a container and returns when the engine says that it is done.
+
+    `signal` is for kill; `timeout` (seconds until SIGKILL) for stop and restart; `network` for disconnect and connect
+    (default: the network of the container's project); `aliases` for connect (default: the names that `up` gives it:
+    container and service, without which its peers would not find it again). Raises NotOnEngine, OperatorError.
+    """
+    api = engine.api
+    with engine_errors(f"{action} of {container_id[:12]}"):
+        match action:
+            case "kill":
+                api.kill(container_id, signal)
+            case "stop":
+                api.stop(container_id, timeout=None if timeout is None else round(timeout))
+            case "restart":
+                api.restart(container_id, timeout=10 if timeout is None else round(timeout))
+            case "pause":
+                api.pause(container_id)
+            case "unpause":
+                api.unpause(container_id)
+            case "start":
+                api.start(container_id)
+            case "disconnect":
+                api.disconnect_container_from_network(container_id, network or _own_network(engine, container_id))
+            case "connect":
+                given = list(aliases) if aliases is not None else _default_aliases(engine, container_id)
+                api.connect_container_to_network(container_id, network or _own_network(engine, container_id),
+                                                 aliases=given)
+            case _:
+                raise OperatorError(f"unknown action {action!r} on a container (known: {', '.join(ACTIONS)})")
+
+
+def _own_network(engine: Engine, container_id: str) -> str:
+    project = inspect(engine, container_id)["Config"]["Labels"].get(labels.PROJECT)
+    if not project:
+        raise OperatorError(f"the container {container_id[:12]} belongs to no project; name the network")
+    return discover_network(engine, project)
+
+
+def _default_aliases(engine: Engine, container_id: str) -> list[str]:
+    described = inspect(engine, container_id)
+    service = described["Config"]["Labels"].get(labels.SERVICE)
+    return [described["Name"].lstrip("/"), *([service] if service else [])]
+
+
+def read_file_from(engine: Engine, container_id: str, path: str) -> bytes:
+    """The bytes of one file in a container, running or stopped. Raises NotOnEngine when there is no such file."""
+    with engine_errors(f"reading {path} from {container_id[:12]}"):
+        parts, _ = engine.api.get_archive(container_id, path)
+        packed = io.BytesIO(b"".join(parts))
+    with tarfile.open(fileobj=packed) as archive:
+        entry = archive.next()
+        content = archive.extractfile(entry) if entry is not None and entry.isreg() else None
+        if content is not None:
+            return content.read()
+    raise OperatorError(f"{path} in {container_id[:12]} is not a plain file")
+
+
+def put_files(engine: Engine, container_id: str, folder: str, files: Mapping[str, bytes], mode: int = 0o600) -> None:
+    """Writes `files` (name -> content) into an existing `folder` of a container, owned by root; it need not run."""
+    _unpack(engine, container_id, folder, [_entry(name, content, mode) for name, content in files.items()])
+
+
+def put_secrets(engine: Engine, container_id: str, secrets: Mapping[str, bytes]) -> None:
+    """Writes secrets (file name -> value) into /run/secrets of a container that was not started yet."""
+    directory = tarfile.TarInfo("run/secrets")
+    directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+    _unpack(engine, container_id, "/", [(directory, b""), *(_entry(f"run/secrets/{name}", value, 0o600)
+                                                            for name, value in secrets.items())])
+
+
+def _entry(name: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
+    return entry, content
+
+
+def _unpack(engine: Engine, container_id: str, folder: str, entries: Iterable[tuple[tarfile.TarInfo, bytes]]) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for entry, content in entries:
+            archive.addfile(entry, io.BytesIO(content))
+    with engine_errors(f"writing into {container_id[:12]}"):
+        engine.api.put_archive(container_id, folder, packed.getvalue())

@@ -1,0 +1,114 @@
+"""Taking a project down by its labels alone: no Compose file is needed, and half a project will do."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import docker.errors
+
+from operator_demo.errors import OperatorError
+
+from . import labels
+from .connect import Engine
+from .failures import engine_errors, explain
+from .networks import project_networks
+from .progress import Progress, silent
+
+_PATIENCE = 10.0  # seconds for the engine to let go of what it is still removing
+
+
+def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = silent) -> list[str]:
+    """Removes the containers and networks of a project, and with `volumes` its volumes; says what was removed.
+
+    Containers are killed. Safe to repeat, and at the same time as another. Raises OperatorError at the end if
+    something could not be removed, such as a network that a stranger's container is on.
+    """
+    api = engine.api
+    chosen = {"label": [f"{labels.PROJECT}={project}"]}
+    with engine_errors(f"looking for what belongs to {project}"):
+        containers = {c["Id"]: c["Names"][0].lstrip("/") if c.get("Names") else c["Id"][:12]
+                      for c in api.containers(all=True, filters=chosen)}
+        networks = {n["Id"]: n["Name"] for n in project_networks(engine, project)}
+        named = [v["Name"] for v in api.volumes(filters=chosen)["Volumes"] or []] if volumes else []
+    removed: list[str] = []
+    problems: list[str] = []
+
+    def remove(item: str, doing: Callable[[], None]) -> None:
+        try:
+            with engine_errors(f"removing {item}"):
+                if _gone_after(doing):
+                    removed.append(item)
+                    progress(item, "removed")
+        except OperatorError as e:
+            problems.append(e.message)
+
+    def container(key: str) -> None:
+        remove(f"container {containers[key]}", lambda: api.remove_container(key, v=volumes, force=True))
+
+    def network(key: str) -> None:
+        def doing() -> None:
+            _disconnect_ours(engine, project, key, networks[key])
+            api.remove_network(key)
+        remove(f"network {networks[key]}", doing)
+
+    def volume(name: str) -> None:
+        remove(f"volume {name}", lambda: _remove_volume(engine, name))
+
+    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="down") as pool:
+        _each(pool, container, containers)
+        _each(pool, network, networks)
+        _each(pool, volume, named)
+    if problems:
+        raise OperatorError(f"{project} is not wholly down:\n" + "\n".join(f"  - {p}" for p in problems),
+                            "Remove what is in the way and run down again; it goes on where it stopped.")
+    return removed
+
+
+def _each(pool: ThreadPoolExecutor, call: Callable[[str], None], keys: Iterable[str]) -> None:
+    for future in [pool.submit(call, key) for key in keys]:
+        future.result()
+
+
+def _gone_after(doing: Callable[[], None]) -> bool:
+    """Does it, again while the engine says that it is busy with the same; False when somebody else was first."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            doing()
+            return True
+        except docker.errors.NotFound:
+            return False
+        except docker.errors.APIError as e:
+            busy = "already in progress" in explain(e) or "has active endpoints" in explain(e)
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def _disconnect_ours(engine: Engine, project: str, network_id: str, name: str) -> None:
+    """Takes containers of ours off the network; OperatorError when a stranger's is on it."""
+    api = engine.api
+    strangers = []
+    for container_id, attached in (api.inspect_network(network_id).get("Containers") or {}).items():
+        try:
+            carried: dict[str, Any] = api.inspect_container(container_id)["Config"]["Labels"] or {}
+        except docker.errors.NotFound:
+            continue  # just removed
+        if carried.get(labels.PROJECT) == project or labels.RUN in carried:
+            api.disconnect_container_from_network(container_id, network_id, force=True)
+        else:
+            strangers.append(attached["Name"])
+    if strangers:
+        raise OperatorError(f"the network {name} is used by {', '.join(sorted(strangers))}, which is not ours")
+
+
+def _remove_volume(engine: Engine, name: str) -> None:
+    try:
+        engine.api.remove_volume(name)
+    except docker.errors.APIError as e:
+        if e.status_code != 409:
+            raise
+        users = engine.api.containers(all=True, filters={"volume": [name]})
+        names = ", ".join(sorted(c["Names"][0].lstrip("/") for c in users if c.get("Names")))
+        raise OperatorError(f"the volume {name} is used by {names or 'a container'}") from e

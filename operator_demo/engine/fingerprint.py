@@ -1,0 +1,65 @@
+"""What a project is made of, in a form that a faithful repair leaves as it was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import docker.errors
+
+from . import labels
+from .connect import Engine
+from .containers import inspect_project
+from .failures import engine_errors
+
+_LIMITS = {"Memory": "memory", "MemorySwap": "memory_swap", "NanoCpus": "nano_cpus", "CpuQuota": "cpu_quota",
+           "CpuPeriod": "cpu_period", "CpuShares": "cpu_shares", "CpusetCpus": "cpuset_cpus", "PidsLimit": "pids_limit",
+           "BlkioDeviceReadBps": "read_bps", "BlkioDeviceWriteBps": "write_bps",
+           "BlkioDeviceReadIOps": "read_iops", "BlkioDeviceWriteIOps": "write_iops"}
+
+
+def fingerprint(engine: Engine, project: str) -> dict[str, dict[str, Any]]:
+    """Per member (service): image, command, environment, limits, aliases by network, restart policy, volumes.
+
+    Plain JSON values. Not in it: container ids, addresses, and whether a member runs. A member whose container is
+    missing is missing here; a second container of a service is under its container's name.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for described in sorted(inspect_project(engine, project), key=lambda d: str(d["Name"])):
+        service = described["Config"]["Labels"][labels.SERVICE]
+        key = service if service not in found else described["Name"].lstrip("/")
+        found[key] = _member(engine, described)
+    return found
+
+
+def _member(engine: Engine, described: Mapping[str, Any]) -> dict[str, Any]:
+    config, host = described["Config"], described["HostConfig"]
+    policy = host.get("RestartPolicy") or {}
+    return {
+        "image": {"name": config["Image"], "id": described["Image"]},
+        "command": {"path": described["Path"], "args": list(described["Args"] or []), "user": config.get("User") or "",
+                    "working_dir": config.get("WorkingDir") or ""},
+        "environment": sorted(config.get("Env") or []),
+        "limits": {ours: host.get(theirs) or 0 for theirs, ours in _LIMITS.items()},
+        "aliases": {name: _aliases(described, endpoint) for name, endpoint in
+                    sorted((described["NetworkSettings"].get("Networks") or {}).items())},
+        "restart_policy": {"name": policy.get("Name") or "no", "retries": policy.get("MaximumRetryCount") or 0},
+        "volumes": _volumes(engine, described),
+    }
+
+
+def _aliases(described: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[str]:
+    """Without the short id, which engines before 25 add and which a new container changes."""
+    return sorted(set(endpoint.get("Aliases") or []) - {described["Id"][:12]})
+
+
+def _volumes(engine: Engine, described: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for mount in described.get("Mounts") or []:
+        if mount["Type"] != "volume":
+            continue
+        with engine_errors(f"looking at the volume {mount['Name']}"):
+            try:
+                created: str | None = engine.api.inspect_volume(mount["Name"]).get("CreatedAt")
+            except docker.errors.NotFound:
+                created = None
+        found.append({"name": mount["Name"], "target": mount["Destination"], "created_at": created})
+    return sorted(found, key=lambda v: str(v["target"]))

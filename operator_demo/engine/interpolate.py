@@ -1,0 +1,71 @@
+"""Compose's ${VARIABLE} in values."""
+
+import re
+from collections.abc import Mapping
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def interpolate(text: str, env: Mapping[str, str]) -> str:
+    """Fills in `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`; `$$` is a dollar.
+
+    A default may hold variables itself. Unlike Compose, which warns and goes on with nothing, a variable that is
+    not set is an error. Raises ValueError.
+    """
+    out: list[str] = []
+    at = 0
+    while (dollar := text.find("$", at)) >= 0:
+        out.append(text[at:dollar])
+        if text.startswith("$$", dollar):
+            out.append("$")
+            at = dollar + 2
+        elif text.startswith("${", dollar):
+            end = _closing_brace(text, dollar + 2)
+            out.append(_expand(text[dollar + 2:end], env))
+            at = end + 1
+        elif found := _NAME.match(text, dollar + 1):
+            out.append(_value(found[0], env))
+            at = found.end()
+        else:
+            raise ValueError(f"a lone $ in {text!r} (write $$ for a dollar)")
+    out.append(text[at:])
+    return "".join(out)
+
+
+def _closing_brace(text: str, at: int) -> int:
+    depth = 1
+    while at < len(text):
+        if text.startswith("${", at):
+            depth += 1
+            at += 2
+            continue
+        if text[at] == "}":
+            depth -= 1
+            if depth == 0:
+                return at
+        at += 1
+    raise ValueError(f"a ${{ without its }} in {text!r}")
+
+
+def _expand(inside: str, env: Mapping[str, str]) -> str:
+    found = _NAME.match(inside)
+    if not found:
+        raise ValueError(f"${{{inside}}} does not begin with the name of a variable")
+    name, rest = found[0], inside[found.end():]
+    if not rest:
+        return _value(name, env)
+    counts_as_unset = not env.get(name) if rest.startswith(":") else name not in env
+    operator, operand = rest.removeprefix(":")[:1], rest.removeprefix(":")[1:]
+    if operator == "-":
+        return interpolate(operand, env) if counts_as_unset else env[name]
+    if operator == "?":
+        if counts_as_unset:
+            raise ValueError(f"{name} is needed: {interpolate(operand, env) or 'it is not set'}")
+        return env[name]
+    raise ValueError(f"${{{inside}}} is not understood (known: ${{A}}, ${{A:-x}}, ${{A-x}}, ${{A:?x}})")
+
+
+def _value(name: str, env: Mapping[str, str]) -> str:
+    if name not in env:
+        raise ValueError(f"the variable {name} is not set (write ${{{name}:-}} where it may be empty)")
+    return env[name]

@@ -1,0 +1,77 @@
+"""Answers of the engine that go on for a while: read piece by piece, ended at any moment by a stop event.
+
+docker-py's own iterators cannot be woken while the engine is silent, and lose what an upgraded connection sent
+together with its header; so this is the one place that uses its request helpers directly.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from .connect import Engine
+
+_PIECE = 64 * 1024  # bytes read at once
+_CONNECT_TIMEOUT = 10.0  # seconds to connect; after that the answer may be silent for as long as it likes
+_LOOK_FOR_STOP = 0.1  # seconds; a stop is obeyed within this time
+
+
+def open_stream(engine: Engine, method: str, path: str, *, params: Mapping[str, Any] | None = None,
+                body: Any = None, headers: Mapping[str, str] | None = None) -> requests.Response:
+    """Starts a streaming request (`path` such as `/events`); docker.errors.APIError when the engine refuses."""
+    api = engine.api
+    response: requests.Response = api.request(
+        method, api._url(path), params=params, json=body, headers=headers, stream=True,
+        timeout=(_CONNECT_TIMEOUT, None))
+    try:
+        api._raise_for_status(response)
+    except BaseException:
+        response.close()
+        raise
+    return response
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes in; ends with the body, raises one of BROKEN_CONNECTION when it was cut off."""
+    while piece := response.raw.read1(_PIECE):
+        yield piece
+
+
+def json_objects(body: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a body that has one a line; a last line that was cut off is dropped."""
+    rest = b""
+    for piece in body:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (json.loads(line) for line in lines if line.strip())
+
+
+@contextmanager
+def ended_by(stop: threading.Event, response: requests.Response) -> Iterator[None]:
+    """While inside, a reader of `response` is woken (it sees the end of the body) as soon as `stop` is set."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if stop.wait(_LOOK_FOR_STOP):
+                shutdown(response)
+                return
+
+    thread = threading.Thread(target=watch, name="end-stream", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        response.close()
+
+
+def shutdown(response: requests.Response) -> None:
+    """Wakes whoever reads `response`; harmless when it has ended meanwhile."""
+    try:
+        response.raw.shutdown()
+    except (ValueError, RuntimeError, OSError, AttributeError):
+        return

@@ -1,0 +1,201 @@
+"""A real engine for the tests that need one, and a proxy in front of it whose connections can be cut."""
+
+import contextlib
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from operator_demo.engine import Engine, Project, connect, down, load_project
+
+IMAGE = "operator-demo/base:trixie"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    made = connect()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_project(engine: Engine) -> Iterator[Callable[[], str]]:
+    """Gives project names; what comes to be under them is removed at the end."""
+    names: list[str] = []
+
+    def new() -> str:
+        names.append(f"t{secrets.token_hex(4)}")
+        return names[-1]
+
+    yield new
+    for name in names:
+        down(engine, name, volumes=True)
+
+
+@pytest.fixture
+def project_name(new_project: Callable[[], str]) -> str:
+    return new_project()
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Project]:
+    """Writes a Compose file and reads it; IMAGE stands for the base image."""
+
+    def write_and_load(text: str, project: str = "p", env: dict[str, str] | None = None,
+                       profiles: tuple[str, ...] = (), extra_labels: dict[str, str] | None = None) -> Project:
+        (tmp_path / "compose.yaml").write_text(text.replace("IMAGE", IMAGE))
+        return load_project(tmp_path, "compose.yaml", project=project, env=env or {}, profiles=profiles,
+                            extra_labels=extra_labels)
+
+    return write_and_load
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+class Proxy:
+    """A Unix socket before the engine's; `cut` breaks what goes through it now, `closed` what would come."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.closed = threading.Event()
+        self.connections = 0
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        with self._lock:
+            sockets, self._open = self._open, set()
+        for s in sockets:
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.closed.is_set():
+                client.close()
+                continue
+            server = socket.socket(socket.AF_UNIX)
+            server.connect("/var/run/docker.sock")
+            self.connections += 1
+            with self._lock:
+                self._open |= {client, server}
+            for a, b in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=(a, b), daemon=True).start()
+
+    def _copy(self, a: socket.socket, b: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+        with contextlib.suppress(OSError):
+            b.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[Proxy]:
+    made = Proxy(tmp_path / "proxy.sock")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def proxied(proxy: Proxy) -> Iterator[Engine]:
+    """The engine, reached through `proxy`."""
+    made = connect(proxy.url)
+    yield made
+    made.close()
+
+
+class FakeEngine:
+    """Speaks as much of the engine's API as pulling an image needs, for what no real registry does on demand."""
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"unix://{path}"
+        self.images: set[str] = set()
+        self.pull: list[dict[str, object]] = []  # what a pull says; afterwards the image is there
+        self.hang = threading.Event()  # while unset, a pull is silent after that
+        self.hang.set()
+        self.headers: dict[str, str] = {}
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def address_string(self) -> str:
+                return "test"
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+            def answer(self, value: object, status: int = 200) -> None:
+                body = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self) -> None:
+                if self.path.endswith("/version"):
+                    self.answer({"ApiVersion": "1.41", "Version": "0", "Arch": "amd64"})
+                elif self.path.endswith("/info"):
+                    self.answer({"ID": "fake"})
+                elif (name := unquote(self.path).split("/images/")[1].removesuffix("/json")) in fake.images:
+                    self.answer({"Id": "sha256:" + name, "Config": {}})
+                else:
+                    self.answer({"message": f"No such image: {name}"}, 404)
+
+            def do_POST(self) -> None:
+                fake.headers = dict(self.headers)
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                for said in fake.pull:
+                    line = json.dumps(said).encode() + b"\r\n"
+                    self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+                    self.wfile.flush()
+                fake.hang.wait()
+                fake.images.add(parse_qs(urlsplit(self.path).query)["fromImage"][0])
+                with contextlib.suppress(OSError):
+                    self.wfile.write(b"0\r\n\r\n")
+
+        class Server(ThreadingMixIn, UnixStreamServer):
+            daemon_threads = True
+
+        self._server = Server(str(path), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.hang.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def fake_engine(tmp_path: Path) -> Iterator[FakeEngine]:
+    made = FakeEngine(tmp_path / "fake.sock")
+    yield made
+    made.close()

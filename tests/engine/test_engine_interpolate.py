@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operator_demo.engine import units
+from operator_demo.engine.interpolate import interpolate
+
+ENV = {"A": "1", "EMPTY": "", "B_2": "two"}
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("plain", "plain"), ("$A", "1"), ("${A}", "1"), ("x${A}y$B_2/", "x1ytwo/"), ("$$A", "$A"), ("$${A}", "${A}"),
+    ("${NONE:-d}", "d"), ("${NONE-d}", "d"), ("${EMPTY:-d}", "d"), ("${EMPTY-d}", ""), ("${A:-d}", "1"),
+    ("${NONE:-}", ""), ("${NONE:-${A}}", "1"), ("${NONE:-a${NONE2:-b}c}", "abc"), ("${A:?needed}", "1"),
+    ("${EMPTY?needed}", ""), ("${NONE:-$$}", "$"), ("${NONE:-a:b-c?d}", "a:b-c?d"),
+])
+def test_variables_are_filled_in(text: str, expected: str) -> None:
+    assert interpolate(text, ENV) == expected
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("$NONE", "NONE is not set"), ("${NONE}", "NONE is not set"), ("${NONE:?say why}", "say why"),
+    ("${EMPTY:?say why}", "say why"), ("${A", "without its }"), ("${}", "name"), ("${-x}", "name"),
+    ("5 $ each", "lone"), ("trailing $", "lone"), ("${A:+x}", "not understood"), ("${A!}", "not understood"),
+])
+def test_what_cannot_be_filled_in_is_said(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        interpolate(text, ENV)
+
+
+@given(st.text())
+def test_doubled_dollars_bring_any_text_through(text: str) -> None:
+    assert interpolate(text.replace("$", "$$"), {}) == text
+
+
+@given(st.text(alphabet="${}AB:-?x", max_size=40))
+def test_nothing_but_a_value_error(text: str) -> None:
+    try:
+        interpolate(text, ENV)
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1h", 3600), ("1.5s", 1.5), ("2us", 2e-6)])
+def test_durations(text: str, expected: float) -> None:
+    assert units.seconds(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "10", "s", "10 s", "1m x", "-1s", "\u0661s"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        units.seconds(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("512m", 512 << 20), ("1g", 1 << 30), ("1.5gb", 3 << 29), ("1024", 1024), ("2KiB", 2048), ("10b", 10)])
+def test_sizes(text: str, expected: int) -> None:
+    assert units.size(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "m", "12x", "-1m", "1 000"])
+def test_no_sizes(text: str) -> None:
+    with pytest.raises(ValueError, match="size"):
+        units.size(text)
