@@ -1,0 +1,74 @@
+"""Tickets from standing violations: one open ticket, to which all violations attach."""
+
+import contextlib
+from datetime import UTC, datetime
+from typing import Any
+
+from operator_demo import tickets
+from operator_demo.events import timestamp
+from operator_demo.monitor.standing import CRITICAL, Standing, State, holds
+from operator_demo.store import Recorder
+
+CLEAR_AFTER = 3.0  # seconds without a violation until a ticket that nobody holds is cleared
+
+
+class Incidents:
+    """Opens, updates and clears the run's ticket. Called after each change of what stands, by one thread at a time."""
+
+    def __init__(self, recorder: Recorder, subject: str) -> None:
+        self._recorder, self._subject = recorder, subject
+        row = recorder.store.row("SELECT ticket FROM tickets WHERE run=? ORDER BY opened DESC LIMIT 1", recorder.run)
+        self._last: str | None = row["ticket"] if row else None
+        self._handed_over: set[str] = set()
+        self._quiet_since: float | None = None
+
+    def follow(self, state: State, ts: float) -> str | None:
+        """Brings the ticket in line with `state`; returns the id of a ticket that was opened."""
+        self._handed_over &= state.keys()
+        if not holds(state):
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = ts
+        ticket = tickets.current(self._recorder.store, self._recorder.run)
+        if ticket is None:
+            return self._open(state)
+        self._last = ticket["ticket"]
+        counting = {key: s for key, s in state.items() if s.counts}
+        with contextlib.suppress(tickets.TicketStateError):  # the agent or the oracle moved it meanwhile
+            if {v["key"] for v in ticket["violations"]} != counting.keys() and counting:
+                self._recorder.say("ticket_updated", ticket=ticket["ticket"], violations=_as_data(counting))
+            if self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER:
+                tickets.clear(self._recorder, ticket["ticket"])
+        return None
+
+    def _open(self, state: State) -> str | None:
+        self._note_escalation(state)
+        fresh = {key: s for key, s in state.items() if s.counts and key not in self._handed_over}
+        if not fresh:
+            return None
+        with contextlib.suppress(tickets.TicketStateError):
+            self._last = tickets.open_(
+                self._recorder, subject=self._subject, title=_title(fresh), violations=_as_data(fresh),
+                severity=CRITICAL if any(s.violation.severity == CRITICAL for s in fresh.values()) else "warning")
+            return self._last
+        return None
+
+    def _note_escalation(self, state: State) -> None:
+        """What an escalated ticket was about is in a human's hands: it opens no other as long as it stands."""
+        if self._last is None:
+            return
+        row = tickets.get(self._recorder.store, self._last)
+        if row["state"] == "escalated":
+            self._handed_over = (set(state) | {v["key"] for v in row["violations"]}) & state.keys()
+        self._last = None
+
+
+def _title(counting: State) -> str:
+    """The gravest violation, and how many more."""
+    order = sorted(counting.values(), key=lambda s: (s.violation.severity != CRITICAL, not s.violation.certain))
+    more = len(order) - 1
+    return order[0].violation.text.rstrip(".") + (f", and {more} more" if more else "")
+
+
+def _as_data(counting: dict[str, Standing]) -> list[dict[str, Any]]:
+    return [s.violation.as_data(timestamp(datetime.fromtimestamp(s.since, UTC))) for s in counting.values()]

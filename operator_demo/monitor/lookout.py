@@ -1,0 +1,134 @@
+"""Looks at the subject, folds what it saw, keeps the ticket in line with it, and tells all of it."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from operator_demo.errors import OperatorError
+from operator_demo.events import parse_ts
+from operator_demo.monitor import standing
+from operator_demo.monitor.happenings import Happening
+from operator_demo.monitor.incidents import Incidents
+from operator_demo.monitor.roster import Roster, as_reported
+from operator_demo.store import Recorder
+from operator_demo.subject import Invariant, Observation, Subject, Violation
+from operator_demo.text import clean, one_line
+
+DEADLINE = 2.0  # seconds that one look may take
+FRESH = 0.5  # seconds for which a look answers questions
+LOAD_FRESH = 3.0  # seconds after which the newest `load` event says nothing about now
+OBSERVATION_FAILED = Invariant(
+    "observation_failed", "critical", None, "", 2.0, "The subject can be looked at: not to see is not to be well.",
+    "Own choice: two looks in a row.")
+
+
+class Lookout:
+    """`look` is a whole look, `glance` takes over what the engine reports at once. Safe to use from several threads."""
+
+    def __init__(self, subject: Subject, roster: Roster, recorder: Recorder, incidents: Incidents) -> None:
+        self.subject, self.roster = subject, roster
+        self._recorder, self._incidents = recorder, incidents
+        self._graces = {i.name: i.grace for i in (*subject.invariants, OBSERVATION_FAILED)}
+        self._looking = threading.Lock()  # one look at a time
+        self._lock = threading.Lock()  # over what follows
+        self._state: standing.State = {}
+        self._last = Observation(0.0, {}, {})
+        self._holds_since: float | None = None
+        self._glances = 0
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def look(self, max_age: float = 0.0) -> Observation:
+        """Looks, unless somebody did within the last `max_age` seconds."""
+        with self._looking:
+            if 0 <= time.time() - self._last.ts < max_age:
+                return self._last
+            glances = self._glances
+            observation, violations = self._observe()
+            with self._lock:
+                if glances != self._glances:
+                    # The engine reported a change while we looked: what it is certain of must not be lost to a look
+                    # that began before; the next look, which follows at once, will tell.
+                    certain = [s.violation for s in self._state.values() if s.violation.certain]
+                    violations += [v for v in certain if v.key not in {w.key for w in violations}]
+                self._take(observation, standing.fold(self._state, violations, self._graces, observation.ts))
+            return observation
+
+    def glance(self, h: Happening) -> None:
+        """Takes over what the engine reports: a certain violation opens the ticket without waiting for a look.
+
+        Raises `OperatorError` where the engine does not answer.
+        """
+        members = self.roster.members if self.roster.hear(h) else self.roster.refresh()
+        with self._lock:
+            self._glances += 1
+            if not self._last.members:
+                return
+            now = time.time()
+            observation = as_reported(self._last, members, now)
+            state = standing.fold_certain(self._state, self.subject.violations(observation), now)
+            if state.keys() != self._state.keys():
+                self._take(observation, state)
+
+    def _observe(self) -> tuple[Observation, list[Violation]]:
+        began, failures = time.time(), []
+        try:
+            members = self.roster.refresh()
+        except OperatorError as e:
+            members = self.roster.members
+            failures.append(_failure(f"The engine does not tell about the members: {e.message}"))
+        try:
+            observation = self.subject.observe(members, DEADLINE)
+            observation.load = self.newest_load(began)
+            return observation, failures + self.subject.violations(observation)
+        except Exception as e:  # a subject's own defect must not pass for health
+            failures.append(_failure(f"The look at {self.subject.name} failed: {type(e).__name__}: {e}"))
+            blind = {m.name: {"container": m.container, "state": m.state, "address": m.address, "reachable": False,
+                              "healthy": False, "leader": False, "error": "not looked at"} for m in members}
+            return Observation(began, blind, {}, self.newest_load(began), time.time() - began), failures
+
+    def _take(self, observation: Observation, state: standing.State) -> None:
+        self._last, self._state = observation, state
+        if not standing.holds(state):
+            self._holds_since = None
+        elif self._holds_since is None:
+            self._holds_since = observation.ts
+        self._incidents.follow(state, observation.ts)
+        self._recorder.say("observation", members=observation.members, cluster=observation.cluster,
+                           violations=sorted(state), duration=round(observation.duration, 4))
+
+    def newest_load(self, now: float) -> dict[str, Any] | None:
+        for event in loads(self._recorder, 1):
+            return event["data"] if now - event["ts"] < LOAD_FRESH else None
+        return None
+
+    # -- what was seen -----------------------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> Observation:
+        return self._last
+
+    @property
+    def state(self) -> standing.State:
+        return self._state
+
+    def held_for(self) -> float:
+        """For how many seconds the invariants have held in a row."""
+        since = self._holds_since
+        return max(0.0, self._last.ts - since) if since is not None else 0.0
+
+    def all_healthy(self) -> bool:
+        return bool(self._last.members) and all(m["healthy"] for m in self._last.members.values())
+
+
+def _failure(text: str) -> Violation:
+    return Violation(OBSERVATION_FAILED.name, None, OBSERVATION_FAILED.severity, one_line(clean(text), 300))
+
+
+def loads(recorder: Recorder, limit: int) -> Sequence[dict[str, Any]]:
+    """The newest `load` events, newest first: `ts` (seconds since the epoch) and `data`."""
+    rows = recorder.store.rows("SELECT ts, data FROM events WHERE run=? AND source='workload' AND type='load' "
+                               "ORDER BY seq DESC LIMIT ?", recorder.run, limit)
+    return [{"ts": parse_ts(row["ts"]), "data": json.loads(row["data"])} for row in rows]

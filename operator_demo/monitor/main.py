@@ -1,0 +1,140 @@
+"""The monitor's process: looks every second, and at once when the engine tells of a change."""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from operator_demo import rpc
+from operator_demo import subject as subjects
+from operator_demo.engine import Engine, connect, discover_network, fingerprint, inspect
+from operator_demo.engine.failures import engine_errors
+from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import MONITOR
+from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.happenings import Happening, happenings
+from operator_demo.monitor.incidents import Incidents
+from operator_demo.monitor.lookout import Lookout
+from operator_demo.monitor.oracle import Oracle
+from operator_demo.monitor.questions import Questions
+from operator_demo.monitor.roster import Roster
+from operator_demo.settings import Settings
+from operator_demo.store import Recorder, Store
+
+PERIOD = 1.0  # seconds between the beginnings of two looks
+_CHANGES = ("start", "die", "pause", "unpause", "destroy", "connect", "disconnect", "oom")
+"""Actions after which a member may be another than before."""
+
+
+def run(settings: Settings) -> int:
+    """Watches until SIGTERM, SIGINT or the end of the run's time."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine = connect()
+    try:
+        with Store(settings.store_path, durable=True) as store:
+            Monitor(settings, engine, Recorder(store, settings.run, MONITOR, sys.stdout), stop).run()
+    finally:
+        engine.close()
+    return Exit.OK
+
+
+class Monitor:
+    """All parts of the monitor put together. `run` blocks until `stop` is set."""
+
+    def __init__(self, settings: Settings, engine: Engine, recorder: Recorder, stop: threading.Event) -> None:
+        subject = subjects.load(settings.subject).subject
+        self._settings, self._engine, self._recorder, self._stop = settings, engine, recorder, stop
+        self._wake = threading.Event()
+        self._failed: list[BaseException] = []
+        self.roster = Roster(engine, settings.project, subject.members)
+        self.lookout = Lookout(subject, self.roster, recorder, Incidents(recorder, subject.name))
+        self.effects = Effects(recorder, self.roster, settings.project, _Healthchecks(engine))
+        self.oracle = Oracle(self.lookout, recorder, lambda: fingerprint(engine, settings.project),
+                             settings.workload_socket, settings.data / "baseline.json", stop)
+        self.questions = Questions(self.lookout, self.oracle, self.effects, recorder,
+                                   lambda: discover_network(engine, settings.project),
+                                   lambda id_: inspect(engine, id_), lambda id_, lines: _logs(engine, id_, lines))
+
+    def run(self) -> None:
+        since = self._engine.now()
+        self._recorder.say("monitor_started", subject=self.lookout.subject.name,
+                           members=list(self.lookout.subject.members))
+        self.lookout.look()
+        parts: dict[str, Callable[[], None]] = {
+            "events": lambda: self._watch(since),
+            "oracle": self.oracle.run,
+            "socket": lambda: rpc.serve(self._settings.monitor_socket, self.questions.handlers(), self._stop),
+        }
+        threads = [threading.Thread(target=self._part, args=(part,), name=name) for name, part in parts.items()]
+        for thread in threads:
+            thread.start()
+        try:
+            self._look_until_stopped()
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _part(self, part: Callable[[], None]) -> None:
+        """A part that fails ends the process, which the engine then starts again: no monitor is ever half blind."""
+        try:
+            part()
+        except BaseException as e:
+            self._failed.append(e)
+        finally:
+            self._stop.set()
+            self._wake.set()
+
+    def _look_until_stopped(self) -> None:
+        end = time.monotonic() + self._settings.max_time
+        while not self._stop.is_set() and time.monotonic() < end:
+            began = time.monotonic()
+            self._wake.clear()
+            self.lookout.look()
+            self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
+
+    def _watch(self, since: float) -> None:
+        for happening in happenings(self._engine, self._stop, since):
+            changed = happening.kind != "volume" and happening.action in _CHANGES and self._is_member(happening)
+            if changed:
+                with contextlib.suppress(OperatorError):  # the engine does not answer: the next look will say so
+                    self.lookout.glance(happening)
+            else:
+                self.roster.hear(happening)
+            self.effects.record(happening)
+            if changed:
+                self._wake.set()
+
+    def _is_member(self, h: Happening) -> bool:
+        return h.project == self._settings.project or self.roster.name_of(h.container) is not None
+
+
+def _logs(engine: Engine, container: str, lines: int) -> bytes:
+    with engine_errors(f"reading the log of {container[:12]}"):
+        return bytes(engine.api.logs(container, tail=lines))
+
+
+class _Healthchecks:
+    """The command of a container's health check as the engine's events name it; asked once for each container."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._known = engine, dict[str, str | None]()
+
+    def __call__(self, container: str) -> str | None:
+        if container not in self._known:
+            self._known[container] = self._ask(container)
+        return self._known[container]
+
+    def _ask(self, container: str) -> str | None:
+        try:
+            test = (inspect(self._engine, container)["Config"].get("Healthcheck") or {}).get("Test") or []
+        except OperatorError:
+            return None
+        shell = ["/bin/sh", "-c"] if test[:1] == ["CMD-SHELL"] else []
+        return " ".join([*shell, *test[1:]]) or None

@@ -1,0 +1,197 @@
+"""The independent check that a repair is real, from outside: it hears what the agent says and believes none of it.
+
+Its baseline is taken while all is healthy (`arm`) and kept in the volume, so that it outlives a restart of the monitor.
+When a ticket opens, the oracle looks once: it must fail there, else it would prove nothing later. When the agent says
+that it is repaired, the oracle judges.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from operator_demo import rpc, tickets
+from operator_demo.errors import OperatorError
+from operator_demo.events import parse_ts
+from operator_demo.monitor import checks
+from operator_demo.monitor.lookout import Lookout, loads
+from operator_demo.store import Recorder, Row
+from operator_demo.subject import Check, Member, Observation
+
+HOLD = 10.0  # seconds in a row that the invariants must hold
+HEAL = 15.0  # seconds after the agent's word within which they must have begun to hold
+LIMIT = 40.0  # seconds after the agent's word at which the oracle stops waiting for them
+QUIET = 3.0  # seconds without a violation that make the subject healthy
+_ASK = 5.0  # seconds that each of the subject's checks may take
+_ASK_BRIEFLY = 2.0  # the same, when the ticket opens and it is expected to fail
+_POLL = 0.2  # seconds between two looks at the tickets
+_LOADS = 600  # newest seconds of load that are looked at
+
+Fingerprint = dict[str, dict[str, Any]]
+
+
+class NotHealthy(OperatorError):
+    """The baseline cannot be taken."""
+
+
+class Oracle:
+    def __init__(self, lookout: Lookout, recorder: Recorder, take_fingerprint: Callable[[], Fingerprint],
+                 workload_socket: Path, baseline_file: Path, stop: threading.Event) -> None:
+        self._lookout, self._recorder, self._stop = lookout, recorder, stop
+        self._take_fingerprint, self._workload_socket = take_fingerprint, workload_socket
+        self._file = baseline_file
+        self._baseline = _read(baseline_file)
+        self._opened: set[str] = set()
+
+    # -- baseline ----------------------------------------------------------------------------------------------------
+
+    @property
+    def armed(self) -> bool:
+        return self._baseline is not None
+
+    def healthy(self) -> bool:
+        return self._lookout.held_for() >= QUIET and self._lookout.all_healthy()
+
+    def arm(self, scenario: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Takes the baseline. `scenario["allow"]` names what a repair may change. Raises `NotHealthy`."""
+        observation = self._lookout.look()
+        if not self.healthy():
+            texts = [s.violation.text for s in self._lookout.state.values()]
+            texts += [f"{name}: {m['error'] or 'not healthy'}" for name, m in observation.members.items()
+                      if not m["healthy"]]
+            raise NotHealthy("The oracle takes its baseline only from a healthy subject. "
+                             + (" ".join(texts) or f"It has been quiet for {self._lookout.held_for():.0f} s only."))
+        baseline = {"fingerprint": self._fingerprint(observation), "observation": asdict(observation),
+                    "allow": list((scenario or {}).get("allow") or [])}
+        _write(self._file, baseline)
+        self._baseline = baseline
+        names = ["invariants", "data_plane", "agreement", "redundancy", "writes", "load", "fingerprint"]
+        self._recorder.say("armed", fingerprint=baseline["fingerprint"], checks=names)
+        return {"checks": names}
+
+    def _fingerprint(self, observation: Observation) -> Fingerprint:
+        """The engine's, with what the subject itself calls its members."""
+        found = json.loads(json.dumps(self._take_fingerprint()))  # as it will be when it is read back
+        known = self._baseline["fingerprint"] if self._baseline else {}
+        for name, seen in observation.members.items():
+            # A member that does not answer is not another one for that; `redundancy` says that it is missing.
+            id_ = seen.get("id") or known.get(name, {}).get("member_id")
+            if name in found and id_:
+                found[name]["member_id"] = id_
+        return dict(found)
+
+    # -- judging -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Watches the tickets until the stop event."""
+        while not self._stop.wait(_POLL):
+            ticket = tickets.current(self._recorder.store, self._recorder.run)
+            if ticket is None:
+                continue
+            if ticket["ticket"] not in self._opened:
+                self._opened.add(ticket["ticket"])
+                if not self._was_said(ticket["ticket"], "opening"):
+                    self._say("opening", ticket, self.opening())
+            elif ticket["state"] == "verifying":
+                self.judge(ticket)
+
+    def _was_said(self, ticket: str, phase: str) -> bool:
+        return self._recorder.store.row(
+            "SELECT 1 FROM events WHERE run=? AND source='monitor' AND type='verdict' AND ticket=? AND "
+            "json_extract(data, '$.phase')=?", self._recorder.run, ticket, phase) is not None
+
+    def opening(self) -> list[Check]:
+        """The items that answer at once, without waiting for anything to heal."""
+        members = self._lookout.roster.members
+        return [checks.invariants(self._lookout.state, self._lookout.held_for(), HOLD),
+                self._ask("data_plane", lambda: self._lookout.subject.data_plane(members, _ASK_BRIEFLY)),
+                *self._against_baseline()]
+
+    def judge(self, ticket: Row) -> None:
+        """Waits for the invariants to hold, checks everything, and moves the ticket accordingly."""
+        said_at = parse_ts(ticket["updated"])
+        self._wait_for_quiet()
+        if self._stop.is_set():
+            return
+        found = self.final(ticket, said_at)
+        with contextlib.suppress(tickets.TicketStateError), self._recorder.transaction():
+            # Both or none: somebody may have taken the ticket out of the oracle's hands meanwhile.
+            self._say("final", ticket, found)
+            tickets.judge(self._recorder, ticket["ticket"], checks.accepted(found), checks.words(found))
+
+    def _wait_for_quiet(self) -> None:
+        began = time.monotonic()
+        while not self._stop.wait(_POLL):
+            waited, held = time.monotonic() - began, self._lookout.held_for()
+            if held >= HOLD or waited >= LIMIT or (waited >= HEAL and held == 0):
+                return
+
+    def final(self, ticket: Row, said_at: float) -> list[Check]:
+        lookout, subject = self._lookout, self._lookout.subject
+        lookout.look()
+        members: Sequence[Member] = lookout.roster.members
+        return [
+            checks.invariants(lookout.state, lookout.held_for(), HOLD),
+            self._ask("data_plane", lambda: subject.data_plane(members, _ASK)),
+            self._ask("agreement", lambda: subject.agreement(members, _ASK)),
+            *self._against_baseline(),
+            self._writes(),
+            checks.load(loads(self._recorder, _LOADS)[::-1], self._fault_at(ticket), said_at, time.time()),
+        ]
+
+    def _against_baseline(self) -> list[Check]:
+        baseline = self._baseline
+        if baseline is None:
+            return [Check(name, "unknown", "the oracle was not armed before the fault")
+                    for name in ("redundancy", "fingerprint")]
+        before, now = Observation(**baseline["observation"]), self._lookout.last
+        return [self._ask("redundancy", lambda: self._lookout.subject.redundancy(before, now)),
+                self._ask("fingerprint", lambda: checks.fingerprint(baseline["fingerprint"], self._fingerprint(now),
+                                                                    baseline["allow"]))]
+
+    def _ask(self, name: str, check: Callable[[], Check]) -> Check:
+        """A check that cannot be made is unknown, and never passed."""
+        try:
+            return check()
+        except Exception as e:
+            return Check(name, "unknown", f"could not be checked: {getattr(e, 'message', None) or repr(e)}")
+
+    def _writes(self) -> Check:
+        try:
+            return checks.writes(rpc.call(self._workload_socket, "check", timeout=_ASK * 3, limit=_ASK * 2))
+        except rpc.RpcError as e:
+            return checks.writes(None, e.message)
+
+    def _fault_at(self, ticket: Row) -> float:
+        """When it began: the first violation that the ticket names, or the fault's own effect shortly before."""
+        began = min([parse_ts(v["since"]) for v in ticket["violations"]] + [parse_ts(ticket["opened"])])
+        effects = self._recorder.store.rows(
+            "SELECT json_extract(data, '$.time') AS time FROM events WHERE run=? AND source='monitor' AND "
+            "type='effect' AND json_extract(data, '$.explained')='fault'", self._recorder.run)
+        return float(min([began, *(e["time"] for e in effects if began - checks.BEFORE < e["time"])]))
+
+    def _say(self, phase: str, ticket: Row, found: list[Check]) -> None:
+        self._recorder.say("verdict", ticket=ticket["ticket"], session=ticket["holder"], phase=phase,
+                           passed=checks.accepted(found), checks=[asdict(c) for c in found])
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: Path, baseline: dict[str, Any]) -> None:
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as file:
+        json.dump(baseline, file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,98 @@
+"""What the others may ask the monitor over its socket."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from operator_demo import tickets
+from operator_demo.errors import UsageError
+from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.lookout import FRESH, Lookout
+from operator_demo.monitor.oracle import Oracle
+from operator_demo.rpc import Handler
+from operator_demo.store import Recorder
+from operator_demo.text import clean, cut, redact
+
+_LOG_LIMIT = 32 * 1024  # bytes
+_LOG_LINES = 500
+
+Inspect = Callable[[str], dict[str, Any]]
+Logs = Callable[[str, int], bytes]
+
+
+class Questions:
+    def __init__(self, lookout: Lookout, oracle: Oracle, effects: Effects, recorder: Recorder,
+                 network: Callable[[], str], inspect: Inspect, logs: Logs) -> None:
+        self._lookout, self._oracle, self._effects, self._recorder = lookout, oracle, effects, recorder
+        self._network, self._inspect, self._logs = network, inspect, logs
+
+    def handlers(self) -> Mapping[str, Handler]:
+        return {"observe": self.observe, "members": self.members, "inspect": self.inspect, "logs": self.logs,
+                "arm": self.arm, "status": self.status, "fault": self.fault}
+
+    def observe(self) -> dict[str, Any]:
+        """The newest observation, with what violates the invariants and the name of the members' network. Looks anew
+        if it is older than half a second."""
+        observation = self._lookout.look(FRESH)
+        state = self._lookout.state
+        return asdict(observation) | {"network": self._network(), "violations": [
+            {"key": key, "invariant": s.violation.invariant, "member": s.violation.member, "text": s.violation.text,
+             "severity": s.violation.severity, "counts": s.counts,
+             "seconds": round(max(0.0, observation.ts - s.since), 1)} for key, s in sorted(state.items())]}
+
+    def members(self) -> dict[str, Any]:
+        seen = self._lookout.last.members
+        return {"members": [asdict(m) | {"reachable": bool(seen.get(m.name, {}).get("reachable"))}
+                            for m in self._lookout.roster.members]}
+
+    def inspect(self, member: str) -> dict[str, Any]:
+        """What the engine knows of a member's container, reduced to what a diagnosis needs, without secrets."""
+        full = self._inspect(self._container(member))
+        host, config = full["HostConfig"], full["Config"]
+        reduced = {
+            "name": full["Name"].lstrip("/"), "image": config["Image"], "state": _without_history(full["State"]),
+            "restart_count": full.get("RestartCount"), "restart_policy": host["RestartPolicy"],
+            "command": config["Cmd"], "entrypoint": config["Entrypoint"], "environment": config["Env"],
+            "limits": {key: host.get(key) for key in ("Memory", "MemorySwap", "NanoCpus", "CpuQuota", "CpuPeriod",
+                                                      "PidsLimit", "BlkioDeviceWriteBps") if host.get(key)},
+            "networks": {name: {key: endpoint.get(key) for key in ("IPAddress", "Aliases")}
+                         for name, endpoint in (full["NetworkSettings"].get("Networks") or {}).items()},
+            "mounts": [{key: mount.get(key) for key in ("Type", "Name", "Destination", "RW")}
+                       for mount in full.get("Mounts") or []],
+        }
+        return dict(json.loads(redact(clean(json.dumps(reduced)))))
+
+    def logs(self, member: str, lines: int = 100) -> dict[str, Any]:
+        raw = self._logs(self._container(member), max(1, min(int(lines), _LOG_LINES)))
+        text, omitted = cut(redact(clean(raw.decode("utf-8", "replace"))), _LOG_LIMIT)
+        return {"text": text, "omitted_bytes": omitted}
+
+    def _container(self, member: str) -> str:
+        container = self._lookout.roster.container_id(member)
+        if container is None:
+            known = ", ".join(self._lookout.subject.members)
+            raise UsageError(f"There is no container of a member {member!r}; the members are {known}.")
+        return container
+
+    def arm(self, scenario: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._oracle.arm(scenario)
+
+    def status(self) -> dict[str, Any]:
+        ticket = tickets.current(self._recorder.store, self._recorder.run)
+        return {"armed": self._oracle.armed, "healthy": self._oracle.healthy(), "ready": True,
+                "ticket": {key: ticket[key] for key in ("ticket", "state", "holder", "title")} if ticket else None,
+                "violations": sorted(self._lookout.state)}
+
+    def fault(self, containers: list[str], seconds: float) -> dict[str, Any]:
+        """The host says that what happens to these containers (ids) in the next `seconds` is the fault, unless the
+        agent does it."""
+        self._effects.expect(containers, time.time() + float(seconds))
+        return {}
+
+
+def _without_history(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A container's state with only the last two results of its health check."""
+    health = state.get("Health")
+    return dict(state) | ({"Health": {**health, "Log": (health.get("Log") or [])[-2:]}} if health else {})

@@ -1,0 +1,87 @@
+"""Is every acknowledged write still there? Each key is read, linearizably, through some member that answers."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from operator_demo.subject import Deadline, KeyValue
+from operator_demo.workload.ledger import Entry, Ledger, number
+
+_READERS = 4
+_TIMEOUT = 1.0  # seconds for one read
+
+Connect = Callable[[str], KeyValue]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of the acknowledged writes of one key. `unknown` where the key could not be read: then nothing counts as kept."""
+
+    key: str
+    entry: Entry
+    value: int | None
+    kept: int = 0
+    lost: int = 0
+    unknown: int = 0
+
+
+def judge(key: str, entry: Entry, value: int | None) -> Outcome:
+    """`entry` is as it was before the read that returned `value` (None: it could not be read)."""
+    written = entry.count()
+    if value is None:
+        return Outcome(key, entry, value, lost=entry.lost, unknown=written - entry.lost)
+    lost = max(entry.lost, entry.count(value))
+    return Outcome(key, entry, value, kept=written - lost, lost=lost)
+
+
+def check(ledger: Ledger, addresses: Sequence[str], connect: Connect, limit: float) -> dict[str, Any]:
+    """Reads all keys within about `limit` seconds. `refused` and `unanswered` count writes that were never promised."""
+    deadline, keys = Deadline(limit), ledger.keys
+
+    def read(reader: int) -> list[Outcome]:
+        with _Reader(addresses, reader, connect, deadline) as client:
+            return [judge(key, ledger.entry(key), client.read(key)) for key in keys[reader::_READERS]]
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="check") as pool:
+        outcomes = [o for part in pool.map(read, range(_READERS)) for o in part]
+    return {
+        "kept": sum(o.kept for o in outcomes), "lost": sum(o.lost for o in outcomes),
+        "unknown": sum(o.unknown for o in outcomes), "keys": len(outcomes),
+        "refused": sum(o.entry.refused for o in outcomes),
+        "unanswered": sum(o.entry.unanswered for o in outcomes),
+        "details": [f"{o.key}: {o.lost} lost, {o.entry.acknowledged} was acknowledged, "
+                    f"{'it could not be read' if o.value is None else f'{o.value} was read'}"
+                    for o in outcomes if o.lost][:5],
+    }
+
+
+class _Reader:
+    """Reads through one member until that fails, then through the next."""
+
+    def __init__(self, addresses: Sequence[str], first: int, connect: Connect, deadline: Deadline) -> None:
+        self._addresses, self._at = addresses, first
+        self._connect, self._deadline = connect, deadline
+        self._client: KeyValue | None = None
+
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def read(self, key: str) -> int | None:
+        """The counter, or None where no member answers in time."""
+        for _ in self._addresses:
+            if not self._deadline.left():
+                return None
+            try:
+                if self._client is None:
+                    self._client = self._connect(self._addresses[self._at % len(self._addresses)])
+                return number(self._client.get(key))
+            except Exception:  # whatever a client raises: this member does not tell
+                if self._client is not None:
+                    self._client.close()
+                self._client, self._at = None, self._at + 1
+        return None

@@ -1,0 +1,126 @@
+"""The load's process: workers by the clock, one event a second, and a check of what was acknowledged."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from operator_demo import rpc
+from operator_demo import subject as subjects
+from operator_demo.errors import Exit
+from operator_demo.events import WORKLOAD
+from operator_demo.settings import Settings, number
+from operator_demo.store import Recorder, Store
+from operator_demo.subject import KeyValue
+from operator_demo.workload.check import check
+from operator_demo.workload.ledger import Ledger
+from operator_demo.workload.tally import Tally
+from operator_demo.workload.targets import Targets
+from operator_demo.workload.worker import TIMEOUT, Worker
+
+RATE = 200.0  # operations per second
+KEYS = 64
+WORKERS = 16  # at most so many operations are under way
+_PERIOD = 1.0  # seconds between two `load` events
+_ASK = 1.0  # seconds that the monitor may take to tell about the members
+
+
+def run(settings: Settings) -> int:
+    """Puts load on the subject until SIGTERM, SIGINT or the end of the run's time."""
+    stop = threading.Event()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_, lambda *_: stop.set())
+    rate = number(os.environ, "OPERATOR_RATE", RATE)
+    with Store(settings.store_path, durable=True) as store:
+        Workload(settings, Recorder(store, settings.run, WORKLOAD, sys.stdout), stop, rate).run()
+    return Exit.OK
+
+
+class Workload:
+    """`run` blocks until `stop` is set. `rate` is in operations per second; half of them are reads."""
+
+    def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float = RATE) -> None:
+        self._settings, self._recorder, self._stop, self._rate = settings, recorder, stop, max(rate, 0.1)
+        self._subject = subjects.load(settings.subject).subject
+        self._targets, self._tally = Targets(), Tally()
+        keys = [f"/operator-demo/load/{settings.run}/{n}" for n in range(KEYS)]
+        self._ledger = Ledger(settings.data / "workload.db", keys)
+        self._failed: list[BaseException] = []
+
+    def run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ledger.close()
+        if self._failed:
+            raise self._failed[0]
+
+    def _work(self) -> None:
+        end = time.monotonic() + self._settings.max_time
+        while not self._find_members() and not self._stop.wait(0.2):
+            pass
+        self._recorder.say("workload_started", rate=self._rate, read_share=0.5, keys=KEYS)
+        start, period = time.monotonic(), WORKERS / self._rate
+        workers = [Worker(n, self._ledger.keys[n::WORKERS], self._connect, self._ledger, self._targets, self._tally,
+                          period, period * n / WORKERS) for n in range(WORKERS)]
+        answers: dict[str, rpc.Handler] = {"check": self.check, "status": self.status}
+        parts: list[Callable[[], None]] = [partial(worker.run, start, self._stop) for worker in workers]
+        parts += [self._keep_finding_members,
+                  partial(rpc.serve, self._settings.workload_socket, answers, self._stop)]
+        threads = [threading.Thread(target=self._part, args=(part,), name=f"load {n}") for n, part in enumerate(parts)]
+        for thread in threads:
+            thread.start()
+        try:
+            self._tell(start, end)
+        finally:
+            self._stop.set()
+            for thread in threads:
+                thread.join()
+
+    def _part(self, part: Callable[[], None]) -> None:
+        """A part that fails ends the process, which the engine then starts again."""
+        try:
+            part()
+        except BaseException as e:
+            self._failed.append(e)
+        finally:
+            self._stop.set()
+
+    def _tell(self, start: float, end: float) -> None:
+        seconds = 0
+        while time.monotonic() < end:
+            seconds += 1
+            if self._stop.wait(max(0.0, start + seconds * _PERIOD - time.monotonic())):
+                return
+            self._recorder.say("load", **self._tally.take())
+            self._ledger.flush()
+
+    def _find_members(self) -> bool:
+        """Asks the monitor for the members' addresses; what was known stays where it does not answer."""
+        with contextlib.suppress(rpc.RpcError):
+            self._targets.update(rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"])
+        return bool(self._targets.addresses)
+
+    def _keep_finding_members(self) -> None:
+        while not self._stop.wait(_PERIOD / 2):
+            self._find_members()
+
+    def _connect(self, address: str) -> KeyValue:
+        return self._subject.client(address, TIMEOUT)
+
+    # -- what may be asked -------------------------------------------------------------------------------------------
+
+    def check(self, limit: float = 10.0) -> dict[str, Any]:
+        """Looks for every acknowledged write, and says so in an event."""
+        self._find_members()
+        answer = check(self._ledger, self._targets.addresses, self._connect, float(limit))
+        self._recorder.say("write_check", **answer)
+        return answer
+
+    def status(self) -> dict[str, Any]:
+        return {"rate": self._rate, "keys": KEYS, "members": self._targets.addresses}

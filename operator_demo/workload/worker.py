@@ -1,0 +1,112 @@
+"""One connection's worth of load, by the clock.
+
+Each worker has its own keys and its own times at which operations are due. Whether the last one was answered early or
+late does not move them: a slow member makes operations wait, and their latency is counted from when they were due.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from operator_demo.subject import KeyValue, Refused
+from operator_demo.workload.ledger import Ledger, number
+from operator_demo.workload.tally import Tally
+from operator_demo.workload.targets import Targets
+
+TIMEOUT = 1.0  # seconds that one operation may take
+MAX_LATE = 1.0  # seconds after which an operation that was not begun is given up
+
+Connect = Callable[[str], KeyValue]
+
+
+class Worker:
+    def __init__(self, index: int, own: Sequence[str], connect: Connect, ledger: Ledger, targets: Targets,
+                 tally: Tally, period: float, offset: float) -> None:
+        """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) make up its times."""
+        self._index, self._connect = index, connect
+        self._ledger, self._targets, self._tally = ledger, targets, tally
+        self._period, self._offset = period, offset
+        self._writes, self._reads = _round(own, 0), _round(ledger.keys, index)
+        self._client: KeyValue | None = None
+        self._address: str | None = None
+
+    def run(self, start: float, stop: threading.Event) -> None:
+        """Works from `start` (monotonic) until `stop`; half of the operations are reads."""
+        due, reading = start + self._offset, self._index % 2 == 0
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            if time.monotonic() - due > MAX_LATE:
+                self._tally.failed("late")
+            else:
+                self._operate(due, reading)
+            due, reading = due + self._period, not reading
+        self._hang_up()
+
+    def _operate(self, due: float, reading: bool) -> None:
+        try:
+            client = self._at_hand()
+            if client is None:
+                self._tally.failed("unavailable")
+            elif reading:
+                self._read(client, next(self._reads))
+                self._tally.done(time.monotonic() - due, True)
+            else:
+                self._write(client, next(self._writes))
+                self._tally.done(time.monotonic() - due, False)
+        except Exception as e:  # whatever a client raises is a failed operation
+            self._tally.failed(kind(e))
+            if self._address is not None:
+                self._targets.blame(self._address)
+            self._hang_up()
+
+    def _read(self, client: KeyValue, key: str) -> None:
+        floor = self._ledger.floor(key)
+        if number(client.get(key)) >= floor:
+            return
+        # Lost, or only old: a member that was frozen may answer with what it knew before. A second read tells.
+        value = number(client.get(key))
+        if value < floor:
+            self._ledger.missed(key, floor, value)
+        else:
+            self._tally.stale()
+
+    def _write(self, client: KeyValue, key: str) -> None:
+        value = self._ledger.next(key)
+        try:
+            client.put(key, str(value))
+        except Refused:
+            self._ledger.refuse(key)
+            raise
+        except BaseException:
+            self._ledger.unanswered(key, value)
+            raise
+        self._ledger.acknowledge(key, value)
+
+    def _at_hand(self) -> KeyValue | None:
+        address = self._targets.pick(self._index)
+        if address != self._address:
+            self._hang_up()
+        if self._client is None and address is not None:
+            self._client, self._address = self._connect(address), address
+        return self._client
+
+    def _hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = self._address = None
+
+
+def kind(error: Exception) -> str:
+    """How the load's events name an error."""
+    if isinstance(error, Refused):
+        return "refused"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "unavailable" if isinstance(error, OSError) else "other"
+
+
+def _round(keys: Sequence[str], start: int) -> Iterator[str]:
+    """The keys one after the other, for ever, from a place of its own."""
+    n = start
+    while True:
+        yield keys[n % len(keys)]
+        n += 1

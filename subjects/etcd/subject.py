@@ -1,0 +1,241 @@
+"""The subject etcd: how its members are looked at, what must hold, and how a repair is checked.
+
+Members are reached by their address, never by name, through the JSON gateway. Every call shares one deadline, so that
+members that hang cost no more than that.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from operator_demo.subject import Check, Deadline, Invariant, KeyValue, Member, Observation, Refused, Violation
+from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
+from subjects.etcd.invariants import INVARIANTS, violations
+
+T = TypeVar("T")
+
+_PROBE = "/operator-demo/probe"  # a key that nobody writes; reading it costs the same
+_CHECKS = "/operator-demo/check/"
+_READ_LIMIT = 1.5  # seconds that a look waits for a linearizable read
+_NO_SPACE = 8  # gRPC ResourceExhausted: "mvcc: database space exceeded"
+_ALARM = re.compile(r"memberID:(\d+) alarm:(\w+)")
+
+
+class Etcd:
+    name = "etcd"
+    title = "etcd 3.5, three members"
+    members: Sequence[str] = ("etcd0", "etcd1", "etcd2")
+    quorum = 2
+    invariants: Sequence[Invariant] = INVARIANTS
+
+    def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
+        began, limit = time.time(), Deadline(deadline)
+        seen = {m.name: _from_engine(m) for m in members}
+        alive = [m for m in members if m.state == "running" and m.address]
+        looks = _each(alive, limit, lambda _, gateway: _look(gateway, limit))
+        for name, look in looks.items():
+            seen[name] |= look if isinstance(look, dict) else {"error": str(look)}
+        cluster = _cluster(seen)
+        return Observation(began, seen, cluster, duration=time.time() - began)
+
+    def violations(self, observation: Observation) -> list[Violation]:
+        return violations(observation, self.quorum)
+
+    def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
+        """A key written through every member, each read back through every other."""
+        limit, prefix = Deadline(deadline), f"{_CHECKS}{secrets.token_hex(8)}/"
+        missing = [m.name for m in members if not m.address]
+        if missing:
+            return Check("data_plane", "failed", f"{', '.join(missing)} cannot be reached")
+        value = secrets.token_hex(8)
+        wrote = _each(members, limit, lambda name, g: g.put(prefix + name, value, limit.left()))
+        faults = [f"write through {name}: {e}" for name, e in wrote.items() if isinstance(e, Exception)]
+        if not faults:
+            names = [m.name for m in members]
+            read = _each(members, limit, lambda _, g: [g.get(prefix + n, limit.left()) for n in names])
+            faults = [f"read through {name}: {e}" for name, e in read.items() if isinstance(e, Exception)]
+            faults += [f"{reader} does not return what was written through {writer}" for reader, values in read.items()
+                       if isinstance(values, list) for writer, v in zip(names, values, strict=True) if v != value]
+        _each(members[:1], Deadline(1.0), lambda _, g: g.delete_prefix(prefix, 1.0))
+        if faults:
+            return Check("data_plane", "failed", "; ".join(faults))
+        return Check("data_plane", "passed",
+                     f"a write through each of {len(members)} members was read back through every other")
+
+    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
+        """HashKV of every member at one revision that all of them have. Writes may go on meanwhile."""
+        limit = Deadline(deadline)
+        while True:
+            check = _compare_hashes(members, limit)
+            if check.status != "unknown" or limit.left() < 0.5:
+                return check
+            time.sleep(0.2)
+
+    def redundancy(self, baseline: Observation, now: Observation) -> Check:
+        """As many healthy, voting, started members as before, and no alarm."""
+        before, after = baseline.cluster.get("voters") or [], now.cluster.get("voters") or []
+        faults = [f"{name} is no voting member any more" for name in before if name not in after]
+        faults += [f"a member was added that was never started ({now.cluster['unstarted']})"
+                   ] if now.cluster.get("unstarted") else []
+        healthy = [name for name in after if now.members.get(name, {}).get("healthy")]
+        faults += [f"{name} is not healthy: {now.members.get(name, {}).get('error') or 'not seen'}" for name in after
+                   if name not in healthy]
+        if len(healthy) < len(before):
+            faults.append(f"{len(healthy)} of {len(before)} voting members are healthy")
+        faults += [f"alarm {alarm} of {name}" for name, m in now.members.items() for alarm in m.get("alarms") or []]
+        if not before:
+            return Check("redundancy", "unknown", "the member list was not seen at the baseline")
+        if faults:
+            return Check("redundancy", "failed", "; ".join(faults))
+        return Check("redundancy", "passed", f"{len(healthy)} of {len(before)} voting members are healthy, no alarms")
+
+    def client(self, address: str, timeout: float) -> KeyValue:
+        return Client(address, timeout)
+
+
+class Client:
+    """`KeyValue` of one member."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        self._gateway, self._timeout = Gateway(address), timeout
+
+    def put(self, key: str, value: str) -> None:
+        try:
+            self._translate(lambda: self._gateway.put(key, value, self._timeout))
+        except Answer as e:
+            if e.code == _NO_SPACE:
+                raise Refused(str(e)) from e
+            raise ConnectionError(str(e)) from e  # "request timed out", "leader changed": it may have happened
+
+    def get(self, key: str) -> str | None:
+        try:
+            return self._translate(lambda: self._gateway.get(key, self._timeout))
+        except Answer as e:
+            raise ConnectionError(str(e)) from e
+
+    def close(self) -> None:
+        self._gateway.close()
+
+    @staticmethod
+    def _translate(call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except NoConnection as e:
+            raise Refused(str(e)) from e
+        except Timeout as e:
+            raise TimeoutError(str(e)) from e
+        except NoAnswer as e:
+            raise ConnectionError(str(e)) from e
+
+
+# -- one look --------------------------------------------------------------------------------------------------------
+
+def _from_engine(m: Member) -> dict[str, Any]:
+    error = None
+    if m.state == "exited":
+        error = "exited" if m.exit_code is None else f"exited ({m.exit_code})"
+    elif m.state != "running":
+        error = m.state
+    elif not m.address:
+        error = "not on the network"
+    return {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
+            "reachable": False, "healthy": False, "leader": False, "error": error}
+
+
+def _look(gateway: Gateway, limit: Deadline) -> dict[str, Any]:
+    """What the member itself tells. `/health` would say the same as `healthy` here: a leader, a linearizable read, no
+    alarm; asking for the parts tells which one is wanting. Alarms are read from the status, because asking for them
+    goes through raft and writes to the disk of every member."""
+    try:
+        status = gateway.status(limit.left())
+    except (NoConnection, NoAnswer, Answer) as e:
+        return {"reachable": isinstance(e, Answer), "error": str(e)}
+    me = number(status.get("header", {}).get("member_id"))
+    complaints = [str(e) for e in status.get("errors") or []]
+    seen = {
+        "reachable": True, "id": f"{me:x}", "term": number(status.get("raftTerm")),
+        "index": number(status.get("raftAppliedIndex")), "db_size": number(status.get("dbSize")),
+        "voting": not status.get("isLearner"), "leader_id": f"{number(status.get('leader')):x}", "read_latency": None,
+        "alarms": [alarm for e in complaints for owner, alarm in _ALARM.findall(e) if int(owner) == me],
+    }
+    began = time.perf_counter()
+    try:
+        gateway.get(_PROBE, min(_READ_LIMIT, limit.left()))
+        seen["read_latency"] = round(time.perf_counter() - began, 6)
+        seen["list"] = gateway.members(limit.left())
+    except (NoConnection, NoAnswer, Answer) as e:
+        complaints.append(f"linearizable read: {e}")
+    return seen | {"healthy": not complaints, "error": "; ".join(complaints).strip() or None}
+
+
+def _cluster(seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What is true of the whole. The leader is the one that the newest term names."""
+    reachable = [m for m in seen.values() if m["reachable"] and "term" in m]
+    newest = max((m["term"] for m in reachable), default=0)
+    leader_ids = {m["leader_id"] for m in reachable if m["term"] == newest and m["leader_id"] != "0"}
+    leader = next((name for name, m in seen.items() if m.get("id") in leader_ids), None)
+    for name, m in seen.items():
+        m["leader"] = name == leader
+    lists = [m.pop("list") for m in seen.values() if "list" in m]
+    listed = lists[0] if lists else []
+    return {
+        "leader": leader,
+        "quorum": any(m.get("read_latency") is not None for m in reachable),
+        "term": newest,
+        "voters": sorted(str(m["name"]) for m in listed if m.get("name") and not m.get("isLearner")),
+        "unstarted": sum(not m.get("name") for m in listed),
+    }
+
+
+# -- checks ----------------------------------------------------------------------------------------------------------
+
+def _compare_hashes(members: Sequence[Member], limit: Deadline) -> Check:
+    revisions = _each(members, limit, lambda _, g: g.revision(limit.left()))
+    faults = [f"{name}: {e}" for name, e in revisions.items() if not isinstance(e, int)]
+    if faults:
+        return Check("agreement", "unknown", "; ".join(faults))
+    revision = min(r for r in revisions.values() if isinstance(r, int))
+    answers = _each(members, limit, lambda _, g: g.hash_kv(revision, limit.left()))
+    faults = [f"{name}: {e}" for name, e in answers.items() if not isinstance(e, tuple)]
+    if faults:
+        return Check("agreement", "unknown", "; ".join(faults))
+    hashes = {name: answer for name, answer in answers.items() if isinstance(answer, tuple)}
+    if len({compact for _, compact in hashes.values()}) > 1:
+        return Check("agreement", "unknown", "the members are compacted to different revisions")
+    if len({hash_ for hash_, _ in hashes.values()}) > 1:
+        each = ", ".join(f"{name} {hash_:08x}" for name, (hash_, _) in hashes.items())
+        return Check("agreement", "failed", f"at revision {revision} the hashes of the data differ: {each}")
+    return Check("agreement", "passed", f"the same hash of all data at revision {revision} on {len(hashes)} members")
+
+
+def _each(members: Sequence[Member], limit: Deadline, use: Callable[[str, Gateway], T]) -> dict[str, T | Exception]:
+    """Calls `use(name, gateway)` for every member side by side, until the deadline; an exception stands in the place
+    of a result. A call whose answer dribbles in beyond the deadline is not waited for: its socket ends it soon after.
+    """
+    if not members:
+        return {}
+
+    def call(m: Member) -> T:
+        gateway = Gateway(str(m.address))
+        try:
+            return use(m.name, gateway)
+        finally:
+            gateway.close()
+
+    pool = ThreadPoolExecutor(len(members), thread_name_prefix="etcd")
+    try:
+        futures = {m.name: pool.submit(call, m) for m in members}
+        done, _ = wait(futures.values(), timeout=limit.left() + 0.05)
+        results: dict[str, T | Exception] = {}
+        for name, future in futures.items():
+            error = future.exception() if future in done else TimeoutError("no answer in time")
+            results[name] = error if isinstance(error, Exception) else future.result()
+        return results
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+SUBJECT = Etcd()

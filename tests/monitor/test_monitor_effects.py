@@ -1,0 +1,174 @@
+"""What the engine tells becomes an effect, or is noise; and who did it."""
+
+import time
+from typing import Any
+
+import pytest
+from conftest import Bench
+
+from operator_demo import tickets
+from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.happenings import Happening
+
+HEALTHCHECK = "curl --fail http://127.0.0.1/health"
+
+
+@pytest.fixture
+def effects(bench: Bench) -> Effects:
+    bench.roster.refresh()
+    return Effects(bench.monitor, bench.roster, "p", lambda _: HEALTHCHECK)  # type: ignore[arg-type]
+
+
+def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> Happening:
+    known: dict[str, Any] = {"name": f"p-{member}-1", "container": f"id-{member}", "time": time.time(), "project": "p",
+                             "service": member, "attributes": {}}
+    return Happening(kind, action, **(known | more))
+
+
+def foreign(action: str, **more: Any) -> Happening:
+    return happening(action, **({"name": "other", "container": "id-other", "project": "", "service": ""} | more))
+
+
+def session(bench: Bench) -> str:
+    """A ticket that is held."""
+    ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t", violations=[])
+    assert tickets.claim(bench.agent, "ses-1")
+    return ticket
+
+
+def call(bench: Bench, ticket: str, number: int = 1) -> None:
+    bench.agent.say("tool_call", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell", input={})
+
+
+def result(bench: Bench, ticket: str, number: int = 1) -> None:
+    bench.agent.say("tool_result", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell", status="ok",
+                    output="")
+
+
+def told(bench: Bench) -> list[tuple[str, str | None]]:
+    return [(e["action"], e["explained"]) for e in bench.of("effect")]
+
+
+def test_what_nobody_announced_is_unexplained(bench: Bench, effects: Effects) -> None:
+    effects.record(happening("kill", attributes={"signal": "9"}))
+    effects.record(happening("die", attributes={"exitCode": "137"}))
+    kill, die = bench.of("effect")
+    assert kill == {"container": "p-m1-1", "member": "m1", "action": "kill", "explained": None, "time": kill["time"],
+                    "signal": "9"}
+    assert die["exit_code"] == 137
+
+
+def test_an_announced_fault_explains_its_containers_for_its_time(bench: Bench, effects: Effects) -> None:
+    now = time.time()
+    effects.expect(["id-m1"], now + 2)
+    effects.record(happening("die", time=now + 1))
+    effects.record(happening("die", time=now + 3))
+    effects.record(happening("die", "m2", time=now + 1))
+    assert told(bench) == [("die", "fault"), ("die", None), ("die", None)]
+
+
+def test_what_falls_into_a_call_is_linked_to_it(bench: Bench, effects: Effects) -> None:
+    ticket = session(bench)
+    effects.record(happening("pause"))
+    call(bench, ticket)
+    effects.record(happening("start", time=time.time()))
+    result(bench, ticket)
+    effects.record(happening("stop", time=time.time() + 5))
+    assert told(bench) == [("pause", None), ("start", "tool_call"), ("stop", None)]
+    linked = next(bench.store.events("run-1", types=["effect"], session="ses-1"))
+    assert (linked.ticket, linked.data["call"]) == (ticket, "c1")
+
+
+def test_an_event_that_comes_after_the_result_is_linked_by_its_time(bench: Bench, effects: Effects) -> None:
+    ticket = session(bench)
+    call(bench, ticket, 1)
+    during = time.time()
+    result(bench, ticket, 1)
+    call(bench, ticket, 2)
+    result(bench, ticket, 2)
+    effects.record(happening("start", time=during))
+    assert bench.of("effect")[0]["call"] == "c1"
+
+
+def test_the_agents_own_deed_is_not_taken_for_the_fault(bench: Bench, effects: Effects) -> None:
+    effects.expect(["id-m1"], time.time() + 20)
+    call(bench, session(bench))
+    effects.record(happening("start"))
+    assert told(bench) == [("start", "tool_call")]
+
+
+def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> None:
+    bench.roster.set("m1", state="restarting", address=None)
+    effects.record(happening("die", attributes={"exitCode": "2"}))
+    effects.record(happening("start"))
+    effects.record(happening("start"))
+    assert told(bench) == [("die", None), ("start", "policy"), ("start", None)]
+
+
+def test_a_start_after_a_kill_is_not_policy(bench: Bench, effects: Effects) -> None:
+    bench.roster.set("m1", state="restarting", address=None)
+    for action in ("kill", "die", "start"):
+        effects.record(happening(action))
+    assert told(bench)[-1] == ("start", None)
+
+
+@pytest.mark.parametrize("action", [
+    "exec_create: ls", "exec_die", f"exec_start: {HEALTHCHECK}", "health_status: healthy", "attach", "top", "resize"])
+def test_noise(bench: Bench, effects: Effects, action: str) -> None:
+    effects.record(happening(action))
+    assert told(bench) == []
+
+
+def test_a_command_in_a_member_is_told_without_secrets(bench: Bench, effects: Effects) -> None:
+    effects.record(happening("exec_start: sh -c \x1b[31mPASSWORD=hunter22 rm -rf /var/lib/etcd"))
+    assert bench.of("effect")[0]["command"] == "sh -c PASSWORD=[redacted] rm -rf /var/lib/etcd"
+
+
+def test_a_stopped_member_leaves_its_network_without_a_word(bench: Bench, effects: Effects) -> None:
+    bench.roster.set("m1", state="exited", address=None)
+    effects.record(happening("disconnect", kind="network", name="p_default", project="", service=""))
+    effects.record(happening("connect", kind="network", name="p_default", project="", service=""))
+    assert told(bench) == []
+
+
+def test_a_running_member_that_is_cut_off_is_told_once_and_its_return_too(bench: Bench, effects: Effects) -> None:
+    cut = happening("disconnect", kind="network", name="p_default", project="", service="")
+    bench.roster.set("m1", address=None)
+    effects.record(cut)
+    effects.record(cut)  # the engine says it twice
+    bench.roster.set("m1", address="10.0.0.1")
+    effects.record(happening("connect", kind="network", name="p_default", project="", service=""))
+    assert [a for a, _ in told(bench)] == ["network disconnect", "network connect"]
+    assert bench.of("effect")[0]["container"] == "p-m1-1"
+    assert bench.of("effect")[0]["network"] == "p_default"
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("p_m1-data", True), ("other", False)])
+def test_a_volume_of_the_project_that_is_removed(bench: Bench, effects: Effects, name: str, is_told: bool) -> None:
+    effects.record(foreign("destroy", kind="volume", name=name, container=""))
+    assert told(bench) == ([("volume destroy", None)] if is_told else [])
+
+
+def test_others_may_create_what_they_like_but_during_a_session_it_is_told(bench: Bench, effects: Effects) -> None:
+    effects.record(foreign("create"))
+    assert told(bench) == []
+    ticket = session(bench)
+    effects.record(foreign("create"))
+    effects.record(foreign("start"))
+    call(bench, ticket)
+    effects.record(foreign("create"))
+    assert told(bench) == [("create", None), ("create", "tool_call")]
+
+
+@pytest.mark.parametrize(("command", "is_told"), [("operator-demo ctl", False), ("sqlite3 /data/tickets.db", True)])
+def test_who_enters_our_own_containers_in_a_session_is_told(bench: Bench, effects: Effects, command: str,
+                                                            is_told: bool) -> None:
+    session(bench)
+    effects.record(foreign(f"exec_start: {command}", project="p-operator", service="monitor"))
+    assert told(bench) == ([("exec_start", None)] if is_told else [])
+
+
+def test_the_load_is_ours(bench: Bench, effects: Effects) -> None:
+    effects.record(foreign("start", project="p-operator", service="workload"))
+    effects.record(foreign("start", project="p-operator", service="agent"))
+    assert told(bench) == [("start", "workload")]

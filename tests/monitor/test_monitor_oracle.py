@@ -1,0 +1,272 @@
+"""The oracle: its baseline, and for each of its items a world in which that item alone fails."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Bench, Serving
+
+from operator_demo import tickets
+from operator_demo.events import timestamp
+from operator_demo.monitor import oracle as oracle_module
+from operator_demo.monitor.oracle import NotHealthy, Oracle
+from operator_demo.store import Row
+from operator_demo.subject import Check, Violation
+
+
+class World:
+    """A healthy subject that was broken once and repaired; tests break one thing more."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench, self.folder, self.stop = bench, folder, threading.Event()
+        self.fingerprint: dict[str, dict[str, Any]] = {
+            name: {"image": "i", "environment": ["A=1"], "volumes": [{"name": f"{name}-data", "created_at": "then"}]}
+            for name in bench.subject.members}
+        self.writes: dict[str, Any] = {"kept": 100, "lost": 0, "unknown": 0, "details": []}
+        self.seconds: list[dict[str, Any]] = []
+        self.load = {"ops": 200, "p50": 0.001, "p99": 0.01, "errors": {}}
+        self.oracle = self.new()
+
+    def new(self) -> Oracle:
+        return Oracle(self.bench.lookout, self.bench.monitor, lambda: self.fingerprint, self.folder / "workload.sock",
+                      self.folder / "baseline.json", self.stop)
+
+    def quiet(self, seconds: float) -> None:
+        """As if the invariants had held for so long."""
+        self.bench.lookout.look()
+        self.bench.lookout._holds_since = time.time() - seconds
+
+    def check(self, limit: float) -> dict[str, Any]:
+        return self.writes
+
+    def ticket(self) -> Row:
+        """One that the agent says is repaired."""
+        bench, violation = self.bench, Violation("member_down", "m1", "critical", "m1 is down.")
+        ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t",
+                               violations=[violation.as_data(ago(20))])
+        assert tickets.claim(bench.agent, "ses-1")
+        tickets.verify(bench.agent, ticket, "ses-1", "done", [])
+        return tickets.get(bench.store, ticket)
+
+
+def ago(seconds: float) -> str:
+    return timestamp(datetime.now(UTC) - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def world(bench: Bench, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    made = World(bench, short_folder)
+    serving = Serving(short_folder / "workload.sock", {"check": made.check})
+    # 40 s of load: 20 s of it before the fault, then a second that it hit, then as before.
+    monkeypatch.setattr(oracle_module, "loads", lambda *_: [
+        {"ts": time.time() - age, "data": made.load if age < 6 else GOOD if age != 19 else HIT} for age in range(40)])
+    made.quiet(oracle_module.QUIET)
+    made.oracle.arm({"allow": []})
+    made.quiet(oracle_module.HOLD + 1)
+    yield made
+    made.stop.set()
+    serving.end()
+
+
+GOOD = {"ops": 200, "p50": 0.001, "p99": 0.01, "errors": {}}
+HIT = {"ops": 150, "p50": 0.001, "p99": 0.9, "errors": {"timeout": 7}}
+
+
+def verdict(world: World) -> dict[str, str]:
+    ticket = world.ticket()
+    return {c.name: c.status for c in world.oracle.final(ticket, time.time())}
+
+
+ITEMS = ("invariants", "data_plane", "agreement", "redundancy", "fingerprint", "writes", "load")
+ALL = dict.fromkeys(ITEMS, "passed")
+
+
+def test_a_real_repair_passes_every_item(world: World) -> None:
+    assert verdict(world) == ALL
+
+
+def violated(world: World) -> None:
+    world.bench.subject.found = [Violation("member_down", "m1", "critical", "m1 does not answer.")]
+
+
+def told_by_subject(name: str, status: str = "failed") -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.bench.subject.checks[name] = Check(name, status, "not so")
+    return break_
+
+
+def changed(item: str, value: object) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.fingerprint = {n: dict(m) for n, m in world.fingerprint.items()}
+        world.fingerprint["m1"][item] = value
+    return break_
+
+
+def without_m1(world: World) -> None:
+    world.fingerprint = {n: m for n, m in world.fingerprint.items() if n != "m1"}
+
+
+def another_m1(world: World) -> None:
+    observe = world.bench.subject.observe
+
+    def see(*arguments: Any) -> Any:
+        observation = observe(*arguments)
+        observation.members["m1"]["id"] = "another"
+        return observation
+    world.bench.subject.observe = see  # type: ignore[method-assign]
+
+
+def writes(**answer: Any) -> Callable[[World], None]:
+    return lambda world: world.writes.update(answer)
+
+
+def load(**data: Any) -> Callable[[World], None]:
+    def break_(world: World) -> None:
+        world.load = GOOD | data
+    return break_
+
+
+@pytest.mark.parametrize(("break_", "item", "status"), [
+    (violated, "invariants", "failed"),
+    (lambda world: world.quiet(9.0), "invariants", "failed"),
+    (told_by_subject("data_plane"), "data_plane", "failed"),
+    (told_by_subject("agreement"), "agreement", "failed"),
+    (told_by_subject("agreement", "unknown"), "agreement", "unknown"),
+    (told_by_subject("redundancy"), "redundancy", "failed"),
+    (without_m1, "fingerprint", "failed"),
+    (another_m1, "fingerprint", "failed"),
+    (changed("image", "other"), "fingerprint", "failed"),
+    (changed("environment", []), "fingerprint", "failed"),
+    (changed("volumes", [{"name": "m1-data", "created_at": "now"}]), "fingerprint", "failed"),
+    (changed("limits", {"memory": 1}), "fingerprint", "failed"),
+    (writes(lost=1, details=["k: 1 lost"]), "writes", "failed"),
+    (writes(unknown=1), "writes", "unknown"),
+    (load(errors={"timeout": 30}), "load", "failed"),
+    (load(ops=150), "load", "failed"),
+    (load(p99=0.5), "load", "failed"),
+    (load(p99=None), "load", "failed"),
+])
+def test_each_item_alone_can_fail(world: World, break_: Callable[[World], None], item: str, status: str) -> None:
+    break_(world)
+    if break_ is violated:
+        world.bench.lookout.look()
+    assert verdict(world) == ALL | {item: status}
+
+
+def test_a_load_that_cannot_be_asked_leaves_the_writes_unknown(world: World) -> None:
+    world.oracle._workload_socket = world.folder / "nobody.sock"
+    assert verdict(world) == ALL | {"writes": "unknown"}
+
+
+def test_a_check_that_breaks_is_unknown_and_not_passed(world: World) -> None:
+    world.bench.subject.checks.clear()
+    assert verdict(world) == ALL | dict.fromkeys(("data_plane", "agreement", "redundancy"), "unknown")
+
+
+def test_a_load_that_the_fault_did_not_move_is_not_tested(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle_module, "loads", lambda *_: [{"ts": time.time() - n, "data": GOOD} for n in range(40)])
+    assert verdict(world) == ALL | {"load": "not_tested"}
+
+
+def test_a_load_that_fell_silent_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle_module, "loads",
+                        lambda *_: [{"ts": time.time() - n, "data": GOOD} for n in range(10, 50)])
+    assert verdict(world) == ALL | {"load": "failed"}
+
+
+@pytest.mark.parametrize(("allow", "break_", "status"), [
+    (["data"], changed("volumes", []), "passed"), (["data"], changed("image", "x"), "failed"),
+    (["member_id"], another_m1, "passed"), (["environment"], changed("environment", []), "passed")])
+def test_a_scenario_may_allow_what_a_repair_must_change(world: World, allow: list[str],
+                                                        break_: Callable[[World], None], status: str) -> None:
+    world.oracle.arm({"allow": allow})
+    break_(world)
+    assert verdict(world)["fingerprint"] == status
+
+
+# -- the baseline ----------------------------------------------------------------------------------------------------
+
+def test_it_is_taken_only_while_all_is_healthy(world: World) -> None:
+    world.bench.roster.set("m1", state="exited", address=None)
+    with pytest.raises(NotHealthy, match="m1 is exited"):
+        world.oracle.arm()
+    world.bench.roster.set("m1", state="running", address="10.0.0.1")
+    with pytest.raises(NotHealthy, match="quiet for 0 s"):
+        world.oracle.arm()
+
+
+def test_it_outlives_a_restart_and_is_its_owners_alone(world: World) -> None:
+    assert (world.folder / "baseline.json").stat().st_mode & 0o777 == 0o600
+    world.oracle = world.new()
+    assert world.oracle.armed
+    assert verdict(world) == ALL
+
+
+def test_what_is_said_of_it_does_not_tell_what_is_allowed(world: World) -> None:
+    world.oracle.arm({"allow": ["data"]})
+    assert "allow" not in str(world.bench.of("armed")[-1])
+
+
+def test_without_it_nothing_passes(world: World) -> None:
+    (world.folder / "baseline.json").unlink()
+    world.oracle = world.new()
+    assert verdict(world) == ALL | {"redundancy": "unknown", "fingerprint": "unknown"}
+
+
+# -- its part in the life of a ticket ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def judging(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(oracle_module, "HEAL", 0.3)
+    thread = threading.Thread(target=world.oracle.run)
+    thread.start()
+    yield world
+    world.stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_it_looks_once_when_a_ticket_opens(judging: World) -> None:
+    violated(judging)
+    judging.bench.lookout._graces["member_down"] = 0
+    judging.bench.lookout.look()
+    wait_until(lambda: judging.bench.of("verdict"))
+    time.sleep(0.6)
+    (opening,) = judging.bench.of("verdict")
+    assert (opening["phase"], opening["passed"]) == ("opening", False)
+
+
+def test_a_repair_that_is_real_resolves_the_ticket(judging: World) -> None:
+    ticket = judging.ticket()["ticket"]
+    wait_until(lambda: tickets.get(judging.bench.store, ticket)["state"] == "resolved")
+    final = next(e for e in judging.bench.store.events("run-1", types=["verdict"]) if e.data["phase"] == "final")
+    assert (final.data["passed"], final.ticket, final.session) == (True, ticket, "ses-1")
+
+
+def test_one_that_is_not_goes_back_once_with_words_and_then_to_a_human(judging: World) -> None:
+    violated(judging)
+    judging.bench.lookout.look()
+    bench, ticket = judging.bench, judging.ticket()["ticket"]
+    wait_until(lambda: tickets.get(bench.store, ticket)["state"] == "acknowledged")
+    assert "m1 does not answer" in bench.of("ticket_returned")[0]["words"]
+    tickets.verify(bench.agent, ticket, "ses-1", "again", [])
+    wait_until(lambda: tickets.get(bench.store, ticket)["state"] == "escalated")
+    assert [v["passed"] for v in bench.of("verdict") if v["phase"] == "final"] == [False, False]
+
+
+def test_a_ticket_that_was_taken_away_meanwhile_gets_no_verdict(world: World) -> None:
+    ticket = world.ticket()
+    tickets.escalate(world.bench.monitor, ticket["ticket"], "the host says so")
+    world.oracle.judge(ticket)
+    assert world.bench.of("verdict") == []

@@ -1,0 +1,96 @@
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Bench
+
+from operator_demo.errors import UsageError
+from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.happenings import Happening
+from operator_demo.monitor.oracle import Oracle
+from operator_demo.monitor.questions import Questions
+from operator_demo.subject import Violation
+
+INSPECTED: dict[str, Any] = {
+    "Name": "/p-m1-1", "State": {"Status": "running", "Health": {"Status": "healthy", "Log": [1, 2, 3, 4]}},
+    "Config": {"Image": "i", "Cmd": ["x"], "Entrypoint": None, "Env": ["API_KEY=sk-ant-abcdefgh12345678", "A=1"]},
+    "HostConfig": {"RestartPolicy": {"Name": "no"}, "Memory": 5, "NanoCpus": 0, "Binds": ["/secret:/x"]},
+    "NetworkSettings": {"Networks": {"p_default": {"IPAddress": "10.0.0.1", "Aliases": ["m1"], "MacAddress": "x"}}},
+    "Mounts": [{"Type": "volume", "Name": "v", "Destination": "/d", "RW": True, "Source": "/var/lib/docker/x"}],
+}
+
+
+@pytest.fixture
+def questions(bench: Bench, tmp_path: Path) -> Questions:
+    effects = Effects(bench.monitor, bench.roster, "p", lambda _: None)  # type: ignore[arg-type]
+    oracle = Oracle(bench.lookout, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
+    return Questions(bench.lookout, oracle, effects, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
+                     lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)
+
+
+def test_observe_tells_members_network_and_violations(bench: Bench, questions: Questions) -> None:
+    bench.subject.found = [Violation("slow", "m0", "warning", "m0 is slow.")]
+    seen = questions.observe()
+    assert set(seen["members"]) == {"m0", "m1", "m2"}
+    assert seen["network"] == "p_default"
+    assert [(v["invariant"], v["member"], v["counts"]) for v in seen["violations"]] == [("slow", "m0", False)]
+    json.dumps(seen)
+
+
+def test_observe_looks_anew_only_when_the_last_look_is_old(bench: Bench, questions: Questions) -> None:
+    questions.observe()
+    asked = bench.roster.asked
+    questions.observe()
+    assert bench.roster.asked == asked
+
+
+def test_inspect_is_reduced_and_redacted(questions: Questions) -> None:
+    told = questions.inspect("m1")
+    text = json.dumps(told)
+    assert told["environment"] == ["API_KEY=[redacted]", "A=1"]
+    assert told["limits"] == {"Memory": 5}
+    assert told["networks"] == {"p_default": {"IPAddress": "10.0.0.1", "Aliases": ["m1"]}}
+    assert told["state"]["Health"]["Log"] == [3, 4]
+    assert "/secret" not in text
+    assert "/var/lib/docker" not in text
+    assert INSPECTED["State"]["Health"]["Log"] == [1, 2, 3, 4], "what was given is left as it was"
+
+
+def test_logs_are_clean_redacted_and_bounded(questions: Questions) -> None:
+    assert questions.logs("m1", 1)["text"] == "one\ntwo \ufffd PASSWORD=[redacted]\n"
+    long = questions.logs("m1", 10**9)
+    assert len(long["text"].encode()) < 40_000
+    assert questions.logs("m1", -5)["text"]
+
+
+@pytest.mark.parametrize("op", ["inspect", "logs"])
+def test_an_unknown_member_is_an_error_with_the_known_ones(questions: Questions, op: str) -> None:
+    with pytest.raises(UsageError, match="m0, m1, m2"):
+        questions.handlers()[op]("m9")
+
+
+def test_members_have_addresses(bench: Bench, questions: Questions) -> None:
+    bench.lookout.look()
+    bench.roster.set("m1", state="exited", address=None, exit_code=137)
+    bench.lookout.look()
+    told = {m["name"]: m for m in questions.members()["members"]}
+    assert told["m0"] == {"name": "m0", "container": "p-m0-1", "state": "running", "address": "10.0.0.0",
+                          "exit_code": None, "reachable": True}
+    assert (told["m1"]["state"], told["m1"]["reachable"], told["m1"]["exit_code"]) == ("exited", False, 137)
+
+
+def test_status(bench: Bench, questions: Questions) -> None:
+    bench.lookout.look()
+    assert questions.status() == {"armed": False, "healthy": False, "ready": True, "ticket": None, "violations": []}
+    bench.roster.set("m1", state="exited", address=None)
+    bench.lookout.look()
+    assert questions.status()["ticket"]["state"] == "open"
+
+
+def test_an_announced_fault_explains_effects(bench: Bench, questions: Questions) -> None:
+    questions.fault(["id-m1"], 5)
+    import time
+    questions._effects.record(Happening("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
+    assert bench.of("effect")[0]["explained"] == "fault"
