@@ -1,0 +1,91 @@
+"""The only caller of tools: validate, policy, write the call, run, write the result, return.
+
+If the call cannot be written the tool does not run. A call whose result was never written ran to an unknown end.
+"""
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from operator_demo import tickets
+from operator_demo.agent import catalogue, policy, tools, validate
+from operator_demo.agent.work import Call, LeaseLost, Result, Work
+from operator_demo.store import Store, StoreError
+
+
+class Dispatch:
+    """Calls the tools of one session."""
+
+    def __init__(self, work: Work, run: Mapping[str, tools.Run] = tools.RUN) -> None:
+        self._work, self._run = work, run
+        self._ids: set[str] = set()
+
+    async def __call__(self, id: str, tool: str, given: dict[str, Any]) -> Result:
+        """Raises `LeaseLost` before anything was done when the ticket is not ours, `StoreError` when it cannot be
+        written down (before the tool ran, or after)."""
+        work = self._work
+        work.prove_lease()
+        call = Call(self._unique(id), tool, given)
+        refused, wrong = self._objections(call)
+        work.say("tool_call", call=call.id, tool=tool, input=given, diagnosed=work.diagnosed)
+        began = time.monotonic()
+        if refused:
+            work.say("refusal", reason=refused, call=call.id)
+            result = Result("refused", refused)
+        elif wrong:
+            result = Result("error", f"The tool was not run: {'; '.join(wrong)}.")
+        else:
+            result = await self._guarded(call, began)
+        self._write(call, result, began)
+        return replace(result, text=work.recorder.scrub(result.text))
+
+    def _objections(self, call: Call) -> tuple[str | None, list[str]]:
+        mode = self._work.agent.mode
+        refused = policy.refusal(mode, call.tool)
+        return refused, [] if refused else validate.problems(call.input, catalogue.schema(call.tool, mode))
+
+    async def _guarded(self, call: Call, began: float) -> Result:
+        live = self._work.live("output", call.id)
+        call.show = live.feed
+        try:
+            return await self._run[call.tool](self._work, call)
+        except asyncio.CancelledError:
+            live.close()
+            done = call.partial() if call.partial else Result("interrupted", "interrupted")
+            self._write(call, done, began)
+            raise
+        except (StoreError, LeaseLost):
+            raise
+        except tickets.TicketStateError as e:
+            self._write(call, Result("error", e.message), began)
+            raise LeaseLost(e.message) from e
+        except Exception as e:
+            print(self._work.recorder.scrub(traceback.format_exc()), file=sys.stderr)
+            return Result("error", f"The tool failed: {type(e).__name__}: {e}")
+        finally:
+            live.close()
+
+    def _write(self, call: Call, result: Result, began: float) -> None:
+        output = result.text if result.output is None else result.output
+        more = {"exit_code": result.exit_code} if result.exit_code is not None else {}
+        self._work.say("tool_result", call=call.id, tool=call.tool, status=result.status, output=output,
+                       duration=round(time.monotonic() - began, 6), omitted_bytes=result.omitted_bytes, **more)
+
+    def _unique(self, id: str) -> str:
+        name, n = id, 2
+        while name in self._ids:
+            name, n = f"{id}.{n}", n + 1
+        self._ids.add(name)
+        return name
+
+
+def unfinished_calls(store: Store, run: str, session: str) -> list[tuple[str, str]]:
+    """The calls (id, tool) of a session that have no result."""
+    found = {e.data["call"]: e.data["tool"] for e in store.events(run, session=session, types=("tool_call",))}
+    for e in store.events(run, session=session, types=("tool_result",)):
+        found.pop(e.data["call"], None)
+    return list(found.items())

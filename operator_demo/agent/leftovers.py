@@ -1,0 +1,102 @@
+"""Ending what a command left running on the engine.
+
+A process begun by `docker exec` outlives its killed client, and so does a container begun by `docker run`. After a
+command that was cut short, or a session that was interrupted, this module ends both:
+
+- containers that carry the session's label (put there by the `docker` wrapper of the shell), made since a moment;
+- execs in the subject's containers begun since a moment and still running, but for health checks. The engine tells
+  their process ids in its own namespace only, so a one-shot helper in that namespace kills their process groups.
+
+Limits: what was made by speaking to the socket without the docker command carries no label and stays; an exec that
+left its process group (`setsid`) stays; with user namespaces remapped the engine refuses the helper. In the time looked
+at nobody but the agent execs into the subject's containers; whoever else does so loses that exec.
+"""
+
+import socket
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from operator_demo.agent.shell import SESSION_LABEL
+
+if TYPE_CHECKING:
+    from operator_demo.engine import Engine
+
+_PROJECT_LABEL = "com.docker.compose.project"
+_RUN_LABEL = "io.operator-demo.run"
+_HELPER_WAIT = 5.0  # seconds
+_SLACK = 0.05  # seconds by which the two clocks may still differ
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to look: the subject's project, and the session. `image` (with a shell in it) is what the helper runs from:
+    None for that of the container we are in."""
+
+    project: str
+    session: str
+    run: str
+    image: str | None = None
+
+
+def end(place: Place, since: float) -> list[str]:
+    """Ends what the session began after `since` (seconds since the epoch, here); says what, in words for people."""
+    engine = _connect()
+    try:
+        offset = engine.clock_offset()
+        begun, now = since + offset - _SLACK, time.time() + offset + _SLACK
+        return _end_containers(engine.client, place, begun) + _end_execs(engine.client, place, begun, now)
+    finally:
+        engine.close()
+
+
+def _connect() -> "Engine":
+    from operator_demo.engine import connect  # docker-py is heavy, and only this needs it
+
+    return connect()
+
+
+def _end_containers(client: Any, place: Place, since: float) -> list[str]:
+    ended = []
+    found = client.api.containers(all=True, filters={"label": f"{SESSION_LABEL}={place.session}"})
+    for container in found:
+        if container["Created"] >= int(since):
+            client.api.remove_container(container["Id"], force=True)
+            ended.append(f"container {container['Names'][0].lstrip('/')}")
+    return ended
+
+
+def _end_execs(client: Any, place: Place, since: float, until: float) -> list[str]:
+    wanted = {"type": "container", "event": "exec_start", "label": f"{_PROJECT_LABEL}={place.project}"}
+    happened = client.api.events(since=f"{since:.6f}", until=f"{until:.6f}", filters=wanted, decode=True)
+    pids, ended = [], []
+    for event in happened:
+        attributes = event["Actor"]["Attributes"]
+        exec_ = client.api.exec_inspect(attributes["execID"])
+        argv = [exec_["ProcessConfig"]["entrypoint"], *exec_["ProcessConfig"]["arguments"]]
+        if exec_["Running"] and exec_["Pid"] > 1 and not _is_health_check(client, event["id"], argv):
+            pids.append(exec_["Pid"])
+            ended.append(f"`{' '.join(argv)}` in {attributes['name']}")
+    if pids:
+        _kill_groups(client, place, pids)
+    return ended
+
+
+def _kill_groups(client: Any, place: Place, pids: list[int]) -> None:
+    image = place.image or client.api.inspect_container(socket.gethostname())["Image"]
+    groups = " ".join(f"-{pid}" for pid in pids)
+    helper = client.containers.create(
+        image, entrypoint=["/bin/sh", "-c"], command=[f"kill -s KILL -- {groups}"], user="0", pid_mode="host",
+        network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], labels={_RUN_LABEL: place.run})
+    try:
+        helper.start()
+        helper.wait(timeout=_HELPER_WAIT)
+    finally:
+        helper.remove(force=True)
+
+
+def _is_health_check(client: Any, container: str, argv: list[str]) -> bool:
+    config = client.api.inspect_container(container)["Config"]
+    test = (config.get("Healthcheck") or {}).get("Test") or []
+    shell = config.get("Shell") or ["/bin/sh", "-c"]
+    return bool(test) and argv == (test[1:] if test[0] == "CMD" else [*shell, *test[1:]])

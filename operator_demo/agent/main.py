@@ -1,0 +1,114 @@
+"""The agent's process: waits for a ticket, works on it, waits for the next; until it is told to stop.
+
+A signal, or the end of `max_time`, ends a session in order. What a killed process left is closed at the next start.
+"""
+
+import asyncio
+import importlib
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from operator_demo import settings, tickets
+from operator_demo.agent import config, recovery, tools
+from operator_demo.agent.budget import Budget
+from operator_demo.agent.config import AgentSettings
+from operator_demo.agent.record import AgentRecorder, Scrubber
+from operator_demo.agent.shell import install_docker_wrapper
+from operator_demo.agent.stop import Stop
+from operator_demo.agent.work import Work
+from operator_demo.errors import UsageError
+from operator_demo.events import new_id
+from operator_demo.settings import Settings
+from operator_demo.store import Row, Store
+
+if TYPE_CHECKING:
+    from operator_demo.agent.brain import Brain
+
+_LOOK = 0.05  # seconds between two looks for a ticket
+
+
+def run(all_: Settings) -> int:
+    """Returns 0 after an orderly stop. Raises `UsageError` for a wrong environment, `StoreError` without a store."""
+    agent = config.from_environment()
+    store = Store(all_.store_path, durable=True)
+    try:
+        return asyncio.run(serve(all_, agent, store, sys.stdout))
+    finally:
+        store.close()
+
+
+async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO) -> int:
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set, f"The agent was told to stop ({number.name}).")
+    loop.call_later(all_.max_time, stop.set, f"The longest time of a run ({all_.max_time:g} s) is over.")
+    recorder = AgentRecorder(store, all_.run, out, Scrubber([agent.key] if agent.key else []))
+    recorder.say("agent_started", mode=agent.mode, model=agent.model, brain=agent.brain)
+    try:
+        agent.require_key()
+        budget = Budget(store, all_.run, agent.limits, agent.model)
+    except UsageError as e:
+        recorder.say("refusal", reason=e.message)
+        raise
+    # The SDK takes about a second to import: it does so while we look for a ticket.
+    thinking = asyncio.create_task(asyncio.to_thread(_load_brain))
+    if agent.mode == settings.EXECUTE:
+        install_docker_wrapper(tools.WRAPPER_FOLDER)
+    await recovery.close_own_sessions(recorder, all_, agent, budget, stop)
+    brain: Brain | None = None
+    try:
+        while not stop.is_set():
+            if not _free(store, all_.run):
+                await stop.wait(_LOOK)
+                continue
+            await thinking
+            if brain is None:
+                brain = _open(agent)
+            if taken := _claim(recorder, all_, agent):
+                session, ticket = taken
+                await _work(Work(all_, agent, recorder, budget, ticket["ticket"], session), ticket, brain, stop)
+        return 0
+    finally:
+        await thinking
+        if brain is not None:
+            await brain.close()
+
+
+def _load_brain() -> None:
+    for name in ("brain", "session"):
+        importlib.import_module(f"operator_demo.agent.{name}")
+
+
+def _open(agent: AgentSettings) -> "Brain":
+    from operator_demo.agent.brain import open_brain
+
+    return open_brain(agent)
+
+
+async def _work(work: Work, ticket: Row, brain: "Brain", stop: Stop) -> None:
+    from operator_demo.agent import session
+
+    await session.run(work, ticket, brain.client, stop)
+
+
+def _free(store: Store, run: str) -> bool:
+    """Is there a ticket to take? Only a look, without the write lock."""
+    row = tickets.current(store, run)
+    return row is not None and (row["state"] == "open"
+                                or (row["state"] == "acknowledged" and row["lease_until"] < time.time()))
+
+
+def _claim(recorder: AgentRecorder, all_: Settings, agent: AgentSettings) -> tuple[str, Row] | None:
+    """The new session and its ticket, both in one transaction; None when another was faster."""
+    session = new_id("ses")
+    with recorder.transaction():
+        ticket = tickets.claim(recorder, session)
+        if ticket is None:
+            return None
+        recovery.close_predecessor(recorder, all_.run, session, ticket["ticket"])
+        recorder.say("session_started", ticket=ticket["ticket"], session=session, model=agent.model,
+                     brain=agent.brain, mode=agent.mode, container=agent.container)
+    return session, ticket

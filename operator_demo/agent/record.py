@@ -1,0 +1,114 @@
+"""How the agent speaks: every text that goes into an event is made harmless and freed of secrets here, once."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+from operator_demo import text
+from operator_demo.events import AGENT, Event
+from operator_demo.store import Recorder, Store
+
+_KEY_END = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
+
+
+class Scrubber:
+    """Cleans and redacts text, with the secrets that are known in this process."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple(secrets)
+
+    def __call__(self, raw: str) -> str:
+        return text.redact(text.clean(raw), self._secrets)
+
+    def deep(self, value: Any) -> Any:
+        """The same, for every text inside a JSON value (keys too)."""
+        match value:
+            case str():
+                return self(value)
+            case dict():
+                return {self(str(k)): self.deep(v) for k, v in value.items()}
+            case list() | tuple():
+                return [self.deep(v) for v in value]
+            case _:
+                return value
+
+
+class AgentRecorder(Recorder):
+    """A recorder that scrubs what it is given, so that no caller can forget to."""
+
+    def __init__(self, store: Store, run: str, out: TextIO, scrub: Scrubber) -> None:
+        super().__init__(store, run, AGENT, out)
+        self.scrub = scrub
+
+    def say(self, type: str, /, *, ticket: str | None = None, session: str | None = None, **data: Any) -> Event:
+        return super().say(type, ticket=ticket, session=session, **self.scrub.deep(data))
+
+
+class Live:
+    """Text on its way to the screen while it is still being written: `delta` events, at most one each `INTERVAL`.
+
+    Secrets may arrive in pieces, so only whole words are shown until `close()`, each time as they read in the whole
+    text so far, and nothing of a private key before its end.
+    """
+
+    INTERVAL = 0.06  # seconds
+    LIMIT = 32 * 1024  # characters; the finished text is in the durable event
+
+    def __init__(self, say: Callable[[str], object], scrub: Scrubber) -> None:
+        self._say, self._scrub = say, scrub
+        self._raw = ""
+        self._shown = ""
+        self._timer: asyncio.TimerHandle | None = None
+        self._full = False
+
+    def feed(self, piece: str) -> None:
+        self.set(self._raw + piece)
+
+    def set(self, whole: str) -> None:
+        """The text so far, as a whole (for what is decoded anew each time)."""
+        if self._full:
+            return
+        self._raw = whole
+        if len(self._raw) > self.LIMIT:
+            self._flush(self._whole_words())
+            self._full = True
+            self._say("\n[... the rest follows when it is finished ...]\n")
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.INTERVAL, self._tick)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._full:
+            self._flush(self._raw)
+            self._full = True
+
+    def _tick(self) -> None:
+        self._timer = None
+        if not self._full:
+            self._flush(self._whole_words())
+
+    def _whole_words(self) -> str:
+        end = max(self._raw.rfind(" "), self._raw.rfind("\n")) + 1
+        at = 0
+        while (begin := self._raw.find("-----BEGIN", at)) != -1:
+            closed = _KEY_END.search(self._raw, begin)
+            if closed is None or closed.end() > end:
+                return self._raw[:min(end, begin)]
+            at = closed.end()
+        return self._raw[:end]
+
+    def _flush(self, raw: str) -> None:
+        now = self._scrub(raw)
+        same = 0
+        limit = min(len(now), len(self._shown))
+        if now.startswith(self._shown):
+            same = len(self._shown)
+        else:
+            while same < limit and now[same] == self._shown[same]:
+                same += 1
+        if now[same:]:
+            self._say(now[same:])
+        self._shown = now

@@ -1,0 +1,88 @@
+"""What an earlier process of this very container left unfinished, found at the start and brought to an end."""
+
+import asyncio
+
+from operator_demo import settings, tickets
+from operator_demo.agent import tools, verdict
+from operator_demo.agent.budget import Budget
+from operator_demo.agent.config import AgentSettings
+from operator_demo.agent.dispatch import unfinished_calls
+from operator_demo.agent.record import AgentRecorder
+from operator_demo.agent.stop import Stop
+from operator_demo.agent.work import End, Work
+from operator_demo.events import Event, parse_ts
+from operator_demo.settings import Settings
+from operator_demo.store import Row
+
+ENDED = "The agent's process ended."
+
+
+def finish(recorder: AgentRecorder, session: str, ticket: str | None, status: str, summary: str) -> None:
+    """Says `session_finished`, once for each session."""
+    with recorder.transaction():
+        row = recorder.store.row("SELECT status FROM agent_sessions WHERE session=?", session)
+        if row is None or row["status"] == "running":
+            recorder.say("session_finished", ticket=ticket, session=session, status=status, summary=summary)
+
+
+async def close_own_sessions(recorder: AgentRecorder, all_: Settings, agent: AgentSettings, budget: Budget,
+                             stop: Stop) -> None:
+    """Sessions of another container are left alone: it may be alive, and its lease tells."""
+    for row in _running(recorder, all_.run):
+        started = _started(recorder, all_.run, row["session"])
+        if started is None or started.data.get("container") != agent.container or started.ticket is None:
+            continue
+        work = Work(all_, agent, recorder, budget, started.ticket, row["session"], parse_ts(started.ts))
+        await _close(work, stop)
+
+
+def close_predecessor(recorder: AgentRecorder, run: str, session: str, ticket: str) -> None:
+    """The sessions at a ticket whose lease ran out, and that `session` has taken over, are over too."""
+    for row in _running(recorder, run):
+        if row["ticket"] == ticket and row["session"] != session:
+            _write_unknown_results(recorder, run, row["session"], ticket)
+            recorder.say("interrupt", ticket=ticket, session=row["session"], reason="Its lease ran out.")
+            finish(recorder, row["session"], ticket, "interrupted", "Its lease ran out.")
+
+
+async def _close(work: Work, stop: Stop) -> None:
+    recorder, session = work.recorder, work.session
+    _write_unknown_results(recorder, work.settings.run, session, work.ticket)
+    ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
+    work.say("interrupt", reason=ENDED, ended=ended.splitlines())
+    end = await _verdict(work, stop) or End("interrupted", ENDED)
+    row = tickets.get(recorder.store, work.ticket)
+    if row["state"] == "escalated" and row["holder"] == session and end.status == "interrupted":
+        end = End("escalated", row["reason"])
+    if row["state"] == "acknowledged" and row["holder"] == session:
+        tickets.release(recorder, work.ticket, session, ENDED)
+    finish(recorder, session, work.ticket, end.status, end.summary)
+
+
+async def _verdict(work: Work, stop: Stop) -> End | None:
+    """Had it handed its repair to the oracle, then the verdict is how it ended."""
+    said = list(work.recorder.store.events(work.settings.run, session=work.session, types=("ticket_verifying",)))
+    row = tickets.get(work.recorder.store, work.ticket)
+    if not said or row["holder"] != work.session or row["state"] not in ("verifying", "resolved"):
+        return None
+    waiting = asyncio.create_task(verdict.wait(work, said[-1].data["summary"]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, stopping):
+        task.cancel()
+    await asyncio.wait((waiting, stopping))
+    return None if waiting.cancelled() else waiting.result().ends
+
+
+def _write_unknown_results(recorder: AgentRecorder, run: str, session: str, ticket: str) -> None:
+    for call, tool in unfinished_calls(recorder.store, run, session):
+        recorder.say("tool_result", ticket=ticket, session=session, call=call, tool=tool, status="unknown",
+                     output="The process ended while this ran: whether it took effect is not known.")
+
+
+def _running(recorder: AgentRecorder, run: str) -> list[Row]:
+    return recorder.store.rows("SELECT session, ticket FROM agent_sessions WHERE run=? AND status='running'", run)
+
+
+def _started(recorder: AgentRecorder, run: str, session: str) -> Event | None:
+    return next(recorder.store.events(run, session=session, types=("session_started",)), None)

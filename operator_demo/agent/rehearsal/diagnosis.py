@@ -1,0 +1,150 @@
+"""From what the engine says of one container to a cause, in words, and to the smallest repair, if there is one.
+
+Where no rule fits, there is no repair: a human is asked. Nothing here deletes, recreates or reconfigures anything.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from operator_demo.agent.rehearsal import shell
+from operator_demo.agent.rehearsal.facts import Inspected, Row, Sight
+
+_MEANT_TO_BE_STOPPED = re.compile(
+    r"\b(stopped|(do not|dont|don t|never|no) (re)?start|on purpose|intentional(ly)?|deliberate(ly)?|maintenance"
+    r"|(stay|keep|leave|meant to be) (it )?(down|off|alone)|decommissioned|retired|parked)\b"
+)
+_NO = {"false", "no", "0", "off", "none", ""}
+
+# What a log says of the cause. It only ever chooses a word for the finding, never a command.
+_LOG_HINTS = (
+    ("disk_full", re.compile(r"no space left on device|disk quota exceeded|database space exceeded", re.I)),
+    ("data_corruption", re.compile(r"corrupt|checksum mismatch|crc mismatch|unexpected EOF.*(wal|snap)", re.I)),
+    ("resource_exhausted", re.compile(r"out of memory|cannot allocate memory|too many open files", re.I)),
+    ("misconfiguration", re.compile(r"unknown flag|invalid (value|configuration|argument)|error parsing|"
+                                    r"cluster ID mismatch|permission denied|address already in use", re.I)),
+)
+_INVARIANT_HINTS = (
+    ("disk_full", re.compile(r"space|disk|quota", re.I)),
+    ("data_corruption", re.compile(r"corrupt|hash|diverge", re.I)),
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`repair` is the command that undoes the cause, None where no rule fits. `may_pass`: the member may only be on
+    its way (starting, electing), so another look can settle it. `effort` orders repairs: the quickest come first."""
+
+    member: str
+    cause: str
+    text: str
+    repair: str | None = None
+    may_pass: bool = False
+    effort: int = 0
+
+
+def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str | None, peers: list[Inspected],
+             row: Row | None = None, log: str = "", invariants: Iterable[str] = ()) -> Diagnosis:
+    """`peers` are the other members; `invariants` those that this member violates."""
+    member, code = sight.name, inspected.exit_code
+
+    def unknown(text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
+        hint = hint_of(log, _LOG_HINTS) or hint_of(" ".join(invariants), _INVARIANT_HINTS)
+        return Diagnosis(member, hint or cause, text, may_pass=may_pass)
+
+    if inspected.project != project:
+        return unknown(f"{inspected.name} does not belong to the project {project}. It is not mine to touch.")
+    if label := meant_to_be_stopped(inspected.labels):
+        return Diagnosis(member, "process_stopped", f"{member} is {inspected.status}, and its label says that this is "
+                                                    f"meant: {label}. I leave it alone.")
+    if inspected.oom_killed:
+        return Diagnosis(member, "resource_exhausted",
+                         f"{member} is {inspected.status} after the kernel killed a process in it for want of memory. "
+                         "Started as it is, it would run into the same wall; raising a limit is a human's decision.")
+    if inspected.status == "paused":
+        return Diagnosis(member, "process_frozen",
+                         f"{member} is paused: its processes are there, but get no processor time. Nothing is lost; "
+                         "to let them run again is enough.", shell.unpause(inspected.name))
+    if inspected.status == "exited":
+        return _exited(member, inspected, row, unknown)
+    if inspected.status == "restarting":
+        return unknown(f"{member} ends by itself again and again (exit status {code}, {inspected.restarts} restarts). "
+                       "One more start changes nothing.", "process_crashed", may_pass=True)
+    if inspected.status != "running":
+        return unknown(f"{member} is in the state {inspected.status!r}, for which I have no rule.")
+    if network and network not in inspected.networks and any(network in peer.networks for peer in peers):
+        return _unattached(member, inspected, network, peers)
+    error = f" The monitor says: {sight.error}." if sight.error else ""
+    again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
+    return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
+                   "process_crashed" if inspected.restarts else "unknown", may_pass=True)
+
+
+class _Unknown(Protocol):
+    def __call__(self, text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis: ...
+
+
+def _exited(member: str, inspected: Inspected, row: Row | None, unknown: _Unknown) -> Diagnosis:
+    code, when = inspected.exit_code, f", {row.since}" if row and row.since else ""
+    kept = f" Its volume {inspected.volumes[0]} is still attached" if inspected.volumes else " Its container is intact"
+    smallest = f"{kept}, so starting it again is the smallest repair."
+    if inspected.error:
+        return unknown(f"{member} could not be started; the engine says: {inspected.error}", "misconfiguration")
+    if code == 137:
+        return Diagnosis(member, "process_killed",
+                         f"{member} exited with status 137{when}. It did not run out of memory: somebody "
+                         f"killed it (SIGKILL).{smallest}", shell.start(inspected.name), effort=2)
+    if code in (0, 143):
+        how = "in good order" if code == 0 else "on SIGTERM"
+        return Diagnosis(member, "process_stopped",
+                         f"{member} ended {how}, exit status {code}{when}: somebody stopped it, and no label says "
+                         f"that it should stay so.{smallest}", shell.start(inspected.name), effort=2)
+    return unknown(f"{member} ended by itself with exit status {code}{when}. Whatever made it end is still there.",
+                   "process_crashed")
+
+
+def _unattached(member: str, inspected: Inspected, network: str, peers: list[Inspected]) -> Diagnosis:
+    aliases = aliases_like(inspected, [peer for peer in peers if network in peer.networks], network)
+    told = " and ".join(aliases)
+    return Diagnosis(member, "network_disconnected",
+                     f"{member} runs, but it is not attached to {network}, the network where its peers are. "
+                     f"I attach it again, known to its peers as {told}.",
+                     shell.connect(network, inspected.name, aliases), effort=1)
+
+
+def aliases_like(own: Inspected, peers: list[Inspected], network: str) -> list[str]:
+    """The aliases that this container had on the network, told from those of its peers.
+
+    What each peer is called after its own service or container name, this one is called after its own; what all are
+    called alike, it is called too. The short id, which the engine adds by itself, is left out. The service's name is
+    always among them.
+    """
+    patterns = [{_pattern(alias, peer) for alias in peer.networks[network]} for peer in peers]
+    common = set.intersection(*patterns) if patterns else set()
+    named = {pattern.format(container=own.name, service=own.service) for pattern in common if pattern != "{id}"}
+    return sorted(alias for alias in named | {own.service or own.name} if shell.is_name(alias))
+
+
+def _pattern(alias: str, of: Inspected) -> str:
+    if of.id.startswith(alias) and len(alias) >= 12:
+        return "{id}"
+    if alias == of.name:
+        return "{container}"
+    if of.service and alias.split(".")[0] == of.service:
+        return "{service}" + alias[len(of.service):]
+    return alias
+
+
+def meant_to_be_stopped(labels: dict[str, str]) -> str | None:
+    """The label, as `key=value`, that says that the container should not run; None without one."""
+    for key, value in labels.items():
+        if key.startswith(("com.docker.compose.", "org.opencontainers.")) or value.strip().lower() in _NO:
+            continue
+        if _MEANT_TO_BE_STOPPED.search(re.sub(r"[^a-z]+", " ", f"{key} {value}".lower())):
+            return f"{key}={value}"
+    return None
+
+
+def hint_of(text: str, hints: tuple[tuple[str, re.Pattern[str]], ...]) -> str | None:
+    return next((cause for cause, pattern in hints if pattern.search(text)), None)

@@ -1,0 +1,401 @@
+"""The operator of rules: from the messages of one request to its next turn, and from nothing else.
+
+It works as a careful person would: look, narrow down, say what it is, do the smallest thing that undoes it, look
+again, and let others judge. Where it has no rule it does not guess, it asks a human. The rules stand in order; the
+first one that has something to say makes the turn.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from operator_demo.agent.rehearsal import shell
+from operator_demo.agent.rehearsal.diagnosis import Diagnosis, diagnose, meant_to_be_stopped
+from operator_demo.agent.rehearsal.facts import Facts, Inspected, read, words
+from operator_demo.text import one_line
+
+CLUSTER = ""  # the member of a diagnosis that concerns the whole; the finding then names none
+LOOKS_BEFORE = 3  # how often to look before something that may pass by itself counts as not understood
+LOOKS_AFTER = 15  # how often to look whether a repair has worked, two seconds apart
+MAX_STEPS = 80  # of a session; more means that the rules go round in circles
+_LONGEST = 3000  # characters of a text that goes into a tool
+
+
+@dataclass(frozen=True)
+class Call:
+    tool: str
+    input: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the operator thinks, says and calls. Without a call, the turn ends the conversation."""
+
+    thinking: str
+    text: str
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def stop_reason(self) -> str:
+        return "tool_use" if self.calls else "end_turn"
+
+
+Rule = Callable[[Facts], Turn | None]
+
+
+def decide(request: dict[str, Any]) -> Turn:
+    """The next turn for a request of the Messages API. Calls only tools that the request offers; never raises."""
+    facts = read(request)
+    turn = next(turn for rule in RULES if (turn := rule(facts)))
+    if any(call.tool not in facts.offered for call in turn.calls):
+        missing = ", ".join(sorted({call.tool for call in turn.calls} - facts.offered))
+        turn = Turn(f"I would need {missing} for the next step, and was not given it.",
+                    f"I cannot go on without the tool {missing}. A human has to take over.")
+    return turn if facts.spoke else replace(turn, text=f"{_introduction(facts)} {turn.text}".strip())
+
+
+def _introduction(facts: Facts) -> str:
+    about = f" Ticket {facts.ticket.id}: {facts.ticket.title}." if facts.ticket and facts.ticket.title else ""
+    return f"I am the rehearsal operator, a rule-based stand-in for the model.{about}"
+
+
+# -- before anything else ---------------------------------------------------------------------------------------------
+
+
+def stop_when_over(facts: Facts) -> Turn | None:
+    if facts.over == "verified":
+        return Turn("The oracle looked from outside and agrees.", "Verified from outside. I am done.")
+    if facts.over == "escalated":
+        return Turn("A human has it now.", "Handed over. I touch nothing further.")
+    return None
+
+
+def need_a_ticket(facts: Facts) -> Turn | None:
+    if facts.ticket is None:
+        return _escalate(facts, "There is no ticket that I can read, so I do not know what I may touch.")
+    return None
+
+
+def give_up_in_circles(facts: Facts) -> Turn | None:
+    if facts.steps >= MAX_STEPS:
+        return _escalate(facts, f"After {facts.steps} steps I am going round in circles.")
+    return None
+
+
+def give_up_blind(facts: Facts) -> Turn | None:
+    """What cannot be read twice in a row is not guessed at."""
+    blind = sorted(thing for thing, times in facts.misses.items() if times >= 2)
+    if blind:
+        return _escalate(facts, f"Twice I got no readable answer about {blind[0]}. I do not act on what I cannot see.")
+    return None
+
+
+# -- looking ----------------------------------------------------------------------------------------------------------
+
+
+def look(facts: Facts) -> Turn | None:
+    if facts.view is None:
+        return Turn("First I want to see what the monitor sees, before I believe the ticket.",
+                    "I begin with a look at the whole cluster.", (Call("observe"),))
+    if facts.view.index > facts.acted:
+        return None
+    if facts.refusals and not facts.repairs_since_refusal:
+        return Turn(f"The oracle does not agree: {facts.refusals[-1]}", "Not verified. I look once more.",
+                    (Call("observe"),))
+    if not facts.repairs:
+        return Turn("It may have been a passing moment, so the same look again.", "Is it still so?", (Call("observe"),))
+    return Turn("A command that went through is not yet a repair. Does the cluster agree?", "I look again.",
+                (Call("observe"),))
+
+
+def list_containers(facts: Facts) -> Turn | None:
+    assert facts.view and facts.ticket
+    if not facts.has_shell or facts.rows is not None:
+        return None
+    suspects = facts.view.suspects
+    seen = f"The monitor points at {_join(suspects)}." if suspects else "The monitor points at no single member."
+    quorum = "" if facts.view.quorum else " The quorum is lost, so nothing is written any more: this is urgent."
+    return Turn(f"{seen}{quorum} What does the engine say? I ask only for the containers of {facts.ticket.project}.",
+                f"{seen} Now the engine's own word.",
+                (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
+
+
+def inspect_suspects(facts: Facts) -> Turn | None:
+    assert facts.view
+    stale = [name for name in facts.view.suspects if _stale(facts, name)]
+    if not stale:
+        return None
+    why = ("How did it end, what may it use, where is it attached? The details tell a kill from a stop and a freeze "
+           "from a cut.")
+    return Turn(f"{_join(stale)}: {why}", f"A closer look at {_join(stale)}.{_leave_alone(facts)}",
+                _inspect(facts, stale, "Exit status, memory, labels and networks of what looks broken."))
+
+
+def inspect_peers(facts: Facts) -> Turn | None:
+    """Only beside its peers can one tell that a member is missing from their network."""
+    assert facts.view
+    cut = [name for name in facts.view.suspects if _unattached(facts, name)]
+    unseen = [name for name in facts.view.members if _inspected(facts, name) is None and facts.target(name)]
+    if not cut or not unseen:
+        return None
+    return Turn(f"{_join(cut)} is not on {facts.network}. Are its peers, and under which names?",
+                f"{_join(cut)} is missing from {facts.network}. I compare with its peers.",
+                _inspect(facts, unseen, "See how the healthy peers are attached, and under which aliases."))
+
+
+def be_patient(facts: Facts) -> Turn | None:
+    """What only may be on its way gets time: little before a repair, more after it."""
+    assert facts.view
+    if facts.view.well or any(not d.may_pass for d in _focus(facts)):
+        return None
+    if facts.looks >= (LOOKS_AFTER if facts.repairs else LOOKS_BEFORE):
+        return None
+    waiting = _join(facts.view.suspects) or "the cluster"
+    return _wait(facts, f"Not yet well: {waiting}. Starting, electing and catching up take a moment.")
+
+
+def read_logs(facts: Facts) -> Turn | None:
+    targets = [target for d in _focus(facts) if (target := facts.target(d.member)) and target not in facts.logs]
+    if not targets:
+        return None
+    calls = [_shell(shell.logs(t), "Its last words may tell why.") if facts.has_shell
+             else Call("logs", {"member": t, "lines": 8}) for t in targets]
+    return Turn("Before I call it by a name: what did it say last? Logs are evidence, not instructions.",
+                "And its last words in the log.", tuple(calls))
+
+
+# -- nothing wrong ----------------------------------------------------------------------------------------------------
+
+
+def nothing_wrong(facts: Facts) -> Turn | None:
+    assert facts.view and facts.ticket
+    if not facts.view.well or facts.repairs:
+        return None
+    if facts.refusals:
+        return _escalate(facts, "The monitor sees nothing wrong, but the oracle does not agree: "
+                                f"{facts.refusals[-1]} I have no rule for that.")
+    if facts.looks < 2:
+        return _wait(facts, "All members look well now, against the ticket. One look is not enough to believe it.")
+    if not any(cause == "no_fault" for _, cause in facts.findings):
+        healed = Diagnosis(CLUSTER, "no_fault", "All members are well, no invariant is violated.")
+        return Turn("Twice all members were reachable and healthy, and no invariant is violated.",
+                    "Nothing is wrong any more.", (_finding(facts, healed),))
+    before = shell.repairs_told_in(facts.done_before)
+    if before and "resolve" in facts.offered:
+        return Turn("The repair was made before I was started anew, and it holds.",
+                    "An earlier session repaired it. I hand it to the oracle.",
+                    (Call("resolve", {"summary": "Repaired by an earlier session; all members are well again.",
+                                      "actions": before}),))
+    return _escalate(facts, "Nothing is wrong now and I did nothing: it healed before I came. No action is needed.")
+
+
+# -- doing ------------------------------------------------------------------------------------------------------------
+
+
+def name_the_cause(facts: Facts) -> Turn | None:
+    known = [d for d in _repairable(facts) if (d.member, d.cause) not in facts.findings]
+    if not known:
+        return None
+    calls = tuple(_finding(facts, d) for d in known)
+    text = " ".join(d.text for d in known)
+    plan = "The cause is clear enough to act on." if len(known) == 1 else (
+        f"{len(known)} members at once. I take them one after the other, the quickest first"
+        + (", because the quorum hangs on it." if facts.view and not facts.view.quorum else "."))
+    return Turn(plan, text, calls)
+
+
+def repair(facts: Facts) -> Turn | None:
+    todo = _repairable(facts)
+    if not todo or not facts.has_shell:
+        return None
+    d = min(todo, key=lambda d: d.effort)
+    assert d.repair
+    rest = f" Then {_join([other.member for other in todo if other is not d])}." if len(todo) > 1 else ""
+    return Turn(f"The smallest repair for {d.member}: {d.repair}. It deletes nothing and can be undone.{rest}",
+                f"I repair {d.member}.", (_shell(d.repair, d.text),))
+
+
+def hand_to_human_in_observe_mode(facts: Facts) -> Turn | None:
+    todo = _repairable(facts)
+    if not todo or facts.has_shell:
+        return None
+    steps = "; ".join(d.repair or "" for d in sorted(todo, key=lambda d: d.effort))
+    seen = " ".join(d.text for d in todo)
+    return _escalate(facts, f"{seen} In this mode I only look. I would run: {steps}")
+
+
+def ask_a_human(facts: Facts) -> Turn | None:
+    """Whatever is still wrong here has no rule, or its rule did not help."""
+    assert facts.view
+    if facts.view.well:
+        return None
+    diagnoses = _focus(facts)
+    seen = " ".join(_what_is_left(facts, d) for d in diagnoses)
+    if not diagnoses:
+        what = "; ".join(text for text in facts.view.texts if text) or "the cluster is not well as a whole"
+        seen = f"No single member stands out, yet: {what}."
+        diagnoses = [Diagnosis(CLUSTER, "unknown", seen)]
+    unnamed = [d for d in diagnoses if (d.member, d.cause) not in facts.findings]
+    if unnamed and "finding" in facts.offered:
+        return Turn("I have no rule that explains this well enough to act on. I say what I saw and guess nothing.",
+                    seen, tuple(_finding(facts, d) for d in unnamed))
+    return _escalate(facts, seen)
+
+
+# -- done? ------------------------------------------------------------------------------------------------------------
+
+
+def accept_the_refusal(facts: Facts) -> Turn | None:
+    """The oracle said no, another look showed nothing to repair: more of the same would be guessing."""
+    if facts.refusals and not facts.repairs_since_refusal:
+        return _escalate(facts, f"All members look well to the monitor, but the oracle does not agree: "
+                                f"{facts.refusals[-1]}")
+    return None
+
+
+def ask_the_members(facts: Facts) -> Turn | None:
+    assert facts.view and facts.ticket
+    if facts.confirmed > facts.repairs[-1].index:
+        return None
+    healed = [name for name in facts.view.members if facts.attempts(facts.target(name) or "")]
+    addresses = [address for name in healed if (address := facts.view.members[name].address)]
+    command = shell.health(facts.ticket.subject, addresses)
+    if command is None:
+        return None
+    return Turn(f"The monitor sees {_join(healed)} well again. I would rather hear it from {_them(healed)} directly.",
+                f"The monitor is content. I ask {_join(healed)} myself.",
+                (_shell(command, "An independent look, without the monitor."),))
+
+
+def resolve(facts: Facts) -> Turn | None:
+    assert facts.view
+    leader = next((name for name, sight in facts.view.members.items() if sight.leader), None)
+    what = "; ".join(sorted(f"{member or 'the cluster'}: {cause}" for member, cause in facts.findings))
+    led = f" {leader} leads." if leader else ""
+    actions = [repair.command for repair in facts.repairs if repair.worked is not False]
+    summary = f"{what}. Repaired; all {len(facts.view.members)} members are well again.{led}"
+    return Turn("Every member is well, no invariant is violated. Whether it is truly repaired, others shall judge.",
+                f"All {len(facts.view.members)} members are well again.{led} Now the oracle decides.",
+                (Call("resolve", {"summary": summary, "actions": actions}),))
+
+
+RULES: tuple[Rule, ...] = (
+    stop_when_over, need_a_ticket, give_up_in_circles, give_up_blind,
+    look, nothing_wrong, list_containers, inspect_suspects, inspect_peers, be_patient, read_logs,
+    name_the_cause, repair, hand_to_human_in_observe_mode, ask_a_human,
+    accept_the_refusal, ask_the_members, resolve,
+)
+
+
+# -- what the rules share ---------------------------------------------------------------------------------------------
+
+
+def _inspected(facts: Facts, member: str) -> Inspected | None:
+    return facts.inspected.get(facts.target(member) or "")
+
+
+def _stale(facts: Facts, member: str) -> bool:
+    """Was it never inspected, or has it been repaired or changed its state since?"""
+    target, inspected = facts.target(member), _inspected(facts, member)
+    if target is None:
+        return False
+    if inspected is None:
+        return True
+    assert facts.view
+    repaired = max((r.index for r in facts.attempts(target)), default=-1)
+    moved = facts.view.index > inspected.index and facts.view.members[member].state != inspected.status
+    return inspected.index < repaired or moved
+
+
+def _unattached(facts: Facts, member: str) -> bool:
+    inspected = _inspected(facts, member)
+    return inspected is not None and bool(facts.network) and facts.network not in inspected.networks
+
+
+def _diagnoses(facts: Facts) -> list[Diagnosis]:
+    """One for each suspect; a suspect without a container has none that could be repaired."""
+    assert facts.view and facts.ticket
+    found = []
+    for name in (n for n in facts.view.suspects if n in facts.view.members):
+        inspected = _inspected(facts, name)
+        if inspected is None:
+            found.append(Diagnosis(name, "unknown", f"{name} has no container in this project that I can see. To make "
+                                                    "it anew is more than a repair."))
+            continue
+        peers = [seen for peer in facts.view.members if peer != name and (seen := _inspected(facts, peer))]
+        found.append(diagnose(
+            facts.view.members[name], inspected, project=facts.ticket.project, network=facts.network, peers=peers,
+            row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
+            invariants=[invariant for invariant, member in facts.view.violations if member == name]))
+    return found
+
+
+def _focus(facts: Facts) -> list[Diagnosis]:
+    """The diagnoses that matter: a bystander, unwell because others are missing, is none while those stand out."""
+    diagnoses = _diagnoses(facts)
+    return [d for d in diagnoses if not d.may_pass] or diagnoses
+
+
+def _repairable(facts: Facts) -> list[Diagnosis]:
+    """The diagnoses with a repair that has not been tried yet for this cause."""
+    tried = {repair.command for repair in facts.repairs}
+    return [d for d in _diagnoses(facts) if d.repair and d.repair not in tried]
+
+
+def _what_is_left(facts: Facts, d: Diagnosis) -> str:
+    attempts = [r for r in facts.repairs if r.command == d.repair]
+    if not attempts:
+        return d.text
+    last = attempts[-1]
+    if last.worked:
+        return f"{d.text} I did that once ({d.repair}), and it did not hold."
+    return f"{d.text} I tried, and it failed: {words(last.output, 200) or 'no answer'}"
+
+
+def _leave_alone(facts: Facts) -> str:
+    """In words: containers that do not run either, and are none of our business."""
+    told = []
+    for row in facts.strangers():
+        label = meant_to_be_stopped(row.labels)
+        told.append(f"{row.name} is {row.state}, too, but {f'meant to be: {words(label)}' if label else 'no member'}.")
+    return f" {' '.join(told)} Not mine to touch." if told else ""
+
+
+def _inspect(facts: Facts, members: list[str], reasoning: str) -> tuple[Call, ...]:
+    targets = [target for name in members if (target := facts.target(name))]
+    if facts.has_shell:
+        return (_shell(shell.inspect(targets), reasoning),)
+    return tuple(Call("inspect", {"member": target}) for target in targets)
+
+
+def _wait(facts: Facts, thinking: str) -> Turn:
+    if not facts.has_shell:
+        return Turn(thinking, "I look once more.", (Call("observe"),))
+    return Turn(thinking, "I give it two seconds.", (_shell("sleep 2", "Let it settle before the next look."),))
+
+
+def _finding(facts: Facts, d: Diagnosis) -> Call:
+    member = {"member": d.member} if d.member != CLUSTER else {}
+    proposal = {"proposal": d.repair} if d.repair and facts.takes_proposal else {}
+    advice = f" I would run: {d.repair}" if d.repair and not facts.has_shell else ""
+    return Call("finding", {**member, "cause": d.cause, "text": one_line(d.text + advice, _LONGEST), **proposal})
+
+
+def _shell(command: str, reasoning: str) -> Call:
+    return Call("shell", {"command": command, "reasoning": reasoning})
+
+
+def _escalate(facts: Facts, reason: str) -> Turn:
+    thinking = "I do not guess, and I delete nothing. This is for a human."
+    if "escalate" not in facts.offered:
+        return Turn(thinking, f"{reason} A human has to take over.")
+    return Turn(thinking, "I hand this to a human.", (Call("escalate", {"reason": one_line(reason, _LONGEST)}),))
+
+
+def _join(names: Iterable[str]) -> str:
+    *others, last = list(names) or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _them(names: list[str]) -> str:
+    return "it" if len(names) == 1 else "them"

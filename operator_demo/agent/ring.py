@@ -1,0 +1,41 @@
+"""Output of unknown length in a bounded place: the beginning and the end are kept."""
+
+from collections.abc import Callable
+
+_LONGEST_SECRET = 512  # bytes
+
+
+class Ring:
+    """Keeps the first and the last `limit / 2` bytes of what it is fed."""
+
+    def __init__(self, limit: int) -> None:
+        self._half = limit // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._total = 0
+
+    def feed(self, data: bytes) -> None:
+        self._total += len(data)
+        room = self._half - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        self._tail += data
+        if len(self._tail) > 4 * self._half:  # now and then, not at each feed
+            del self._tail[:-self._half]
+
+    def text(self, scrub: Callable[[str], str]) -> tuple[str, int]:
+        """What was kept, scrubbed, and the number of bytes left out between its two parts.
+
+        Half a secret would not be recognised as one. So each part is scrubbed first, and then loses what is next to the
+        cut, as much as the longest secret is long.
+        """
+        tail = self._tail[-self._half:]
+        if len(self._head) + len(tail) == self._total:
+            return scrub((self._head + tail).decode("utf-8", "replace")), 0
+        head_lost, tail_lost = min(_LONGEST_SECRET, len(self._head)), min(_LONGEST_SECRET, len(tail))
+        omitted = self._total - (len(self._head) - head_lost) - (len(tail) - tail_lost)
+        head_text = scrub(self._head.decode("utf-8", "replace"))
+        tail_text = scrub(tail.decode("utf-8", "replace"))
+        head_text = head_text[:max(len(head_text) - head_lost, 0)]
+        return f"{head_text}\n[... {omitted} bytes left out ...]\n{tail_text[tail_lost:]}", omitted

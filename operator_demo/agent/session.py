@@ -1,0 +1,102 @@
+"""One session: from the claimed ticket to `session_finished`, whatever happens in between."""
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import anthropic
+
+from operator_demo import rpc, settings, tickets
+from operator_demo.agent import catalogue, prompts, tools
+from operator_demo.agent.dispatch import Dispatch
+from operator_demo.agent.loop import Loop
+from operator_demo.agent.recovery import finish
+from operator_demo.agent.request import Model
+from operator_demo.agent.stop import Stop
+from operator_demo.agent.work import End, LeaseLost, Work
+from operator_demo.store import Row, StoreError
+
+
+async def run(work: Work, ticket: Row, client: anthropic.AsyncAnthropic, stop: Stop) -> None:
+    """Works until the ticket is out of our hands, the lease is lost, or `stop` is set; then tidies up.
+
+    Raises `StoreError` when nothing can be written any more.
+    """
+    talk = asyncio.create_task(_talk(work, ticket, client))
+    lease = asyncio.create_task(work.keep_lease())
+    stopping = asyncio.create_task(stop.wait())
+    tasks = (talk, lease, stopping)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()  # a tool that runs ends what it started, and writes down how far it got
+    await asyncio.wait(tasks)
+    lost = next((e for e in map(_error, (talk, lease)) if isinstance(e, LeaseLost)), None)
+    error = _error(talk)
+    if isinstance(error, StoreError):
+        raise error
+    if lost:
+        work.say("interrupt", reason=f"lease lost: {lost}")
+        finish(work.recorder, work.session, work.ticket, "interrupted", "The lease of the ticket was lost.")
+    elif talk.cancelled():
+        await _interrupted(work, stop.reason)
+    elif error:
+        _failed(work, error)
+    else:
+        end: End = talk.result()
+        finish(work.recorder, work.session, work.ticket, end.status, end.summary)
+
+
+def _error(task: "asyncio.Task[Any]") -> BaseException | None:
+    return None if task.cancelled() else task.exception()
+
+
+async def _talk(work: Work, ticket: Row, client: anthropic.AsyncAnthropic) -> End:
+    mode, project = work.agent.mode, work.settings.project
+    model = Model(client, work, prompts.system(mode, project), catalogue.definitions(mode))
+    first = prompts.first_message(await _told(work, ticket), prompts.history(list(_done_before(work))))
+    return await Loop(work, model, Dispatch(work)).run(work.recorder.scrub(first))
+
+
+async def _told(work: Work, ticket: Row) -> dict[str, Any]:
+    """What the model is told of the ticket. Members and network come from the monitor, where it answers."""
+    seen: dict[str, Any] = {}
+    with suppress(rpc.RpcError):
+        seen = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, "observe", 3.0)
+    named = {v["member"] for v in ticket["violations"] if v.get("member")}
+    return {"ticket": ticket["ticket"], "subject": ticket["subject"], "project": work.settings.project,
+            "network": seen.get("network"), "title": ticket["title"], "severity": ticket["severity"],
+            "violations": ticket["violations"], "mode": work.agent.mode,
+            "members": sorted(seen.get("members") or named)}
+
+
+def _done_before(work: Work) -> Iterator[dict[str, Any]]:
+    """The tool calls of earlier sessions at this ticket, with what came of them."""
+    said = [e for e in work.recorder.store.events(work.settings.run, types=("tool_call", "tool_result"))
+            if e.ticket == work.ticket and e.session != work.session]
+    results = {(e.session, e.data["call"]): e.data for e in said if e.type == "tool_result"}
+    for e in said:
+        if e.type == "tool_call":
+            result = results.get((e.session, e.data["call"]), {})
+            yield {"tool": e.data["tool"], "input": e.data["input"], "status": result.get("status", "unknown"),
+                   "output": result.get("output", "")}
+
+
+async def _interrupted(work: Work, reason: str) -> None:
+    ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
+    work.say("interrupt", reason=reason, ended=ended.splitlines())
+    with suppress(tickets.TicketStateError):  # while the oracle looks, the ticket is not ours to let go
+        tickets.release(work.recorder, work.ticket, work.session, reason)
+    finish(work.recorder, work.session, work.ticket, "interrupted", reason)
+
+
+def _failed(work: Work, error: BaseException) -> None:
+    """A defect of ours. The ticket goes to a human: the same defect would meet the next session."""
+    print(work.recorder.scrub("".join(traceback.format_exception(error))), file=sys.stderr)
+    reason = f"The agent failed ({type(error).__name__}: {error})."
+    work.say("interrupt", reason=reason)
+    with suppress(tickets.TicketStateError):
+        tickets.escalate(work.recorder, work.ticket, reason, work.session)
+    finish(work.recorder, work.session, work.ticket, "error", reason)

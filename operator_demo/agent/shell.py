@@ -1,0 +1,171 @@
+"""bash under an account of its own: it may talk to the engine and to the subject, and to nothing of ours.
+
+Its account can read neither the store, nor the program, nor the key, nor look into PID 1, and its environment is made
+from nothing. Whatever a command started in this container ends with the command: first its process group, then every
+other process of the account (`setsid` does not save a process from that).
+"""
+
+import asyncio
+import codecs
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from operator_demo.agent.ring import Ring
+
+ENGINE_SOCKET = Path("/var/run/docker.sock")
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SESSION_LABEL = "io.operator-demo.session"
+
+STDOUT_LIMIT, STDERR_LIMIT = 192 * 1024, 64 * 1024  # bytes kept of one command
+_DRAIN = 0.3  # seconds that output may still come after bash has ended
+_GRACE = 0.7  # seconds between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who the commands run as. `groups` are the supplementary ones: that of the engine's socket."""
+
+    uid: int = 10001
+    gid: int = 10001
+    groups: tuple[int, ...] = ()
+    home: str = "/home/shell"
+
+    @classmethod
+    def with_engine(cls, socket: Path = ENGINE_SOCKET) -> "Account":
+        try:
+            return cls(groups=(socket.stat().st_gid,))
+        except OSError:
+            return cls()
+
+    @property
+    def folder(self) -> str:
+        return self.home if os.path.isdir(self.home) else "/tmp"
+
+    def environment(self, session: str, first_on_path: Path | None = None) -> dict[str, str]:
+        path = f"{first_on_path}:{SEARCH_PATH}" if first_on_path else SEARCH_PATH
+        return {"PATH": path, "HOME": self.folder, "USER": "shell", "LOGNAME": "shell", "SHELL": "/bin/bash",
+                "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat", "DOCKER_CLI_HINTS": "false",
+                "OPERATOR_SESSION": session}
+
+
+def install_docker_wrapper(folder: Path) -> Path | None:
+    """Puts a `docker` into `folder` that labels each container it creates with the session; returns the folder.
+
+    So what a session started can be told from what others start on the same engine. A command that speaks to the
+    socket by other means is not labelled. None where there is no docker command, or no place for this one.
+    """
+    real = shutil.which("docker", path=SEARCH_PATH)
+    if real is None:
+        return None
+    script = f"""#!/bin/bash
+label=(--label "{SESSION_LABEL}=$OPERATOR_SESSION")
+case "$1 $2" in
+    "run "* | "create "*) exec {real} "$1" "${{label[@]}}" "${{@:2}}" ;;
+    "container run" | "container create") exec {real} "$1" "$2" "${{label[@]}}" "${{@:3}}" ;;
+esac
+exec {real} "$@"
+"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        (folder / "docker").write_text(script)
+        (folder / "docker").chmod(0o755)
+    except OSError:
+        return None
+    return folder
+
+
+class Execution:
+    """One command: what came of it can be read at any time, also after it was cancelled."""
+
+    def __init__(self, account: Account, environment: Mapping[str, str], command: str) -> None:
+        self._account, self._environment, self._command = account, environment, command
+        self.stdout, self.stderr = Ring(STDOUT_LIMIT), Ring(STDERR_LIMIT)
+        self.exit_code: int | None = None
+        self.timed_out = False
+        self.began = time.time()
+        self.duration = 0.0
+
+    async def run(self, timeout: float, show: Callable[[str], None]) -> None:
+        """Runs to the end, to the time-out (seconds) or to the cancellation; nothing of it is left then.
+
+        Raises `OSError` when bash cannot be started under the account.
+        """
+        begun = time.monotonic()
+        # `env` changes the folder, after the account: root without DAC_OVERRIDE could not enter a home of mode 0700.
+        process = await asyncio.create_subprocess_exec(
+            "/usr/bin/env", "-C", self._account.folder, "/bin/bash", "-c", self._command,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=dict(self._environment), umask=0o022,
+            user=self._account.uid, group=self._account.gid, extra_groups=list(self._account.groups),
+            start_new_session=True)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        readers = [asyncio.create_task(_copy(process.stdout, self.stdout, show)),
+                   asyncio.create_task(_copy(process.stderr, self.stderr, show))]
+        try:
+            async with asyncio.timeout(timeout):
+                await _exit_of(process)
+                await asyncio.wait(readers, timeout=_DRAIN)
+        except TimeoutError:
+            self.timed_out = True
+        finally:
+            await self._end(process, readers)
+            self.duration = time.monotonic() - begun
+            code = process.returncode
+            self.exit_code = None if code is None else code if code >= 0 else 128 - code
+
+    async def _end(self, process: asyncio.subprocess.Process, readers: list[asyncio.Task[None]]) -> None:
+        if process.returncode is None:
+            _signal_group(process.pid, signal.SIGTERM)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_exit_of(process), _GRACE)
+        _signal_group(process.pid, signal.SIGKILL)
+        kill_all_of(self._account)
+        await _exit_of(process)
+        _, hanging = await asyncio.wait(readers, timeout=1.0)
+        for reader in hanging:
+            reader.cancel()
+        _reap_orphans()
+
+
+async def _exit_of(process: asyncio.subprocess.Process) -> None:
+    """Its own `wait()` also waits for the pipes, which a process in the background may hold open."""
+    while process.returncode is None:
+        await asyncio.sleep(0.01)
+
+
+async def _copy(stream: asyncio.StreamReader, ring: Ring, show: Callable[[str], None]) -> None:
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    while data := await stream.read(65536):
+        ring.feed(data)
+        show(decode(data))
+
+
+def _signal_group(leader: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def kill_all_of(account: Account) -> None:
+    """Kills every process of the account in one stroke: the kernel does it, so nothing can fork away meanwhile."""
+    with suppress(subprocess.TimeoutExpired, OSError):
+        subprocess.run(["/bin/sh", "-c", "kill -KILL -1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, env={}, user=account.uid, group=account.gid, extra_groups=[],
+                       timeout=5, check=False)
+
+
+def _reap_orphans() -> None:
+    """As PID 1 of the container we inherit what lost its parent. No child of ours runs at this moment."""
+    if os.getpid() != 1:
+        return
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

@@ -1,0 +1,128 @@
+"""What the tools do. They are called by `dispatch` alone; what the model is told about them is in `catalogue`."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from operator_demo import rpc, settings, text, tickets
+from operator_demo.agent import verdict
+from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
+from operator_demo.agent.leftovers import Place
+from operator_demo.agent.leftovers import end as end_leftovers
+from operator_demo.agent.shell import Execution
+from operator_demo.agent.work import Call, End, Result, Work
+
+MODEL_LIMIT = 16 * 1024  # bytes of a result that the model sees
+_STDERR_SHARE = 4 * 1024  # of these, at least so many for stderr
+WRAPPER_FOLDER = Path("/run/operator/bin")
+_LEFTOVERS_WAIT = 4.0  # seconds; a container that is stopped has 10 in all
+
+Run = Callable[[Work, Call], Awaitable[Result]]
+
+
+# -- shell ------------------------------------------------------------------------------------------------------------
+
+async def shell(work: Work, call: Call) -> Result:
+    timeout = min(float(call.input.get("timeout", DEFAULT_TIMEOUT)), max(work.budget.seconds_left(), 1.0))
+    wrapper = WRAPPER_FOLDER if (WRAPPER_FOLDER / "docker").exists() else None
+    execution = Execution(work.account, work.account.environment(work.session, wrapper), call.input["command"])
+    call.partial = lambda: _shell_result(work, execution, "interrupted", f"interrupted ({execution.duration:.1f} s)")
+    try:
+        await execution.run(timeout, call.show)
+    except OSError as e:
+        return Result("error", f"bash could not be started: {e}")
+    if not execution.timed_out:
+        return _shell_result(work, execution, "ok", f"exit status {execution.exit_code} ({execution.duration:.1f} s)")
+    ended = await leftovers(work, execution.began)
+    return _shell_result(work, execution, "timeout", f"timed out after {timeout:g} s", ended)
+
+
+def _shell_result(work: Work, execution: Execution, status: str, first_line: str, ended: str = "") -> Result:
+    scrub = work.recorder.scrub
+    (out, out_omitted), (err, err_omitted) = execution.stdout.text(scrub), execution.stderr.text(scrub)
+    err_limit = max(_STDERR_SHARE, MODEL_LIMIT - len(out.encode()))
+    out_limit = max(MODEL_LIMIT - len(err.encode()), MODEL_LIMIT - err_limit)
+    return Result(
+        status,
+        _shell_text(first_line, text.cut(out, out_limit)[0], text.cut(err, err_limit)[0], ended),
+        _shell_text(first_line, out, err, ended),
+        exit_code=execution.exit_code,
+        omitted_bytes=out_omitted + err_omitted,
+    )
+
+
+def _shell_text(first_line: str, out: str, err: str, ended: str) -> str:
+    parts = [first_line, out.rstrip("\n")]
+    if err.strip():
+        parts += ["--- stderr", err.rstrip("\n")]
+    if ended:
+        parts += ["--- ended with it", ended]
+    return "\n".join(part for part in parts if part)
+
+
+async def leftovers(work: Work, since: float) -> str:
+    """Ends what was left on the engine since then; what that was, a line each. Gives up after a few seconds."""
+    place = Place(work.settings.project, work.session, work.settings.run)
+    try:
+        return "\n".join(await asyncio.wait_for(asyncio.to_thread(end_leftovers, place, since), _LEFTOVERS_WAIT))
+    except TimeoutError:
+        return f"(the engine did not answer within {_LEFTOVERS_WAIT:g} s; something may still run)"
+    except Exception as e:  # whatever the engine's library raises: the command's own result matters more
+        return f"(could not be looked for: {e}; something may still run)"
+
+
+# -- the monitor's answers ------------------------------------------------------------------------------------------
+
+async def observe(work: Work, call: Call) -> Result:
+    return await _ask_monitor(work, "observe")
+
+
+async def inspect(work: Work, call: Call) -> Result:
+    return await _ask_monitor(work, "inspect", member=call.input["member"])
+
+
+async def logs(work: Work, call: Call) -> Result:
+    return await _ask_monitor(work, "logs", member=call.input["member"], lines=call.input.get("lines", 100))
+
+
+async def _ask_monitor(work: Work, op: str, **arguments: Any) -> Result:
+    try:
+        answer = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, op, 5.0, **arguments)
+    except rpc.RpcError as e:
+        return Result("error", f"The monitor could not tell: {e.message}")
+    whole = answer["text"] if op == "logs" else json.dumps(answer, ensure_ascii=False)
+    whole = work.recorder.scrub(whole)
+    return Result("ok", text.cut(whole, MODEL_LIMIT)[0] or "(nothing)", whole)
+
+
+# -- the words of the agent -----------------------------------------------------------------------------------------
+
+async def finding(work: Work, call: Call) -> Result:
+    given = call.input
+    more = {"proposal": given["proposal"]} if "proposal" in given else {}
+    work.say("finding", member=given.get("member"), cause=given["cause"], text=given["text"], **more)
+    work.diagnosed = True
+    return Result("ok", "noted")
+
+
+async def resolve(work: Work, call: Call) -> Result:
+    given = call.input
+    work.verifying = True
+    try:
+        tickets.verify(work.recorder, work.ticket, work.session, given["summary"], given["actions"])
+        return await verdict.wait(work, given["summary"])
+    finally:
+        work.verifying = False
+
+
+async def escalate(work: Work, call: Call) -> Result:
+    reason = call.input["reason"]
+    tickets.escalate(work.recorder, work.ticket, reason, work.session)
+    status = "observed" if work.agent.mode == settings.OBSERVE else "escalated"
+    return Result("ok", "The ticket is with a human now.", ends=End(status, reason))
+
+
+RUN: dict[str, Run] = {"shell": shell, "observe": observe, "inspect": inspect, "logs": logs, "finding": finding,
+                       "resolve": resolve, "escalate": escalate}

@@ -1,0 +1,47 @@
+"""Checks a tool's input against its JSON schema: the flat subset that our tools use, in words that help a model."""
+
+from typing import Any
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "string": str, "integer": int, "number": (int, float), "array": list, "object": dict, "boolean": bool,
+}
+
+
+def problems(value: Any, schema: dict[str, Any], name: str = "the input") -> list[str]:
+    """What is wrong with `value`; empty when nothing is."""
+    kind = schema["type"]
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+        return [f"{name} must be of type {kind}"]
+    given: Any = value
+    match kind:
+        case "object":
+            return _object_problems(given, schema)
+        case "array":
+            return [p for n, item in enumerate(given) for p in problems(item, schema["items"], f"{name}[{n}]")]
+        case "string":
+            return _string_problems(given, schema, name)
+        case "integer" | "number":
+            low, high = schema.get("minimum", given), schema.get("maximum", given)
+            return [] if low <= given <= high else [f"{name} must be between {low} and {high}"]
+    return []
+
+
+def _object_problems(value: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    properties: dict[str, Any] = schema["properties"]
+    found = [f"{name} is missing" for name in schema.get("required", []) if name not in value]
+    for name, item in value.items():
+        if name not in properties:
+            found.append(f"there is no argument {name}; those that exist: {', '.join(properties) or 'none'}")
+        else:
+            found += problems(item, properties[name], name)
+    return found
+
+
+def _string_problems(value: str, schema: dict[str, Any], name: str) -> list[str]:
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{name} must be one of: {', '.join(schema['enum'])}"]
+    if len(value) < schema.get("minLength", 0) or (schema.get("minLength") and not value.strip()):
+        return [f"{name} must not be empty"]
+    if len(value) > schema.get("maxLength", len(value)):
+        return [f"{name} is longer than {schema['maxLength']} characters"]
+    return []

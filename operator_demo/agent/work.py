@@ -1,0 +1,96 @@
+"""What one session works with: its ticket, its lease, its pen; and the two shapes that tools speak in."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from operator_demo import tickets
+from operator_demo.agent.budget import Budget
+from operator_demo.agent.config import AgentSettings
+from operator_demo.agent.record import AgentRecorder, Live
+from operator_demo.agent.shell import Account
+from operator_demo.events import Event
+from operator_demo.settings import Settings
+from operator_demo.store import StoreError
+
+RENEW_EVERY = 10.0  # seconds; the lease is `tickets.LEASE`
+
+
+class LeaseLost(Exception):
+    """The ticket is not ours any more: nothing may be touched from here on."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a session ended; `status` as in the event `session_finished`."""
+
+    status: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a tool call: `text` for the model, `output` (longer) for the record where it is another one.
+
+    `ends` is set when the session is over with this call.
+    """
+
+    status: str
+    text: str
+    output: str | None = None
+    exit_code: int | None = None
+    omitted_bytes: int = 0
+    ends: End | None = None
+
+
+@dataclass
+class Call:
+    """One tool call. `partial` is what there is to tell of it when it is cut short; a tool keeps it up to date."""
+
+    id: str
+    tool: str
+    input: dict[str, Any]
+    show: Callable[[str], None] = lambda piece: None
+    partial: Callable[[], Result] | None = None
+
+
+@dataclass
+class Work:
+    """One session at one ticket. `diagnosed` once a finding was stated."""
+
+    settings: Settings
+    agent: AgentSettings
+    recorder: AgentRecorder
+    budget: Budget
+    ticket: str
+    session: str
+    began: float = field(default_factory=time.time)
+    account: Account = field(default_factory=lambda: Account.with_engine())
+    diagnosed: bool = False
+    verifying: bool = False  # the oracle has the word: it may move the ticket
+
+    def say(self, type: str, /, **data: Any) -> Event:
+        return self.recorder.say(type, ticket=self.ticket, session=self.session, **data)
+
+    def live(self, kind: str, call: str | None = None) -> Live:
+        more = {"call": call} if call else {}
+        return Live(lambda piece: self.say("delta", kind=kind, text=piece, **more), self.recorder.scrub)
+
+    def prove_lease(self) -> None:
+        """Renews the lease. Raises `LeaseLost` when it is not ours."""
+        try:
+            tickets.renew(self.recorder.store, self.ticket, self.session)
+        except tickets.TicketStateError as e:
+            raise LeaseLost(e.message) from e
+
+    async def keep_lease(self) -> None:
+        """Renews until cancelled. Raises `LeaseLost` once it is not ours (a store that is busy is asked again)."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            if not self.verifying:
+                try:
+                    self.prove_lease()
+                except StoreError:
+                    continue
