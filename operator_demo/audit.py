@@ -1,0 +1,218 @@
+"""Reading the record: which sessions there were, and everything that one of them thought, did and caused.
+
+Reads the host's store and nothing else: no engine, and nothing is ever written.
+
+The JSON of `audit list` is an array of sessions, newest first:
+    {"session", "run", "ticket", "subject", "project", "brain", "model", "mode", "status", "verdict", "started",
+     "finished", "duration", "steps", "tool_calls", "tokens": {"input", "output", "cache_read", "cache_write", "total"},
+     "cost_usd", "summary"}
+`verdict` is "passed", "failed" or null; times are UTC ISO-8601, durations in seconds; null where unknown.
+
+The JSON of `audit show` is an object:
+    {"kind": "session" | "run" | "ticket", "id", "run": {...}, "tickets": [...], "sessions": [as above],
+     "verdicts": [{"ts", "phase", "passed", "checks"}],
+     "entries": [{"ts", "source", "type", "session", "ticket", "data"}]}
+Entries are events in the order of their times; what `data` holds is in `events.TYPES`. A tool call has besides
+`outcome`: the `data` of its result, or null where none was written, and `effects`: those that were linked to it.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from operator_demo.errors import UsageError
+from operator_demo.events import ENTRY_TYPES, Event, parse_ts
+from operator_demo.store import Row, Store, StoreError
+
+STATUSES = ("running", "verified", "unverified", "escalated", "interrupted", "budget", "observed", "error")
+TICKET_STATES = ("open", "acknowledged", "verifying", "resolved", "cleared", "escalated")
+
+_TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
+                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
+_ABOUT_A_SESSION = (*ENTRY_TYPES, *_TICKET_MOVES, "session_started", "session_finished", "effect", "verdict")
+_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "note", "gap", "armed",
+                "agent_started", "write_check", "run_finished")
+_SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "
+             "LEFT JOIN tickets t ON t.ticket = s.ticket LEFT JOIN runs r ON r.run = s.run")
+_BEFORE = 5.0  # seconds before a session's start whose effects still belong to its story
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[Store]:
+    """The store, read-only. What is found to be damaged while reading is a `StoreError` as well."""
+    with Store(path, read_only=True) as store:
+        try:
+            yield store
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as e:
+            raise StoreError(f"{path} holds records that cannot be read; it was left untouched.",
+                             "Move it away; the next run starts a new one.") from e
+
+
+# -- lists -----------------------------------------------------------------------------------------------------------
+
+
+def sessions(store: Store, *, limit: int | None = None, status: str | None = None,
+             subject: str | None = None) -> list[Row]:
+    """Newest first."""
+    rows = store.rows(f"{_SESSIONS} WHERE (?1 IS NULL OR s.status = ?1) "
+                      "AND (?2 IS NULL OR coalesce(t.subject, r.subject) = ?2) "
+                      "ORDER BY s.started DESC, s.session LIMIT ?3", status, subject, -1 if limit is None else limit)
+    return [_session(row) for row in rows]
+
+
+def tickets(store: Store, *, limit: int | None = None, state: str | None = None,
+            subject: str | None = None) -> list[Row]:
+    """Newest first."""
+    rows = store.rows("SELECT * FROM tickets WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR subject = ?2) "
+                      "ORDER BY opened DESC, ticket LIMIT ?3", state, subject, -1 if limit is None else limit)
+    return [_ticket(row) for row in rows]
+
+
+def _session(row: Row) -> Row:
+    tokens = {kind: int(row[f"{kind}_tokens"]) for kind in ("input", "output", "cache_read", "cache_write")}
+    verdict = json.loads(row["verdict"]) if row["verdict"] else None
+    return {
+        **{key: row[key] for key in ("session", "run", "ticket", "subject", "project", "brain", "model", "mode",
+                                     "status")},
+        "verdict": None if verdict is None else "passed" if verdict["passed"] else "failed",
+        "started": row["started"], "finished": row["finished"],
+        "duration": duration(row["started"], row["finished"]),
+        "steps": row["steps"], "tool_calls": row["tool_calls"],
+        "tokens": tokens | {"total": sum(tokens.values())},
+        "cost_usd": row["cost_usd"], "summary": row["summary"],
+    }
+
+
+def _ticket(row: Row) -> Row:
+    kept = {key: row[key] for key in ("ticket", "run", "subject", "state", "severity", "title", "opened", "closed",
+                                      "holder", "returns", "reason")}
+    return kept | {"duration": duration(row["opened"], row["closed"]), "violations": json.loads(row["violations"])}
+
+
+def duration(started: str | None, finished: str | None) -> float | None:
+    """Seconds between two time stamps, None unless both are known."""
+    if not started or not finished:
+        return None
+    try:
+        return round(max(0.0, parse_ts(finished) - parse_ts(started)), 6)
+    except ValueError:
+        return None
+
+
+# -- one of them -----------------------------------------------------------------------------------------------------
+
+
+def find(store: Store, name: str, kinds: tuple[str, ...] = ("session", "run", "ticket")) -> tuple[str, str]:
+    """The kind and whole id of what `name` means: an id, the beginning of exactly one, or `last`.
+
+    Raises `UsageError` when it means nothing, or more than one.
+    """
+    if name == "last":
+        return _last(store, kinds)
+    if not name:
+        raise UsageError("An id is needed.", _where(kinds))
+    tables = {"session": ("agent_sessions", "started"), "run": ("runs", "started"), "ticket": ("tickets", "opened")}
+    found: list[tuple[str, str]] = []
+    for kind in kinds:
+        table, order = tables[kind]
+        for row in store.rows(f"SELECT {kind} AS id FROM {table} WHERE substr({kind}, 1, length(?1)) = ?1 "
+                              f"ORDER BY {order} DESC", name):
+            if row["id"] == name:
+                return kind, row["id"]
+            found.append((kind, row["id"]))
+    if not found:
+        raise UsageError(f"There is no {' or '.join(kinds)} whose id begins with {name!r}.", _where(kinds))
+    if len(found) > 1:
+        shown = ", ".join(ident for _, ident in found[:10]) + (", ..." if len(found) > 10 else "")
+        raise UsageError(f"{name!r} could be any of {len(found)}: {shown}.", "Give more of the id.")
+    return found[0]
+
+
+def _last(store: Store, kinds: tuple[str, ...]) -> tuple[str, str]:
+    if kinds == ("ticket",):
+        newest = store.row("SELECT ticket AS id FROM tickets ORDER BY opened DESC LIMIT 1")
+        kind = "ticket"
+    else:
+        newest = store.row("SELECT 'session' AS kind, session AS id, started FROM agent_sessions "
+                           "UNION ALL SELECT 'run', run, started FROM runs "
+                           "WHERE run NOT IN (SELECT run FROM agent_sessions) ORDER BY started DESC LIMIT 1")
+        kind = newest["kind"] if newest else ""
+    if newest is None:
+        raise UsageError("Nothing was recorded yet.", "`operator-demo run` makes the first record.")
+    return kind, newest["id"]
+
+
+def _where(kinds: tuple[str, ...]) -> str:
+    return f"`operator-demo {'tickets' if kinds == ('ticket',) else 'audit'} list` shows what there is."
+
+
+def record(store: Store, kind: str, name: str) -> Row:
+    """All that is known of a session, a run or a ticket, in the shape that the module describes."""
+    mine = {"session": "s.session", "run": "s.run", "ticket": "s.ticket"}[kind]
+    held = [_session(row) for row in store.rows(f"{_SESSIONS} WHERE {mine} = ? ORDER BY s.started", name)]
+    if kind == "ticket":
+        found = store.row("SELECT * FROM tickets WHERE ticket = ?", name)
+        run, about = (found or {})["run"], [found or {}]
+    elif kind == "session":
+        run = held[0]["run"]
+        about = store.rows("SELECT * FROM tickets WHERE ticket = ?", held[0]["ticket"])
+    else:
+        run = name
+        about = store.rows("SELECT * FROM tickets WHERE run = ? ORDER BY opened", name)
+    chosen = list(_events(store, kind, name, run, held))
+    return {
+        "kind": kind, "id": name,
+        "run": store.row("SELECT * FROM runs WHERE run = ?", run) or {"run": run},
+        "tickets": [_ticket(row) for row in about],
+        "sessions": held,
+        "verdicts": [{"ts": e.ts, **{key: e.data[key] for key in ("phase", "passed", "checks")}}
+                     for e in chosen if e.type == "verdict"],
+        "entries": _entries(chosen),
+    }
+
+
+def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> Iterator[Event]:
+    if kind == "run":
+        yield from store.events(run, types=_ABOUT_A_RUN)
+        return
+    names = {s["session"] for s in held}
+    of = {s["ticket"] for s in held} | ({name} if kind == "ticket" else set())
+    start = min((s["started"] for s in held if s["started"]), default=None)
+    ends = [s["finished"] for s in held]
+    end = max((e for e in ends if e), default=None) if all(ends) else None
+    for e in store.events(run, types=_ABOUT_A_SESSION):
+        if e.session is not None:
+            if e.session in names:
+                yield e
+        elif e.ticket is not None:
+            if e.ticket in of:
+                yield e
+        elif e.type == "effect" and start is not None and _within(e.ts, start, end):
+            yield e
+
+
+def _within(ts: str, start: str, end: str | None) -> bool:
+    try:
+        return parse_ts(ts) >= parse_ts(start) - _BEFORE and (end is None or ts <= end)
+    except ValueError:
+        return True
+
+
+def _entries(chosen: list[Event]) -> list[Row]:
+    """Events as entries, each call together with its outcome and its effects."""
+    results = {(e.session, e.data["call"]): e.data for e in chosen if e.type == "tool_result"}
+    calls = {e.data["call"] for e in chosen if e.type == "tool_call"}
+    effects: dict[str, list[Row]] = {}
+    for e in chosen:
+        if e.type == "effect" and e.data.get("call") in calls:
+            effects.setdefault(e.data["call"], []).append({"ts": e.ts, **e.data})
+    entries = []
+    for e in chosen:
+        entry: Row = {"ts": e.ts, "source": e.source, "type": e.type, "session": e.session, "ticket": e.ticket,
+                      "data": e.data}
+        if e.type == "tool_call":
+            entry["outcome"] = results.get((e.session, e.data["call"]))
+            entry["effects"] = effects.get(e.data["call"], [])
+        entries.append(entry)
+    return entries

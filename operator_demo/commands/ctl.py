@@ -1,0 +1,34 @@
+"""`operator-demo ctl`: what the host asks of the containers, run by exec inside the monitor's.
+
+The request is one JSON object on stdin (`{"op": ...}`), so that it does not stand in the engine's events. `events`
+answers with event lines; everything else with one JSON object.
+"""
+
+import json
+import sys
+
+import click
+
+from operator_demo import events, rpc, settings
+from operator_demo.errors import UsageError
+from operator_demo.store import Store
+
+
+@click.command(hidden=True)
+def ctl() -> None:
+    """Asked by the host through the engine; not for people."""
+    here = settings.from_environment()
+    try:
+        request = json.loads(sys.stdin.read())
+        op = str(request.pop("op"))
+    except (ValueError, KeyError, AttributeError) as e:
+        raise UsageError("ctl takes one JSON object with `op` on stdin.") from e
+    if op == "events":
+        with Store(here.store_path, read_only=True) as store:
+            for event in store.events(request["run"], source=request["source"], after=int(request["after"])):
+                for line in events.encode(event):
+                    sys.stdout.write(line + "\n")
+        return
+    path = here.workload_socket if op == "check" else here.monitor_socket
+    timeout = float(request.pop("timeout", 25))
+    click.echo(json.dumps(rpc.call(path, op, timeout=timeout, **request)))

@@ -1,0 +1,91 @@
+"""`operator-demo doctor`: what could spoil a talk, found before it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from operator_demo.errors import Exit, OperatorError
+
+GIB = 1 << 30
+NEEDED_DISK, NEEDED_MEMORY = 3 * GIB, 2 * GIB
+
+
+@click.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Check this machine: Python, engine, images, disk, memory, key, terminal."""
+    failed = False
+    for mark, what, words in checks(ctx.obj):
+        failed = failed or mark == "FAIL"
+        click.echo(f"{mark:<5} {what:<10} {words}")
+    ctx.exit(Exit.ENVIRONMENT if failed else Exit.OK)
+
+
+def checks(host: str | None) -> Iterator[tuple[str, str, str]]:
+    """(ok, warn or FAIL; what; what was seen and what to do)."""
+    yield "ok", "python", f"{sys.version.split()[0]} ({sys.executable})"
+    yield from engine(host)
+    yield from disk()
+    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+    yield ("ok", "key", "ANTHROPIC_API_KEY is set; the brain will be Claude") if key else \
+        ("warn", "key", "no ANTHROPIC_API_KEY: the brain will be the offline rehearsal, and say so")
+    yield from terminal()
+
+
+def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
+    from operator_demo import engine as room
+
+    try:
+        connected = room.connect(host)
+    except OperatorError as e:
+        yield "FAIL", "engine", f"{e.message} {e.hint}"
+        return
+    try:
+        yield "ok", "engine", f"Docker {connected.version}, API {connected.api_version}, at {connected.address}"
+        info: dict[str, Any] = connected.client.info()
+        memory = int(info.get("MemTotal", 0))
+        yield ("ok" if memory >= NEEDED_MEMORY else "warn", "memory",
+               f"{memory / GIB:.1f} GiB on the engine's side ({NEEDED_MEMORY / GIB:.0f} GiB are enough)")
+        yield from images(connected)
+    finally:
+        connected.close()
+
+
+def images(connected: Any) -> Iterator[tuple[str, str, str]]:
+    from operator_demo import engine as room
+    from operator_demo.stage import images as ours
+
+    try:
+        wanted = [ours.BASE, ours.agent_image()]
+    except OperatorError as e:
+        yield "warn", "images", e.message
+        return
+    missing = [image for image in wanted if not room.image_id(connected, image)]
+    yield ("ok", "images", "all built") if not missing else \
+        ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` does it")
+
+
+def disk() -> Iterator[tuple[str, str, str]]:
+    from operator_demo import home
+
+    place = home.home()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    yield "ok" if free >= NEEDED_DISK else "warn", "disk", f"{free / GIB:.1f} GiB free at {place}"
+    if not os.access(place, os.W_OK):
+        yield "FAIL", "store", f"{place} cannot be written; name another place with OPERATOR_HOME"
+
+
+def terminal() -> Iterator[tuple[str, str, str]]:
+    size = shutil.get_terminal_size((0, 0))
+    if not sys.stdout.isatty() or not size.columns:
+        yield "warn", "terminal", "stdout is no terminal: the run will print one line per event"
+    elif size.columns < 80 or size.lines < 24:
+        yield "warn", "terminal", f"{size.columns}x{size.lines}: small; 120x32 shows all panels, 80x24 most"
+    else:
+        yield "ok", "terminal", f"{size.columns}x{size.lines}, TERM={os.environ.get('TERM', '')}"

@@ -1,0 +1,173 @@
+"""`operator-demo run`."""
+
+import os
+import random
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from operator_demo import settings
+from operator_demo.errors import OperatorError, UsageError
+
+if TYPE_CHECKING:
+    from operator_demo.stage.run import Options
+    from operator_demo.store import Store
+
+DEFAULT_MODEL = "claude-opus-5-5"
+LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or --project NAME to run beside it."
+
+
+@click.command()
+@click.argument("subject", required=False)
+@click.option("--scenario", metavar="NAME|FILE", help="What goes wrong; see `operator-demo scenarios`.")
+@click.option("--auto/--manual", "auto", default=None,
+              help="Go on by itself, or at a key; default: by key on a terminal.")
+@click.option("--model", default="auto", show_default=True, metavar="auto|rehearsal|ID",
+              help=f"auto: {DEFAULT_MODEL} where ANTHROPIC_API_KEY is set, else the offline rehearsal.")
+@click.option("--mode", type=click.Choice([settings.EXECUTE, settings.OBSERVE]), default=settings.EXECUTE,
+              show_default=True, help="observe: an agent without shell and Docker; it only diagnoses.")
+@click.option("--no-agent", is_flag=True, help="Nobody repairs: what the fault does by itself.")
+@click.option("--keep", is_flag=True, help="Leave everything running at the end.")
+@click.option("--project", metavar="NAME", help="Compose project of the subject.  [default: demo-SUBJECT]")
+@click.option("--display", type=click.Choice(["auto", "tui", "plain", "json", "quiet"]), default="auto",
+              show_default=True, help="auto: tui on a terminal, else plain.")
+@click.option("--seed", type=int, help="Makes the choice of the target repeatable.")
+@click.option("--pace", type=click.FloatRange(0, 600), default=4.0, show_default=True,
+              help="Least seconds a chapter with --auto.")
+@click.option("--rate", type=click.IntRange(1, 5000), default=200, show_default=True,
+              help="Operations a second of the load.")
+@click.option("--max-time", type=click.FloatRange(60, 86400), default=7200.0, show_default=True,
+              help="Seconds after which our containers end by themselves.")
+@click.option("--budget-steps", type=click.IntRange(1), help="Model requests a run.")
+@click.option("--budget-seconds", type=click.FloatRange(1), help="Seconds of work a run.")
+@click.option("--budget-tokens", type=click.IntRange(1), help="Tokens a run.")
+@click.option("--budget-usd", type=click.FloatRange(0.001), help="Dollars a run; needs a model with a known price.")
+@click.option("--engine-socket", metavar="PATH", help="The engine's socket on the engine's own side.")
+@click.option("--attach", is_flag=True, help="Go on with a run whose host is gone.")
+@click.option("--restart", is_flag=True, help="Take leftovers of this project down first.")
+@click.pass_context
+def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: bool | None, model: str, mode: str,
+        no_agent: bool, keep: bool, project: str | None, display: str, seed: int | None, pace: float, rate: int,
+        max_time: float, budget_steps: int | None, budget_seconds: float | None, budget_tokens: int | None,
+        budget_usd: float | None, engine_socket: str | None, attach: bool, restart: bool) -> None:
+    """Run the demo on SUBJECT.
+
+    Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
+    verdict. Without SUBJECT: tikv where its images are present, else etcd.
+    """
+    if attach and restart:
+        raise UsageError("--attach and --restart exclude each other.")
+    brain, model = choose_brain(model, no_agent)
+
+    from operator_demo import engine as room
+    from operator_demo import events, home
+    from operator_demo import subject as subjects
+    from operator_demo.chaos import scenario as scenarios
+    from operator_demo.screen.color import choose_display
+    from operator_demo.screen.display import make_display
+    from operator_demo.stage.environment import Environment, check_project_name
+    from operator_demo.stage.journal import Journal
+    from operator_demo.stage.run import Options, Stage
+    from operator_demo.store import Store
+    from operator_demo.version import describe
+
+    if subject is None:
+        subject, why = choose_subject(subjects.names())
+        click.echo(f"Subject: {subject} ({why}).", err=True)
+    found = subjects.load(subject)
+    project = check_project_name(project or f"demo-{subject}")
+    chosen = choose_display(display, sys.stdin, sys.stdout, os.environ)
+    manual = chosen == "tui" if auto is None else not auto
+    if manual and not sys.stdin.isatty():
+        raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
+
+    engine = room.connect(ctx.obj)
+    try:
+        environment = Environment(engine, project, found)
+        journal = Journal(home.home(), engine.id, project)
+        leftover = environment.leftover_run()
+        attach, restart = settle_leftovers(leftover, project, attach, restart)
+        run_id = leftover if attach and leftover else events.new_id("run")
+        entry = journal.read() if attach else None
+        name = scenario or (entry.scenario if entry and entry.run == run_id else scenarios.DEFAULT)
+        play = scenarios.load(found.folder, name, tuple(found.subject.members))
+        options = Options(
+            run=run_id, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
+            variables={
+                "OPERATOR_SUBJECT": subject, "OPERATOR_BRAIN": brain, "OPERATOR_MODEL": model,
+                "OPERATOR_RATE": str(rate), "OPERATOR_MAX_TIME": str(max_time),
+                "OPERATOR_PACE": "90" if pace > 0 else "0",
+                "OPERATOR_BUDGET_STEPS": _text(budget_steps), "OPERATOR_BUDGET_SECONDS": _text(budget_seconds),
+                "OPERATOR_BUDGET_TOKENS": _text(budget_tokens), "OPERATOR_BUDGET_USD": _text(budget_usd),
+                "OPERATOR_ENGINE_SOCKET": engine_socket or "/var/run/docker.sock",
+                "ANTHROPIC_BASE_URL": os.environ.get("ANTHROPIC_BASE_URL", ""),
+            },
+            manual=manual, keep=keep, pace=pace, seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+            version=describe())
+        with Store(home.store_path()) as store:
+            if attach:
+                options = as_it_was(options, store)
+            if restart:
+                environment.down(volumes=True, progress=lambda item, status: click.echo(f"{status} {item}", err=True))
+                journal.clear()
+            stage = Stage(environment, play, store, journal, make_display(chosen, manual=manual), options)
+            status = stage.perform(attach=attach)
+    finally:
+        engine.close()
+    ctx.exit(status)
+
+
+def as_it_was(options: "Options", store: "Store") -> "Options":
+    """An attached run keeps the mode, the brain and the seed that it was started with."""
+    row = store.row("SELECT * FROM runs WHERE run=?", options.run)
+    if row is None:
+        raise OperatorError(f"{options.run} was not started from here: the store does not know it.",
+                            "Attach on the machine that started it, or use --restart.")
+    return replace(options, mode=row["mode"], brain=row["brain"], model=row["model"])
+
+
+def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
+    """(brain, model). Raises where a model of Claude's is asked for and there is no key."""
+    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+    if no_agent:
+        return "none", "none"
+    if model == settings.REHEARSAL or (model == "auto" and not key):
+        if model == "auto":
+            click.echo("No ANTHROPIC_API_KEY: the brain is the offline rehearsal (rules, not Claude).", err=True)
+        return settings.REHEARSAL, settings.REHEARSAL
+    if not key:
+        raise OperatorError(f"Model {model} needs a key, and ANTHROPIC_API_KEY is not set or empty.",
+                            "Set it, or use --model rehearsal.")
+    return settings.CLAUDE, DEFAULT_MODEL if model == "auto" else model
+
+
+def choose_subject(names: list[str]) -> tuple[str, str]:
+    return ("etcd", "its images are built here, nothing is pulled") if "etcd" in names else (names[0], "the only one")
+
+
+def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: bool) -> tuple[bool, bool]:
+    """(attach, restart), asked of the presenter where there is one."""
+    if leftover is None:
+        if attach:
+            raise OperatorError(f"There is no run of project {project} to attach to.",
+                                "`operator-demo status` shows what runs.")
+        return False, False
+    if attach or restart:
+        if attach and not leftover:
+            raise OperatorError(f"Project {project} was not started by a run; there is nothing to attach to.",
+                                "Use --restart, or --project NAME to run beside it.")
+        return attach, restart
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise OperatorError(f"Project {project} is on the engine already ({leftover or 'not by a run'}).", LEFTOVERS)
+    choice = click.prompt(f"Project {project} is on the engine already ({leftover or 'not by a run'}).\n"
+                          "Attach to it, restart, or quit?", type=click.Choice(["attach", "restart", "quit"]),
+                          default="restart" if not leftover else "attach")
+    if choice == "quit":
+        raise click.Abort
+    return choice == "attach", choice == "restart"
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else str(value)

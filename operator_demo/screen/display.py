@@ -1,0 +1,107 @@
+"""What the stage talks to: one way to show a run, whatever the terminal.
+
+All methods are called from one thread, but for `restore()`, which a signal handler may call at any moment.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from queue import SimpleQueue
+from typing import Protocol, TextIO
+
+from operator_demo.events import Event
+from operator_demo.screen.color import use_color
+from operator_demo.screen.ink import Writer
+from operator_demo.screen.plain import Plain
+from operator_demo.screen.state import State
+from operator_demo.screen.summary import summary
+
+
+class Display(Protocol):
+    """`keys` yields what a person pressed: `next` or `quit`; it stays empty where nobody can press anything."""
+
+    keys: SimpleQueue[str]
+
+    def start(self) -> None: ...
+
+    def event(self, e: Event) -> None:
+        """Takes in an event, durable or not."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """To be called about ten times a second; `now` is in seconds since the epoch, on the clock of the events."""
+        ...
+
+    def stop(self) -> None:
+        """Ends the display and prints the summary of the run. May be called twice."""
+        ...
+
+    def restore(self) -> None:
+        """Gives the terminal back as it was, at once, and prints nothing more. May be called twice."""
+        ...
+
+
+class Lines:
+    """The plain display; `quiet` says only how the run ended."""
+
+    def __init__(self, out: TextIO, env: Mapping[str, str], quiet: bool = False) -> None:
+        self.keys: SimpleQueue[str] = SimpleQueue()
+        self._writer = Writer(out, use_color(out, env))
+        self._plain = None if quiet else Plain(self._writer)
+        self._state = State()
+        self._stopped = False
+
+    def start(self) -> None:
+        pass
+
+    def event(self, e: Event) -> None:
+        self._state.apply(e)
+        if self._plain:
+            self._plain.event(e)
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def stop(self) -> None:
+        if not self._stopped and self._state.run.id:
+            self._writer.lines(summary(self._state, self._writer.symbols))
+        self._stopped = True
+
+    def restore(self) -> None:
+        pass
+
+
+class Json:
+    """One event a line, for programs."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.keys: SimpleQueue[str] = SimpleQueue()
+        self._writer = Writer(out, color=False)
+
+    def start(self) -> None:
+        pass
+
+    def event(self, e: Event) -> None:
+        self._writer.line(e.to_json())
+
+    def tick(self, now: float) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def restore(self) -> None:
+        pass
+
+
+def make_display(name: str, *, out: TextIO | None = None, env: Mapping[str, str] = os.environ,
+                 manual: bool = False) -> Display:
+    """`name` is one of `color.DISPLAYS`; `manual` says that keys bring the run forward (for the footer)."""
+    stream = sys.stdout if out is None else out
+    if name == "json":
+        return Json(stream)
+    if name == "tui":
+        from operator_demo.screen.live import LiveScreen  # Rich is needed for this one only
+
+        return LiveScreen(stream, env, manual=manual)
+    return Lines(stream, env, quiet=name == "quiet")

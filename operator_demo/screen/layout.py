@@ -1,0 +1,174 @@
+"""Which panels stand where, for the size of the terminal. No size is refused."""
+
+from collections.abc import Callable
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.segment import Segment
+from rich.text import Text
+
+from operator_demo.screen import panels, words
+from operator_demo.screen.panels import ALARM, CALM, WORK, Body, View
+from operator_demo.screen.state import State
+from operator_demo.settings import CLAUDE
+
+FULL, MEDIUM, SMALL = (120, 32), (80, 24), (40, 10)
+"""The least (columns, lines) of each tier."""
+
+Style = Callable[[State], str]
+Words = Callable[[State, View], Text]
+
+
+class Pane:
+    """A frame around a body. What goes wrong in it is shown in its place; the others go on."""
+
+    def __init__(self, state: State, view: View, body: Body, title: Words, color: Style,
+                 subtitle: Words | None = None) -> None:
+        self._state, self._view = state, view
+        self._body, self._title, self._color, self._subtitle = body, title, color, subtitle
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = options.max_width, options.height or options.size.height
+        try:
+            panel = self._panel(width, height)
+            lines = console.render_lines(panel, options.update(height=height))
+        except Exception as e:
+            panel = Panel(Text(f"this panel failed: {type(e).__name__}: {e}", "red"), height=height)
+            lines = console.render_lines(panel, options.update(height=height))
+        for row in lines:
+            yield from row
+            yield Segment.line()
+
+    def _panel(self, width: int, height: int) -> Panel:
+        view = self._view.sized(width - 4, height - 2)
+        body = Text("\n", end="").join(self._body(self._state, view))
+        body.no_wrap = True
+        head, foot = self._title(self._state, view), self._subtitle(self._state, view) if self._subtitle else None
+        for text in (head, foot):
+            if text is not None:
+                text.truncate(max(width - 6, 0))
+        return Panel(body, title=head, title_align="left", subtitle=foot, subtitle_align="right", height=height,
+                     border_style=self._color(self._state), padding=(0, 1))
+
+
+class Bar:
+    """One line without a frame."""
+
+    def __init__(self, state: State, view: View, body: Words) -> None:
+        self._state, self._view, self._body = state, view, body
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        try:
+            made = self._body(self._state, self._view.sized(options.max_width, 1))
+        except Exception as e:
+            made = Text(f"this line failed: {type(e).__name__}: {e}", "red", no_wrap=True, end="")
+        made.truncate(options.max_width)
+        yield from console.render_lines(made, options.update(height=1))[0]
+
+
+def arrange(state: State, view: View) -> Layout | Text:
+    """The whole screen for the size in `view`."""
+    size = (view.width, view.height)
+    if _holds(size, FULL):
+        return _full(state, view)
+    if _holds(size, MEDIUM):
+        return _medium(state, view)
+    if _holds(size, SMALL):
+        return _small(state, view)
+    return panels.status_line(state, view)
+
+
+def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
+    return size[0] >= least[0] and size[1] >= least[1]
+
+
+def _full(state: State, view: View) -> Layout:
+    root, middle, left = Layout(), Layout(), Layout()
+    told = len(panels.chapter(state, view.sized(view.width - 4, 6))) + 2
+    most = 8 if state.ticket is None or view.height >= 36 else 6  # the oracle's checks need the room later
+    members = max(len(state.members), 3) + 3
+    left.split_column(Layout(_cluster(state, view), size=members), Layout(_monitor(state, view)),
+                      Layout(_load(state, view), size=5))
+    middle.split_row(Layout(left, ratio=46), Layout(_agent(state, view), ratio=54))
+    root.split_column(Layout(_chapter(state, view), size=max(6, min(told, most))), middle,
+                      Layout(Bar(state, view, panels.footer), size=1))
+    return root
+
+
+def _medium(state: State, view: View) -> Layout:
+    root = Layout()
+    members = max(len(state.members), 3) + 3
+    root.split_column(
+        Layout(Bar(state, view, panels.chapter_line), size=1),
+        Layout(_cluster(state, view), size=min(members, 8)),
+        Layout(_agent(state, view)),
+        Layout(Bar(state, view, _labelled("ticket", panels.ticket_line)), size=1),
+        Layout(Bar(state, view, _labelled("load", panels.load_line)), size=1),
+        Layout(Bar(state, view, panels.footer), size=1),
+    )
+    return root
+
+
+def _small(state: State, view: View) -> Layout:
+    """The one panel that matters now: the cluster, then the agent at work, then the oracle's verdict."""
+    root = Layout()
+    if state.verdicts.get("final") is not None:
+        pane = _monitor(state, view)
+    elif state.agent.session and not state.outcome:
+        pane = _agent(state, view)
+    else:
+        pane = _cluster(state, view)
+    root.split_column(Layout(Bar(state, view, panels.chapter_line), size=1), Layout(pane),
+                      Layout(Bar(state, view, panels.status_line), size=1))
+    return root
+
+
+def _labelled(name: str, body: Words) -> Words:
+    def labelled(state: State, view: View) -> Text:
+        return Text.assemble((f" {name:<7}", "dim"), body(state, view.sized(view.width - 9, 1)), no_wrap=True, end="")
+    return labelled
+
+
+# -- the panes -------------------------------------------------------------------------------------------------------
+
+
+def _titled(text: str) -> Words:
+    return lambda state, view: Text(text, "bold")
+
+
+def _chapter(state: State, view: View) -> Pane:
+    return Pane(state, view, panels.chapter,
+                lambda s, v: Text(f"operator-demo {v.symbols.dot} {s.run.subject or 'starting'}", "bold"),
+                lambda s: ("green" if s.outcome.name == "repaired" else ALARM) if s.outcome else CALM)
+
+
+def _cluster(state: State, view: View) -> Pane:
+    return Pane(state, view, panels.cluster, _titled("Cluster" if state.members else "Preparing"),
+                lambda s: ALARM if s.quorum is False else WORK if any(m.healthy is False for m in s.members.values())
+                else CALM)
+
+
+def _monitor(state: State, view: View) -> Pane:
+    def color(s: State) -> str:
+        ticket = s.ticket
+        if ticket is None:
+            return WORK if s.violated else CALM
+        return {"resolved": "green", "cleared": WORK, "verifying": WORK}.get(ticket.state, ALARM)
+    return Pane(state, view, panels.monitor, _titled("Monitor and ticket"), color)
+
+
+def _agent(state: State, view: View) -> Pane:
+    def title(s: State, v: View) -> Text:
+        if not s.agent.brain:
+            return Text("Agent", "bold")
+        name = s.agent.label if v.width >= 50 else words.brain_source(s.agent.brain).upper()
+        style = "bold white on blue" if s.agent.brain == CLAUDE else "bold black on yellow"
+        return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
+    return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.session else CALM,
+                lambda s, v: Text(panels.agent_use(s, v)))
+
+
+def _load(state: State, view: View) -> Pane:
+    return Pane(state, view, panels.load, _titled("Load"),
+                lambda s: WORK if s.load and s.load[-1].errors else CALM)

@@ -1,0 +1,167 @@
+"""The full screen: draws the state on the alternate screen, and gives the terminal back on every way out.
+
+Rich's own refresh thread dies silently when a panel raises, so the caller's loop draws (`tick`); each panel catches
+what goes wrong in it. Everything goes out through `Terminal`, which writes to the descriptor itself: no buffer and no
+lock stands between a signal handler and the terminal.
+"""
+
+import atexit
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from queue import SimpleQueue
+from typing import IO, Any, TextIO, cast
+
+from rich.console import Console
+from rich.live import Live
+
+from operator_demo.events import Event
+from operator_demo.screen.color import use_color
+from operator_demo.screen.ink import Writer, symbols_for
+from operator_demo.screen.keys import Keyboard
+from operator_demo.screen.layout import arrange
+from operator_demo.screen.panels import View
+from operator_demo.screen.state import State
+from operator_demo.screen.summary import summary
+
+FASTEST, SLOWEST = 0.1, 1.0  # seconds between frames while something happens, and while nothing does
+_PATIENCE = 1.0  # seconds to wait for a terminal that takes nothing
+_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: a frame appears at once
+_ENTER, _LEAVE, _SHOW_CURSOR, _PLAIN = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h", "\x1b[0m"
+
+
+class Terminal:
+    """A file for Rich that writes to a terminal at once, and knows whether the alternate screen is on."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self.encoding = getattr(out, "encoding", None) or "ascii"
+        self._fd = out.fileno()
+        self._alternate = False
+        self._closed = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def flush(self) -> None:
+        pass
+
+    def write(self, text: str) -> int:
+        if not self._closed:
+            if _ENTER in text:
+                self._alternate = True
+            self._send(_BEGIN + text + _END)
+            if _LEAVE in text:
+                self._alternate = False
+        return len(text)
+
+    def leave(self) -> None:
+        """Back to the normal screen, with its cursor; what is written later is dropped. May be called twice."""
+        self._closed = True
+        if self._alternate:
+            self._alternate = False
+            self._send(_END + _PLAIN + _SHOW_CURSOR + _LEAVE)
+
+    def _send(self, text: str) -> None:
+        raw = text.encode(self.encoding, "replace")
+        while raw:
+            try:
+                raw = raw[os.write(self._fd, raw):]
+            except BlockingIOError:  # somebody else made the terminal non-blocking
+                if not select.select([], [self._fd], [], _PATIENCE)[1]:
+                    return
+            except OSError:
+                self._closed = True  # nobody is there any more
+                return
+
+
+class LiveScreen:
+    """See `display.Display`."""
+
+    def __init__(self, out: TextIO, env: Mapping[str, str], *, stdin: IO[Any] | None = None,
+                 manual: bool = False) -> None:
+        self.keys: SimpleQueue[str] = SimpleQueue()
+        self._out, self._manual = out, manual
+        self._color = use_color(out, env)
+        # A size in the environment would freeze the screen at it.
+        self._env = {k: v for k, v in env.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
+        self._keyboard = Keyboard((stdin or sys.stdin).fileno(), self.keys.put)
+        self._state = State()
+        self._terminal: Terminal | None = None
+        self._live: Live | None = None
+        self._console: Console | None = None
+        self._dirty, self._drawn, self._size = True, 0.0, (0, 0)
+        self._suspended = threading.Event()
+        self._handlers: dict[int, Any] = {}
+        self._said = False
+
+    def start(self) -> None:
+        atexit.register(self.restore)
+        self._enter()
+        if threading.current_thread() is threading.main_thread():
+            self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, lambda *_: self._suspended.set())
+
+    def event(self, e: Event) -> None:
+        self._state.apply(e)
+        self._dirty = True
+
+    def tick(self, now: float) -> None:
+        """Draws if there is something new (at most ten times a second) or a second has passed."""
+        if self._suspended.is_set():
+            self._suspend()
+        console = self._console
+        if self._live is None or console is None:
+            return
+        size = (console.size.width, console.size.height)
+        since = now - self._drawn
+        if 0 <= since < FASTEST or (0 <= since < SLOWEST and not self._dirty and size == self._size):
+            return
+        self._dirty, self._drawn, self._size = False, now, size
+        view = View(console, symbols_for(console.encoding), now, self._manual, *size)
+        self._live.update(arrange(self._state, view), refresh=True)
+
+    def stop(self) -> None:
+        self._leave()
+        atexit.unregister(self.restore)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+        if not self._said and self._state.run.id:
+            writer = Writer(self._out, self._color)
+            writer.lines(summary(self._state, writer.symbols))
+        self._said = True
+
+    def restore(self) -> None:
+        terminal = self._terminal
+        if terminal is not None:
+            terminal.leave()
+        self._keyboard.restore()
+
+    def _enter(self) -> None:
+        self._terminal = Terminal(self._out)
+        self._console = Console(file=cast(IO[str], self._terminal), force_terminal=True, no_color=not self._color,
+                                _environ=self._env, highlight=False, markup=False, emoji=False)
+        self._live = Live(console=self._console, screen=True, auto_refresh=False, redirect_stdout=False,
+                          redirect_stderr=False)
+        self._keyboard.start()
+        self._live.start()
+        self._drawn, self._dirty = 0.0, True
+
+    def _leave(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+        self.restore()
+        self._keyboard.stop()
+
+    def _suspend(self) -> None:
+        """Ctrl-Z: the terminal is given back, the process stops here, and draws anew when it is continued."""
+        self._suspended.clear()
+        self._leave()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._enter()

@@ -1,0 +1,500 @@
+"""The panels: from the state to lines of Rich text. Each body gets the room it has and returns lines that fit it.
+
+Text from events becomes `Text`, never markup. Every state has a symbol of its own, so that the screen can be read
+without colour.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+from rich.text import Text
+
+from operator_demo.screen import words
+from operator_demo.screen.ink import Symbols
+from operator_demo.screen.state import CHAPTERS, Entry, Load, Member, Progress, State
+
+STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold",
+          "accent": "cyan", "command": "bold cyan", "think": "italic"}
+CALM, ALARM, WORK = "cyan", "red", "yellow"
+_OUTPUT_LINES = 4  # of a tool's output
+_WRAPPED = 3000  # characters of one text that are worth wrapping
+_NOTE_FOR = 20.0  # seconds that a warning stays in the footer
+
+Lines = list[Text]
+
+
+@dataclass(frozen=True)
+class View:
+    """The room for a body (in cells), the time (seconds since the epoch) and what the terminal can show."""
+
+    console: Console
+    symbols: Symbols
+    now: float
+    manual: bool
+    width: int = 80
+    height: int = 24
+
+    def sized(self, width: int, height: int) -> "View":
+        return replace(self, width=max(width, 1), height=max(height, 0))
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """One line of (text, tone) parts."""
+    made = Text(no_wrap=True, end="")
+    for part in parts:
+        text, tone = (part, "") if isinstance(part, str) else part
+        made.append(text.expandtabs(4), STYLES[tone])
+    return made
+
+
+def fit(lines: Iterable[Text], view: View) -> Lines:
+    """At most as many lines as there is room for, each cut to the width."""
+    shown = list(lines)[:view.height]
+    for text in shown:
+        text.truncate(view.width, overflow="ellipsis" if view.symbols.ellipsis == "…" else "crop")
+    return shown
+
+
+def wrapped(text: str, tone: str, view: View, first: str = "", rest: str | None = None) -> Iterator[Text]:
+    """`text` broken into lines; `first` and `rest` stand before the first line and the others."""
+    rest = " " * len(first) if rest is None else rest
+    head = first
+    for paragraph in text.expandtabs(4).splitlines():
+        room = max(view.width - len(head), 8)
+        for part in Text(paragraph, STYLES[tone]).wrap(view.console, room) or [Text("")]:
+            part.rstrip()
+            yield Text.assemble((head, STYLES[tone]), part, no_wrap=True, end="")
+            head = rest
+
+
+Body = Callable[[State, View], Lines]
+
+
+# -- chapter ---------------------------------------------------------------------------------------------------------
+
+
+def chapter(state: State, view: View) -> Lines:
+    """Where the run is, and what the presenter could say."""
+    lines = [stepper(state, view), _headline(state, view)]
+    room = view.height - len(lines)
+    work = progress_line(state, view) or _sealed(state)
+    narration = list(wrapped(state.chapter.narration, "", view))[:max(room - (1 if work else 0), 0)]
+    return fit([*lines, *narration, *([work] if work else [])], view)
+
+
+def _sealed(state: State) -> Text | None:
+    """The promise made before the fault, and what it was."""
+    if state.truth:
+        return line(("sealed before the fault  ", "dim"), (state.truth, "accent"))
+    return line((f"root cause sealed, sha256 {state.sealed[:16]}", "dim")) if state.sealed else None
+
+
+def stepper(state: State, view: View) -> Text:
+    """All chapters in a row: done, here, to come."""
+    s, here = view.symbols, state.chapter.number
+    made = Text(no_wrap=True, end="")
+    short = view.width < sum(len(name) + 5 for name in CHAPTERS)
+    for n, name in enumerate(CHAPTERS, 1):
+        if n > 1:
+            made.append(f" {s.rule} " if not short else " ", "dim")
+        over = state.outcome is not None
+        mark, style = (s.ok, "green") if n < here or over else (s.todo, "dim")
+        if n == here and not over:
+            mark, style = s.here, "bold reverse"
+        made.append(f"{mark} {name.capitalize()}" if not short or n == here else mark, style)
+    return made
+
+
+def _headline(state: State, view: View) -> Text:
+    title = state.chapter.title or state.chapter.name or "Starting"
+    if state.outcome:
+        good = state.outcome.name == "repaired"
+        mark = view.symbols.ok if good else view.symbols.bad
+        return line((f"{mark} {state.outcome.name.upper()}  ", "good" if good else "bad"), (title, "strong"))
+    countdown = state.progress.get(("fault", "fault"))
+    return line((title, "strong"), (f"   {countdown.status}", "bad")) if countdown else line((title, "strong"))
+
+
+def chapter_line(state: State, view: View) -> Text:
+    number = f"{state.chapter.number}/{len(CHAPTERS)} " if state.chapter.number else ""
+    made = Text.assemble((f" {number}", STYLES["dim"]), _headline(state, view), no_wrap=True, end="")
+    work = progress_line(state, view)
+    made.append("  ")
+    made.append_text(work if work else Text(" ".join(state.chapter.narration.split()), "dim"))
+    return fit([made], view)[0]
+
+
+def progress_line(state: State, view: View) -> Text | None:
+    """The newest of long work in a line; none before there are members, when the cluster's panel tells it."""
+    work = _work(state)
+    if not work or not state.members:
+        return None
+    parts: list[str | tuple[str, str]] = [(f"{view.symbols.here} {work[-1][0][0]}  ", "accent")]
+    for (_, item), p in work[-4:]:
+        share = f" {100 * p.current / p.total:.0f} %" if p.current is not None and p.total else ""
+        parts += [item, (f" {p.status}{share}   ", "dim")]
+    return line(*parts)
+
+
+# -- cluster ---------------------------------------------------------------------------------------------------------
+
+
+def cluster(state: State, view: View) -> Lines:
+    """Each member with its role and state; what was measured where there is room."""
+    if not state.members:
+        return fit(_preparing(state, view), view)
+    names = max(len(m.name) for m in state.members.values())
+    lines = [_member(m, names, view) for m in state.members.values()]
+    return fit([*lines, cluster_line(state, view)], view)
+
+
+def _work(state: State) -> list[tuple[tuple[str, str], Progress]]:
+    return [(key, p) for key, p in state.progress.items() if key[0] != "fault"]
+
+
+def _preparing(state: State, view: View) -> Iterator[Text]:
+    work = _work(state)
+    if not work:
+        yield line(("No member was seen yet.", "dim"))
+    for (task, item), p in work[-max(view.height, 1):]:
+        share = f" {100 * p.current / p.total:.0f} %" if p.current is not None and p.total else ""
+        yield line((f"{task} ", "dim"), item, (f"  {p.status}{share}", "accent"))
+
+
+def member_mark(m: Member, s: Symbols) -> tuple[str, str]:
+    """Symbol and tone: healthy (or leading), paused, not healthy, unknown."""
+    if m.state == "paused":
+        return s.paused, "warn"
+    if m.healthy is True:
+        return (s.leader if m.leader else s.healthy), "good"
+    if m.healthy is None and not m.state:
+        return s.unknown, "dim"
+    return s.bad, "bad"
+
+
+def _member(m: Member, names: int, view: View) -> Text:
+    mark, tone = member_mark(m, view.symbols)
+    state = "healthy" if m.healthy else m.state if m.state not in ("", "running") else \
+        "not seen" if m.healthy is None and not m.state else "unreachable" if m.reachable is False else "not healthy"
+    made = line((f"{mark} ", tone), (f"{m.name:<{names}}  ", "strong"), (f"{m.role:<9}", "accent" if m.leader else ""),
+                (f"{state:<12}", tone))
+    if not m.healthy:
+        made.append(m.error, STYLES["dim"])
+        return made
+    measured = [f"{words.milliseconds(m.latency):>7}", f"{words.size(m.db_size):>7}",
+                f"#{m.index:.0f}" if m.index is not None else ""]
+    for text in (part.replace("—", view.symbols.none) for part in measured):
+        if made.cell_len + len(text) + 2 <= view.width:
+            made.append(f"{text}  ", STYLES["dim"])
+    if m.alarms:
+        made.append(f"{view.symbols.warn} {m.alarms}", STYLES["bad"])
+    return made
+
+
+def cluster_line(state: State, view: View) -> Text:
+    """`● 3 of 3 healthy, quorum`"""
+    s, well = view.symbols, sum(m.healthy is True for m in state.members.values())
+    total = len(state.members)
+    whole = well == total and total > 0
+    quorum = (" quorum ", "good") if state.quorum else (f" {s.bad} NO QUORUM ", "bad")
+    parts: list[str | tuple[str, str]] = [(f"{s.healthy if whole else s.warn} {well} of {total} healthy",
+                                           "good" if whole else "warn")]
+    if state.quorum is not None:
+        parts += [f" {s.dot}", quorum]
+    leader = next((m.name for m in state.members.values() if m.leader), None)
+    if leader:
+        parts += [f"{s.dot} ", (f"{s.leader} {leader} leads", "")]
+    return line(*parts)
+
+
+# -- monitor, ticket, oracle -----------------------------------------------------------------------------------------
+
+
+def monitor(state: State, view: View) -> Lines:
+    """The ticket with its violations, the clocks, the oracle's checks, and in what room is left the engine's events."""
+    lines = [*_ticket(state, view), *_clocks(state), *_oracle(state, view)]
+    room = view.height - len(lines)
+    return fit([*lines, *(_effects(state, view)[-room:] if room > 0 else [])], view)
+
+
+def _ticket(state: State, view: View) -> Iterator[Text]:
+    s, ticket = view.symbols, state.ticket
+    if ticket is None:
+        if state.violated:
+            yield from (line((f"{s.warn} {key}", "warn")) for key in state.violated)
+        elif state.observed:
+            yield line((f"{s.healthy} every invariant holds, no ticket", "good"))
+        else:
+            yield line(("The monitor has not looked yet.", "dim"))
+        return
+    yield ticket_line(state, view)
+    yield line((ticket.title, "strong"))
+    for v in ticket.violations if ticket.closed is None else ():
+        yield line((f"{s.warn} {v.key}  ", "bad" if v.severity == "critical" else "warn"), (v.text, "dim"))
+    if ticket.closed is None and not ticket.violations:
+        yield line((f"{s.healthy} no violation left", "good"))
+    if ticket.state == "escalated" and ticket.reason:
+        yield from list(wrapped(ticket.reason, "warn", view))[:3]
+
+
+def ticket_line(state: State, view: View) -> Text:
+    """`▲ tkt-… ACKNOWLEDGED critical 12 s`"""
+    s, ticket = view.symbols, state.ticket
+    if ticket is None:
+        return line((f"{s.warn} {', '.join(state.violated)}", "warn") if state.violated else
+                    (f"{s.healthy} no ticket", "good" if state.observed else "dim"))
+    mark, tone = {"resolved": (s.ok, "good"), "cleared": (s.ok, "warn"), "escalated": (s.bad, "warn"),
+                  "verifying": (s.unknown, "accent")}.get(ticket.state, (s.warn, "bad"))
+    end = view.now if ticket.closed is None else ticket.closed
+    age = f"  {words.seconds(end - ticket.opened)}" if ticket.opened is not None else ""
+    back = f"  {s.warn} sent back" if ticket.returns and ticket.closed is None else ""
+    return line((f"{mark} ", tone), (f"{ticket.id}  ", ""), (ticket.state.upper(), tone),
+                (f"  {ticket.severity}{age}", "dim"), (back, "warn"))
+
+
+def _clocks(state: State) -> Iterator[Text]:
+    if state.fault.began is not None:
+        parts: list[str | tuple[str, str]] = [("fault to ticket ", "dim"), (words.seconds(state.ttd), "strong")]
+        if state.ttm is not None:
+            parts += [("   to verified repair ", "dim"), (words.seconds(state.ttm), "good")]
+        yield Text.assemble(*[line(p) for p in parts], no_wrap=True, end="") if state.ttd is not None else \
+            line(("the fault is in, not yet noticed", "warn"))
+
+
+def _oracle(state: State, view: View) -> Iterator[Text]:
+    s, verdict = view.symbols, state.verdict
+    if verdict is None:
+        if state.armed:
+            yield line(("oracle  ", "dim"), ("has its baseline", ""))
+        return
+    if verdict.phase == "final":
+        yield line(("oracle  ", "dim"), (f"{s.ok} VERIFIED", "good") if verdict.passed else (f"{s.bad} NOT VERIFIED",
+                                                                                          "bad"))
+    else:
+        yield line(("oracle  ", "dim"), (f"{s.bad} fails now, as it must", "warn") if not verdict.passed else
+                   (f"{s.warn} passes although something is broken", "bad"))
+    for c in verdict.checks:
+        mark, tone = words.check_mark(c.status, s)
+        text = c.saw if c.status in ("passed", "failed") and c.saw else c.status.replace("_", " ")
+        yield line((f"{mark} ", tone), (f"{c.name}  ", ""), (text, "dim"))
+
+
+def _effects(state: State, view: View) -> Lines:
+    """What happened to containers, by the engine's own word; what nobody accounts for stands out."""
+    return [line(("engine  ", "dim"), (e.text, ""), (f"  {e.explained.replace('_', ' ')}", "dim")) if e.explained else
+            line((f"{view.symbols.warn} unexplained  ", "warn"), (e.text, "warn")) for e in state.effects]
+
+
+# -- agent -----------------------------------------------------------------------------------------------------------
+
+
+def agent(state: State, view: View) -> Lines:
+    """The end of the agent's log: what it thinks, runs and sees; the newest at the bottom, as it is being written."""
+    blocks = _agent_blocks(state, view)
+    lines: Lines = []
+    for block in blocks:  # from the newest back
+        lines = [*block, *([line("")] if lines else []), *lines]
+        if len(lines) >= view.height:
+            break
+    if not lines:
+        lines = list(wrapped(_idle(state), "dim", view))
+    return fit(lines[-view.height:] if view.height else [], view)
+
+
+def _idle(state: State) -> str:
+    if state.agent.session:
+        return "thinking ..."
+    if state.agent.brain in ("", "none"):
+        return "No agent takes part in this run." if state.agent.brain else "No agent yet."
+    return "It waits for a ticket, and knows nothing of what will break."
+
+
+def _agent_blocks(state: State, view: View) -> Iterator[Lines]:
+    s = view.symbols
+    if state.agent.status:
+        good = state.agent.status == "verified"
+        yield [*wrapped(f"{s.ok if good else s.warn} session {state.agent.status}. {state.agent.summary[:_WRAPPED]}",
+                        "good" if good else "warn", view)]
+    live = [*_live(state, view)]
+    if live:
+        yield live
+    held: Lines = []
+    for entry in reversed(state.agent.entries):
+        block = _entry(entry, view)
+        if entry.kind == "call":
+            yield [*block, *held]
+            held = []
+        else:
+            yield block
+
+
+def _live(state: State, view: View) -> Iterator[Text]:
+    for n, part in enumerate(state.live):
+        last = n == len(state.live) - 1
+        text = part.text[-_WRAPPED:].strip() + (view.symbols.cursor if last else "")
+        if part.kind == "command":
+            yield from wrapped(text, "command", view, "$ ", "  ")
+        elif part.kind == "output":
+            tail = text.splitlines()[-_OUTPUT_LINES:]
+            yield from (line((f"{view.symbols.quote} {row}", "dim")) for row in tail)
+        else:
+            yield from wrapped(text, "think" if part.kind == "thinking" else "", view)
+
+
+def _entry(entry: Entry, view: View) -> Lines:
+    s, text = view.symbols, entry.text[:_WRAPPED].strip()
+    match entry.kind:
+        case "call":
+            return _call(entry, view)
+        case "thinking":
+            return list(wrapped(text, "think", view))
+        case "finding":
+            return list(wrapped(f"FINDING  {text}", "strong", view, f"{s.here} ", f"{s.quote} "))
+        case "retry":
+            return list(wrapped(f"retry: {text}", "warn", view, f"{s.warn} "))
+        case "refusal":
+            return list(wrapped(f"refused: {text}", "warn", view, f"{s.refused} "))
+        case "interrupt":
+            return list(wrapped(f"interrupted: {text}", "warn", view, f"{s.bad} "))
+    return list(wrapped(text, "", view))
+
+
+def _call(entry: Entry, view: View) -> Lines:
+    s = view.symbols
+    command = entry.text[:_WRAPPED]
+    prompt = "$ " if command.startswith("$ ") else f"{s.here} "
+    lines = list(wrapped(command.removeprefix("$ "), "command", view, prompt, "  "))[:6]
+    if not entry.status:
+        frames = s.working
+        mark = frames[int(view.now * 10) % len(frames)]
+        return [*lines, line((f"  {mark} running {words.seconds(view.now - entry.at)}", "accent"))]
+    text, tone = words.result(entry.status, entry.exit_code, entry.duration, s)
+    output = entry.output.rstrip().splitlines()
+    shown = [line((f"  {s.quote} {row}", "dim")) for row in output[:_OUTPUT_LINES]]
+    if len(output) > _OUTPUT_LINES:
+        more = words.plural(len(output) - _OUTPUT_LINES + 1, "more line")
+        shown[-1] = line((f"  {s.quote} {s.ellipsis} {more}", "dim"))
+    return [*lines, line((f"  {text}", tone)), *shown]
+
+
+def agent_use(state: State, view: View) -> str:
+    """`4 steps · 10.8k tokens · $0.12 · 23 s`"""
+    a = state.agent
+    if a.started is None:
+        return a.mode
+    took = words.seconds((a.finished or view.now) - a.started)
+    return f" {view.symbols.dot} ".join([f"{a.mode} mode", words.plural(a.steps, "step"),
+                                         f"{words.amount(a.tokens)} tokens",
+                                         words.money(a.cost).replace("—", f"cost {view.symbols.none}"), took])
+
+
+# -- load ------------------------------------------------------------------------------------------------------------
+
+
+def load(state: State, view: View) -> Lines:
+    """The last minute of operations, 99th percentile and errors, one column a second."""
+    if not state.load:
+        return fit([line(("No load yet.", "dim"))], view)
+    now = state.load[-1]
+    kinds = ", ".join(f"{kind} {n}" for kind, n in now.kinds.items())
+    room = max(min(view.width - 30, 60), 4)
+    points = state.load[-room:]
+
+    def row(name: str, levels: list[float | None], text: str, tone: str) -> Text:
+        made = line((f"{name:<5}", "dim"))
+        made.append_text(spark(levels, points, view))
+        made.append(" " * (room - len(points) + 1))
+        made.append(text, STYLES[tone])
+        return made
+
+    return fit([
+        row("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
+        row("p99", _p99_levels(points), f"{words.milliseconds(now.p99)}  (p50 {words.milliseconds(now.p50)})".replace(
+            "—", view.symbols.none), ""),
+        row("err", _error_levels(points), f"{view.symbols.warn} {now.errors}/s {kinds}" if now.errors else
+            f"{view.symbols.ok} no error", "bad" if now.errors else "good"),
+    ], view)
+
+
+def _ops_levels(state: State, points: list[Load]) -> list[float | None]:
+    top = 1.1 * max([state.rate or 0.0, *(p.ops for p in points), 1.0])
+    return [p.ops / top for p in points]
+
+
+def _p99_levels(points: list[Load]) -> list[float | None]:
+    """On a logarithmic scale from 1 ms: a usual second and a timeout differ by a factor of a thousand."""
+    top = math.log10(1000 * max([0.1, *(p.p99 or 0.0 for p in points)]))
+    return [None if p.p99 is None else math.log10(max(1000 * p.p99, 1.0)) / top for p in points]
+
+
+def _error_levels(points: list[Load]) -> list[float | None]:
+    top = max([1, *(p.errors for p in points)])
+    return [p.errors / top if p.errors else None for p in points]
+
+
+def spark(levels: list[float | None], points: list[Load], view: View) -> Text:
+    """A bar for each level from 0 to 1; red where that second had errors."""
+    bars, made = view.symbols.bars, Text(no_wrap=True, end="")
+    for level, point in zip(levels, points, strict=True):
+        bar = " " if level is None else bars[max(0, min(int(level * len(bars)), len(bars) - 1))]
+        made.append(bar, "red" if point.errors else "green")
+    return made
+
+
+def load_line(state: State, view: View) -> Text:
+    if not state.load:
+        return line(("no load yet", "dim"))
+    now = state.load[-1]
+    made = line((f"{now.ops:>4.0f} op/s  ", "strong"),
+                (f"p99 {words.milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
+                (f"{view.symbols.warn} {words.plural(now.errors, 'error')}/s  " if now.errors else "no error  ",
+                 "bad" if now.errors else "good"))
+    room = view.width - made.cell_len
+    if room > 4:
+        points = state.load[-room:]
+        made.append_text(spark(_ops_levels(state, points), points, view))
+    return made
+
+
+# -- footer, and the least of all ------------------------------------------------------------------------------------
+
+
+def footer(state: State, view: View) -> Text:
+    """Keys on the left; run, mode and clock on the right; a fresh warning between them."""
+    keys = [("space", "next"), ("q", "quit")] if view.manual else [("q", "quit")]
+    made = Text(no_wrap=True, end="")
+    for key, what in keys:
+        made.append(f" {key} ", "reverse")
+        made.append(f" {what}  ")
+    note = state.notes[-1] if state.notes else None
+    if note and note.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
+        made.append(f"{view.symbols.warn} {' '.join(note.text.split())}", STYLES["bad" if note.level == "error"
+                                                                               else "warn"])
+    right = f" {view.symbols.dot} ".join(part for part in (state.run.id, state.run.subject, clock(state, view)) if part)
+    made.truncate(max(view.width - len(right) - 1, 0))
+    made.append(" " * max(view.width - made.cell_len - len(right), 0))
+    made.append(right, "dim")
+    return fit([made], view)[0]
+
+
+def clock(state: State, view: View) -> str:
+    """Since the run began, as 01:23."""
+    if state.run.began is None:
+        return "00:00"
+    minutes, seconds = divmod(int(max(0.0, view.now - state.run.began)), 60)
+    return f"{minutes:02d}:{seconds:02d}"
+
+
+def status_line(state: State, view: View) -> Text:
+    """Everything in a line, for windows too small for anything else."""
+    s, well = view.symbols, sum(m.healthy is True for m in state.members.values())
+    ticket = state.ticket
+    whole = s.healthy if well == len(state.members) else s.warn
+    parts = [f"{well}/{len(state.members)} {whole}" if state.members else "",
+             words.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
+             state.outcome.name if state.outcome else state.chapter.name,
+             ticket.state if ticket else "", clock(state, view)]
+    return Text(f" {s.dot} ".join(p for p in parts if p))
+

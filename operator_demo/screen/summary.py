@@ -1,0 +1,64 @@
+"""What remains of a run on the terminal once it is over."""
+
+from collections.abc import Callable
+
+from operator_demo.screen import words
+from operator_demo.screen.ink import Line, Symbols
+from operator_demo.screen.state import State
+
+_TONES = {"repaired": "good", "cleared": "warn", "escalated": "warn", "interrupted": "warn"}
+
+
+def summary(state: State, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
+    """Outcome, fault, times, ticket, agent, each check of the oracle, and where to read on."""
+    outcome = state.outcome
+    name = outcome.name if outcome else "not finished"
+    tone = _TONES.get(name, "bad")
+    lines: list[Line] = [("", ""), (symbols.rule * 78, tone)]
+
+    def say(title: str, text: str, tone: str = "") -> None:
+        head, *rest = text.splitlines() or [""]
+        lines.append((f"  {title:<10}{head}", tone))
+        lines.extend((f"  {'':<10}{line}", tone) for line in rest)
+
+    took = outcome.at - state.run.began if outcome and state.run.began is not None else None
+    about = [name.upper(), state.run.subject, state.run.id, *([f"{words.seconds(took)} in all"] if took else [])]
+    say("Outcome", f" {symbols.dot} ".join(part for part in about if part), tone)
+    if state.fault.phase:
+        say("Fault", f"{state.fault.kind} of {', '.join(state.fault.targets)} ({state.fault.phase})")
+    if state.truth:
+        say("Truth", f"{state.truth} (sealed before the fault, {state.sealed[:12]})")
+    if state.fault.phase:
+        say("TTD", f"{words.seconds(state.ttd)} from the fault to the ticket")
+        say("TTM", f"{words.seconds(state.ttm)} from the fault to the verified repair")
+    for ticket in sorted(state.tickets.values(), key=lambda t: t.opened or 0.0):
+        reason = f"\n{ticket.reason}" if ticket.reason else ""
+        say("Ticket", f"{ticket.id} {ticket.state}: {ticket.title}{reason}")
+    _agent(state, say)
+    if state.writes:
+        kept, lost, unknown = state.writes
+        say("Writes", f"{kept} acknowledged kept, {lost} lost, {unknown} unknown", "bad" if lost else "")
+    final = state.verdicts.get("final")
+    if final:
+        say("Oracle", "passed" if final.passed else "not passed", "good" if final.passed else "bad")
+        for check in final.checks:
+            mark, mark_tone = words.check_mark(check.status, symbols)
+            say("", f"{mark} {words.check_text(check.name, check.status, check.saw)}", mark_tone)
+    elif state.tickets:
+        say("Oracle", "no final verdict", "warn")
+    if state.run.id:
+        say("Audit", f"{program} audit show {state.run.id}", "strong")
+    lines.append((symbols.rule * 78, tone))
+    return [(text.replace("—", symbols.none), t) for text, t in lines]
+
+
+def _agent(state: State, say: Callable[..., None]) -> None:
+    agent = state.agent
+    if not agent.session:
+        say("Agent", f"{agent.label}, took up no ticket" if agent.brain not in ("", "none") else "no agent")
+        return
+    status = agent.status or "not finished"
+    say("Agent", f"{agent.label}, {agent.mode} mode, session {agent.session}: {status}")
+    say("", f"{words.plural(agent.steps, 'step')}, {words.plural(agent.calls, 'tool call')}, "
+            f"{words.amount(agent.tokens)} tokens, cost {words.money(agent.cost)}")
+

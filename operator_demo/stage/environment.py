@@ -1,0 +1,138 @@
+"""Everything of a run that lives on the engine: the subject's project and our own beside it."""
+
+import re
+import tempfile
+import threading
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from operator_demo import engine as room
+from operator_demo.engine import Container, Engine, Progress, Project
+from operator_demo.errors import OperatorError, UsageError
+from operator_demo.events import Event
+from operator_demo.stage import images
+from operator_demo.store import Store
+from operator_demo.subject import Found
+
+RUN_LABEL = "io.operator-demo.run"
+SUBJECT_LABEL = "io.operator-demo.subject"
+AGENT_SERVICES = ("agent", "observer")
+
+
+def check_project_name(name: str) -> str:
+    """Compose's own rule."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise UsageError(f"{name!r} is no project name.",
+                         "Use lower-case letters, digits, dashes and underscores, beginning with a letter or digit.")
+    return name
+
+
+def operator_project(project: str) -> str:
+    return f"{project}-operator"
+
+
+def demos(engine: Engine) -> list[str]:
+    """The subjects' projects of all demos on the engine, also of those of which only a part is left."""
+    marked = {project.name for project in room.projects(engine)}
+    return sorted({name.removesuffix("-operator") for name in marked})
+
+
+class Environment:
+    """`project` is the subject's Compose project; ours is `<project>-operator`. `found` is needed to bring it up, not
+    to take it down."""
+
+    def __init__(self, engine: Engine, project: str, found: Found | None = None) -> None:
+        self.engine = engine
+        self.project = project
+        self._found = found
+
+    @property
+    def found(self) -> Found:
+        assert self._found is not None
+        return self._found
+
+    # -- up ----------------------------------------------------------------------------------------------------------
+
+    def subject_project(self, run: str = "") -> Project:
+        return room.load_project(self.found.folder, "compose.yaml", project=self.project, env={},
+                                 extra_labels={RUN_LABEL: run} if run else {})
+
+    def prepare(self, progress: Progress, stop: threading.Event) -> str:
+        """Makes sure that all images are there; returns the name of the agent's."""
+        return images.ensure_all(self.engine, self.subject_project(), progress, stop)
+
+    def up_subject(self, run: str, progress: Progress, stop: threading.Event) -> None:
+        room.up(self.engine, self.subject_project(run), progress=progress, stop=stop)
+
+    def up_operator(self, run: str, variables: Mapping[str, str], key: str, profile: str | None,
+                    progress: Progress, stop: threading.Event) -> None:
+        """Our containers, on the network that the subject's project turned out to have. Without a profile: no agent."""
+        env = dict(variables) | {
+            "OPERATOR_NETWORK": room.discover_network(self.engine, self.project),
+            "OPERATOR_PROJECT": self.project,
+            "OPERATOR_RUN": run,
+            "OPERATOR_API_KEY": key,
+        }
+        project = room.load_project(files("compose_templates"), "agent.compose.yaml",
+                                    project=operator_project(self.project), env=env,
+                                    profiles=[profile] if profile else [],
+                                    extra_labels={RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name})
+        room.up(self.engine, project, progress=progress, stop=stop)
+
+    # -- what is there -----------------------------------------------------------------------------------------------
+
+    def operators(self) -> list[Container]:
+        return room.members(self.engine, operator_project(self.project))
+
+    def monitor(self) -> Container | None:
+        return next((c for c in self.operators() if c.service == "monitor"), None)
+
+    def leftover_run(self) -> str | None:
+        """The run whose containers are on the engine under this project's name; "" when it cannot be told."""
+        containers = self.operators() + room.members(self.engine, self.project)
+        if not containers:
+            return None
+        return next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), "")
+
+    # -- down --------------------------------------------------------------------------------------------------------
+
+    def stop_operators(self, timeout: int = 10) -> None:
+        """Lets the agent put down what it holds, then the others; each says so in its log."""
+        running = [c for c in self.operators() if c.state in ("running", "paused", "restarting")]
+        for services in (AGENT_SERVICES, ("workload",), ("monitor",)):
+            threads = [threading.Thread(target=self._stop, args=(c, timeout)) for c in running if c.service in services]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    def _stop(self, container: Container, timeout: int) -> None:
+        try:
+            room.container_action(self.engine, container.id, "stop", timeout=timeout)
+        except OperatorError:
+            pass  # gone, or frozen: `down` removes it with force
+
+    def drain(self, store: Store, run: str) -> list[Event]:
+        """Takes over what the volume holds and the host's store does not; returns what was new."""
+        operators = self.operators()
+        if not operators:
+            return []
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "tickets.db"
+            for suffix in ("", "-wal"):
+                try:
+                    raw = room.read_file_from(self.engine, operators[0].id, f"/data/tickets.db{suffix}")
+                except OperatorError:
+                    continue
+                Path(f"{copy}{suffix}").write_bytes(raw)
+            if not copy.exists():
+                return []
+            with Store(copy) as volume:
+                return store.import_(list(volume.events(run)))
+
+    def down(self, *, volumes: bool, progress: Progress) -> list[str]:
+        """Ours first: they are on the subject's network."""
+        removed = room.down(self.engine, operator_project(self.project), volumes=volumes, progress=progress)
+        return removed + room.down(self.engine, self.project, volumes=volumes, progress=progress)
+

@@ -1,0 +1,144 @@
+"""From the containers' logs to events in the host's hands.
+
+One thread per container follows its log and puts lines into one queue; the loop that drives the run drains it. A type
+is taken only from the container that owns it. A gap in `seq`, or a log that cannot be read at all, is filled from the
+volume through `ctl events` in the monitor's container.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+from operator_demo import engine as room
+from operator_demo import events
+from operator_demo.engine import Container, Engine
+from operator_demo.errors import OperatorError
+from operator_demo.events import Decoder, Event
+from operator_demo.text import one_line
+
+SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer": events.AGENT,
+                     "workload": events.WORKLOAD}
+POLL = 1.0  # seconds between looks into the volume where logs cannot be read
+CTL = ["operator-demo", "ctl"]
+
+
+class Feed:
+    """`items` holds events and, for what is no event, remarks (text). Filled by threads; read it from one loop."""
+
+    def __init__(self, engine: Engine, run: str, seen: dict[str, int]) -> None:
+        """`seen` maps each source to the last `seq` that the store holds; it is kept up to date here."""
+        self.items: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
+        self._engine, self._run = engine, run
+        self._seen = dict.fromkeys(events.SOURCES, 0) | seen
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._monitor: str | None = None
+        self._lock = threading.Lock()
+
+    def follow(self, containers: Iterable[Container]) -> None:
+        for container in containers:
+            source = SOURCE_OF_SERVICE.get(container.service)
+            if source is None:
+                continue
+            if source == events.MONITOR:
+                self._monitor = container.id
+            thread = threading.Thread(target=self._read, args=(container, source), name=f"log of {container.service}")
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Ends and joins all threads."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _read(self, container: Container, source: str) -> None:
+        decoder = Decoder()
+        try:
+            for line in room.follow(self._engine, container.id, self._stop):
+                for item in self._take(decoder, line, source):
+                    self.items.put(item)
+        except room.LogsUnavailable:
+            self._poll(source)
+        except OperatorError as e:
+            if not self._stop.is_set():
+                self.items.put(f"The log of {container.name} ended: {e.message}")
+
+    def _take(self, decoder: Decoder, line: str, source: str) -> Iterator[Event | str]:
+        try:
+            event = decoder.feed(line)
+        except events.BadEvent as e:
+            yield f"{source} wrote a line that is no valid event ({e}): {one_line(line, 120)}"
+            return
+        if event is None:
+            if line.strip():
+                yield f"{source}: {one_line(line, 400)}"
+        elif event.source != source or event.run != self._run:
+            yield f"{source} said {event.type} in the name of {event.source}; it was not taken."
+        else:
+            yield from self._in_order(event)
+
+    def _in_order(self, event: Event) -> Iterator[Event]:
+        """The event, after what is missing before it; nothing when it was seen already."""
+        if event.seq is None:
+            yield event
+            return
+        with self._lock:
+            last = self._seen[event.source]
+            if event.seq <= last:
+                return
+            if event.seq > last + 1:
+                filled = [e for e in self._from_volume(event.source, last) if e.seq is not None and e.seq < event.seq]
+                yield from filled
+                whole = len(filled) == event.seq - last - 1
+                yield events.event(self._run, events.STAGE, "gap", from_source=event.source, first=last + 1,
+                                   last=event.seq - 1, filled=whole)
+            self._seen[event.source] = event.seq
+            yield event
+
+    def _poll(self, source: str) -> None:
+        """Where the engine keeps no readable log."""
+        while not self._stop.wait(POLL):
+            with self._lock:
+                for event in self._from_volume(source, self._seen[source]):
+                    assert event.seq is not None
+                    self._seen[source] = event.seq
+                    self.items.put(event)
+
+    def _from_volume(self, source: str, after: int) -> list[Event]:
+        if self._monitor is None:
+            return []
+        try:
+            return read_events(self._engine, self._monitor, self._run, source, after)
+        except OperatorError:
+            return []
+
+
+def read_events(engine: Engine, monitor: str, run: str, source: str, after: int) -> list[Event]:
+    """Durable events of a source from the volume, by the running monitor."""
+    request = json.dumps({"op": "events", "run": run, "source": source, "after": after})
+    status, out, err = room.exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
+    if status != 0:
+        raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
+    decoder, found = Decoder(), []
+    for line in out.decode("utf-8", "replace").splitlines():
+        event = decoder.feed(line)
+        if event is not None and event.run == run and event.source == source:
+            found.append(event)
+    return found
+
+
+def control(engine: Engine, monitor: str, op: str, *, timeout: float = 30, **arguments: object) -> dict[str, object]:
+    """Asks something of the monitor (`ctl`); the request goes through stdin, so that the engine's events, which the
+    agent may read, show no word of it."""
+    request = json.dumps({"op": op, **arguments}).encode()
+    status, out, err = room.exec_in(engine, monitor, CTL, stdin=request, timeout=timeout)
+    if status != 0:
+        words = one_line(err.decode(errors="replace"), 300)
+        raise OperatorError(f"The monitor did not do what was asked ({op}): {words}")
+    answer = json.loads(out)
+    assert isinstance(answer, dict)
+    return answer
+

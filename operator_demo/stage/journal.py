@@ -1,0 +1,58 @@
+"""The host's journal: what was about to be done to a subject, on disk before it happens.
+
+One JSON file per engine and project, readable by this user alone. A host that crashed finds here which fault it was
+injecting, and the truth that it had sealed.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from operator_demo.stage.truth import Truth
+
+
+@dataclass
+class Entry:
+    """`phase`: sealed (chosen, nothing done), injecting, injected, reverted."""
+
+    run: str
+    kind: str
+    targets: list[str]
+    network: str
+    scenario: str
+    seed: int
+    truth: dict[str, Any]
+    nonce: str
+    phase: str = "sealed"
+
+    def sealed(self) -> Truth:
+        return Truth(self.truth, self.nonce)
+
+
+class Journal:
+    def __init__(self, home: Path, engine_id: str, project: str) -> None:
+        safe = "".join(c if c.isalnum() else "_" for c in engine_id)[:24]
+        self.path = home / "journal" / f"{safe}-{project}.json"
+
+    def write(self, entry: Entry) -> None:
+        """Replaces the file in one step, after its content is on the disk."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self.path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(entry), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, self.path)
+
+    def read(self) -> Entry | None:
+        """None without a journal, or when it cannot be understood (another version wrote it)."""
+        try:
+            return Entry(**json.loads(self.path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def clear(self) -> None:
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,412 @@
+"""The run: chapter after chapter, each entered on what the system really does, from the welcome to the verdict.
+
+One loop. It drains the feed, stores, folds, lets the display draw, and looks whether the chapter is over. Whatever
+takes long (images, up, down) happens in a thread while the loop goes on. The host never repairs what the agent should.
+"""
+
+import queue
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from operator_demo import engine as room
+from operator_demo import events
+from operator_demo.chaos import faults
+from operator_demo.chaos.scenario import BY_HAND, Scenario
+from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Event
+from operator_demo.screen.display import Display
+from operator_demo.stage import feed, story
+from operator_demo.stage.environment import Environment
+from operator_demo.stage.feed import Feed
+from operator_demo.stage.journal import Entry, Journal
+from operator_demo.stage.situation import STEADY, Situation
+from operator_demo.stage.truth import seal
+from operator_demo.store import Store
+
+COUNTDOWN = 3  # seconds
+BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
+START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load to flow
+FAULT_LIMIT = 30.0  # seconds that an injection may take
+FAULT_TAIL = 0.2  # seconds by which the engine may tell of it late
+LAST_WORDS = 10.0  # seconds that the agent has to end its session after the verdict
+SETTLE = 15.0  # seconds that a run without an agent waits for a cluster that might heal by itself
+BEAT = 0.05  # seconds between two turns of the loop at most
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the presenter chose. `pace` is the least time of a chapter in seconds."""
+
+    run: str
+    mode: str
+    brain: str  # claude, rehearsal or none
+    model: str
+    variables: dict[str, str]  # for agent.compose.yaml
+    key: str
+    manual: bool
+    keep: bool
+    pace: float
+    seed: int
+    version: str
+
+
+class Quit(BaseException):
+    """The presenter or a signal ends the run; carries the exit status and whether all goes down."""
+
+    def __init__(self, status: int, down: bool) -> None:
+        super().__init__()
+        self.status, self.down = status, down
+
+
+class Stage:
+    def __init__(self, environment: Environment, scenario: Scenario, store: Store, journal: Journal, display: Display,
+                 options: Options) -> None:
+        self.environment, self.scenario, self.store = environment, scenario, store
+        self.journal, self.display, self.options = journal, display, options
+        self.situation = Situation()
+        self.feed: Feed | None = None
+        self._signal: int | None = None
+        self._stop = threading.Event()
+        self._pressed_next = False
+        self._progress: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
+
+    # -- the whole ---------------------------------------------------------------------------------------------------
+
+    def perform(self, attach: bool = False) -> int:
+        """Plays the run (or goes on with one whose host is gone) and returns the exit status."""
+        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            self.display.start()
+            try:
+                status = self._play(attach)
+            finally:
+                self.display.stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return status
+
+    def _play(self, attach: bool) -> int:
+        down = not self.options.keep
+        try:
+            status = self._chapters(attach)
+        except Quit as quit_:
+            status, down = quit_.status, quit_.down and not self.options.keep
+            self._finish("interrupted", status)
+        except OperatorError as e:
+            self.say("note", level="error", text=e.message)
+            self._finish("failed", e.exit_status)
+            self._take_down(down)
+            raise
+        except BaseException:
+            self._take_down(down)
+            raise
+        self._take_down(down)
+        return status
+
+    def _chapters(self, attach: bool) -> int:
+        chapters = {
+            "welcome": self._welcome, "healthy": self._healthy, "load": self._load, "fault": self._fault,
+            "detection": self._detection, "repair": self._repair, "verified": self._verified, "end": self._end,
+        }
+        names = list(story.NAMES)
+        if attach:
+            self._replay()
+            self._attach()
+            names = names[names.index(self.situation.chapter or "welcome"):]
+        if not attach:
+            self._introduce()
+        for name in names:
+            chapter = next(c for c in story.CHAPTERS if c.name == name)
+            if self.situation.chapter != name:
+                self.say("chapter", name=name, title=chapter.title,
+                         narration=self.scenario.story.get(name, chapter.narration))
+            entered = time.monotonic()
+            chapters[name]()
+            self._hold(entered)
+        return self._verdict()
+
+    def _hold(self, entered: float) -> None:
+        """Leaves the chapter on the screen: until the key in manual mode, else for the least time."""
+        while not self._next_pressed() if self.options.manual else time.monotonic() - entered < self.options.pace:
+            self.turn()
+
+    # -- the chapters ------------------------------------------------------------------------------------------------
+
+    def _introduce(self) -> None:
+        o, environment = self.options, self.environment
+        self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=o.mode,
+                 model=o.model, brain=o.brain, version=o.version, engine=environment.engine.version, seed=o.seed,
+                 clock_offset=environment.engine.clock_offset())
+
+    def _welcome(self) -> None:
+        o, environment = self.options, self.environment
+        image = self._work("images", lambda progress: environment.prepare(progress, self._stop))
+        self._work("up", lambda progress: environment.up_subject(o.run, progress, self._stop))
+        variables = o.variables | {"OPERATOR_IMAGE": image}
+        profile = None if o.brain == "none" else o.mode
+        self._work("up", lambda progress: environment.up_operator(o.run, variables, o.key, profile, progress,
+                                                                  self._stop))
+        self._attach()
+
+    def _healthy(self) -> None:
+        self._until(lambda s: s.healthy_looks >= STEADY, START_LIMIT, "The cluster did not become healthy")
+
+    def _load(self) -> None:
+        self._until(lambda s: s.loaded_seconds >= STEADY, START_LIMIT, "The load did not flow")
+
+    def _fault(self) -> None:
+        entry = self.journal.read()
+        if entry is not None and entry.run == self.options.run:
+            self._resume_fault(entry)
+            return
+        self._until(lambda s: s.loaded_seconds >= BASELINE and s.healthy_looks >= STEADY, START_LIMIT,
+                    "The load did not stay steady")
+        self._control("arm", scenario={"allow": list(self.scenario.allow)})
+        if self.scenario.fault == BY_HAND:
+            self.say("note", level="info", text="All is armed. Break it now, by hand.")
+            return
+        target = self.scenario.choose(self.situation.roles, random.Random(self.options.seed))
+        truth = seal({"scenario": self.scenario.name, "fault": self.scenario.fault, "targets": [target],
+                      "cause": self.scenario.cause, "seed": self.options.seed})
+        entry = Entry(self.options.run, self.scenario.fault, [target],
+                      room.discover_network(self.environment.engine, self.environment.project), self.scenario.name,
+                      self.options.seed, truth.content, truth.nonce)
+        self.journal.write(entry)
+        self.say("truth_sealed", sha256=truth.sha256)
+        for left in range(COUNTDOWN, 0, -1):
+            self.say("progress", task="fault", item="fault", status=f"in {left}")
+            self._sleep(1)
+        self._inject(entry)
+
+    def _inject(self, entry: Entry) -> None:
+        entry.phase = "injecting"
+        self.journal.write(entry)
+        containers = [faults.find(self.environment.engine, self.environment.project, m).id for m in entry.targets]
+        self._announce(containers, FAULT_LIMIT)
+        self.say("fault", phase="injecting", kind=entry.kind, targets=entry.targets)
+        for member in entry.targets:
+            self._work("fault", lambda _, m=member: faults.inject(  # type: ignore[misc]
+                self.environment.engine, self.environment.project, entry.network, entry.kind, m))
+        self._announce(containers, FAULT_TAIL)
+        entry.phase = "injected"
+        self.journal.write(entry)
+        self.say("fault", phase="injected", kind=entry.kind, targets=entry.targets)
+
+    def _announce(self, containers: list[str], seconds: float) -> None:
+        """Tells the monitor that what happens to these containers in the next seconds is the fault, nobody's deed."""
+        self._control("fault", containers=containers, seconds=seconds)
+
+    def _resume_fault(self, entry: Entry) -> None:
+        """The host was gone in the middle of this chapter: the journal tells how far it had come."""
+        if entry.phase in ("sealed", "injecting") and not self.situation.ticket:
+            self._inject(entry)
+
+    def _detection(self) -> None:
+        self._until(lambda s: s.ticket is not None, self.scenario.detect, "The monitor opened no ticket")
+
+    def _repair(self) -> None:
+        if self.options.brain == "none":
+            self._sleep_until(lambda s: s.closed, SETTLE)
+            return
+        self._sleep_until(lambda s: s.closed or s.ticket_state == "verifying", self.scenario.repair)
+
+    def _verified(self) -> None:
+        if self.options.brain != "none":
+            self._sleep_until(lambda s: s.closed, self.scenario.repair)
+            self._sleep_until(lambda s: not s.working, LAST_WORDS)
+        elif not self.situation.closed:
+            self.say("note", level="info", text="No agent was started; nobody repaired anything.")
+
+    def _end(self) -> None:
+        entry = self.journal.read()
+        if entry is not None and entry.run == self.options.run:
+            truth = entry.sealed()
+            self.say("truth_opened", nonce=truth.nonce, truth=truth.content, sha256=truth.sha256)
+            entry.phase = "opened"
+            self.journal.write(entry)
+        outcome = self._outcome()
+        self._finish(outcome, Exit.OK if outcome == self.scenario.outcome else Exit.NOT_REACHED)
+
+    def _outcome(self) -> str:
+        s = self.situation
+        if s.ticket_state == "resolved" and s.verdict is not None and s.verdict["passed"]:
+            missing = set(self.scenario.invariants) - s.ticket_invariants
+            return "unverified" if missing or s.opening_failed is False else "repaired"
+        if s.ticket_state == "escalated":
+            return "escalated" if s.escalated_by == events.AGENT else "unverified"
+        return "cleared" if s.ticket_state == "cleared" else "unverified"
+
+    def _verdict(self) -> int:
+        return Exit.OK if self._outcome() == self.scenario.outcome else Exit.NOT_REACHED
+
+    # -- the loop ----------------------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """One turn: what came in is stored, folded and drawn. Raises `Quit`."""
+        batch = self._drain()
+        if batch:
+            self._take(batch)
+        self.display.tick(time.time())
+        if self._signal is not None:
+            number, self._signal = self._signal, None
+            raise Quit(128 + number, down=number != signal.SIGHUP)
+        if "quit" in self._keys():
+            raise Quit(Exit.INTERRUPTED, down=True)
+
+    def _drain(self) -> list[Event]:
+        batch: list[Event] = []
+        end = time.monotonic() + BEAT
+        while True:
+            try:
+                task, item, status = self._progress.get_nowait()
+                batch.append(events.event(self.options.run, events.STAGE, "progress", task=task, item=item,
+                                          status=status))
+            except queue.Empty:
+                break
+        if self.feed is None:
+            time.sleep(BEAT)
+            return batch
+        while (left := end - time.monotonic()) > 0 and len(batch) < 500:
+            try:
+                item_ = self.feed.items.get(timeout=left)
+            except queue.Empty:
+                break
+            if isinstance(item_, Event):
+                batch.append(item_)
+            else:
+                batch.append(self._note(item_))
+        return batch
+
+    def _note(self, text: str) -> Event:
+        return events.event(self.options.run, events.STAGE, "note", level="warning", text=text)
+
+    def _take(self, batch: Iterable[Event]) -> None:
+        """Durable events of the containers as they are; those of the stage get their number here."""
+        with self.store.transaction():
+            for event in batch:
+                if events.TYPES[event.type].ephemeral:
+                    self.display.event(event)
+                    continue
+                if event.source == events.STAGE:
+                    event = self.store.record(event)
+                elif not self.store.import_([event]):
+                    continue
+                self.situation.apply(event)
+                self.display.event(event)
+
+    def say(self, type: str, /, **data: Any) -> None:
+        self._take([events.event(self.options.run, events.STAGE, type, **data)])
+
+    def _until(self, condition: Callable[[Situation], bool], limit: float, failure: str) -> None:
+        if not self._sleep_until(condition, limit):
+            raise OperatorError(f"{failure} within {limit:.0f} seconds.",
+                                "`operator-demo audit show last` and the containers' logs tell more; try `--keep`.")
+
+    def _sleep_until(self, condition: Callable[[Situation], bool], limit: float) -> bool:
+        end = time.monotonic() + limit
+        while not condition(self.situation):
+            if time.monotonic() > end:
+                return False
+            self.turn()
+        return True
+
+    def _sleep(self, seconds: float) -> None:
+        self._sleep_until(lambda _: False, seconds)
+
+    def _work(self, task: str, work: Callable[[Callable[[str, str], None]], Any]) -> Any:
+        """Does long work in a thread while the loop turns; its result, or its exception."""
+        result: list[Any] = []
+        error: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                result.append(work(lambda item, status: self._progress.put((task, item, status))))
+            except BaseException as e:
+                error.append(e)
+
+        thread = threading.Thread(target=run, name=task)
+        thread.start()
+        quit_: Quit | None = None
+        while thread.is_alive():
+            try:
+                self.turn()
+            except Quit as e:  # the work must end before anything can be taken down
+                self._stop.set()
+                quit_ = quit_ or e
+        if quit_ is not None:
+            raise quit_
+        if error:
+            raise error[0]
+        return result[0]
+
+    def _keys(self) -> list[str]:
+        pressed = []
+        while True:
+            try:
+                pressed.append(self.display.keys.get_nowait())
+            except queue.Empty:
+                break
+        self._pressed_next = self._pressed_next or "next" in pressed
+        return pressed
+
+    def _next_pressed(self) -> bool:
+        pressed, self._pressed_next = self._pressed_next, False
+        return pressed
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+    # -- the containers ----------------------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        """Follows the logs of our containers from where the store ends."""
+        seen = {source: self.store.last_seq(self.options.run, source) for source in events.SOURCES}
+        self.feed = Feed(self.environment.engine, self.options.run, seen)
+        self.feed.follow(self.environment.operators())
+
+    def _replay(self) -> None:
+        for event in self.store.events(self.options.run):
+            self.situation.apply(event)
+            self.display.event(event)
+
+    def _control(self, op: str, **arguments: Any) -> Any:
+        monitor = self.environment.monitor()
+        if monitor is None:
+            raise OperatorError("The monitor's container is gone.", "`operator-demo down` clears up; then run again.")
+        return self._work("monitor", lambda _: feed.control(self.environment.engine, monitor.id, op, **arguments))
+
+    def _finish(self, outcome: str, status: int) -> None:
+        self.say("run_finished", outcome=outcome, exit_status=int(status), ttd=self.situation.ttd,
+                 ttm=self.situation.ttm)
+
+    def _take_down(self, down: bool) -> None:
+        """Everything goes, or, with `--keep` and on hang-up, only our ear at the logs. Nothing is lost either way."""
+        self._stop.set()
+        if down:
+            self._patiently("down", lambda _: self.environment.stop_operators())
+        if self.feed is not None:
+            self._patiently("down", lambda _: self.feed.stop() if self.feed else None)
+            self._take(self._drain())
+            self.feed = None
+        if not down:
+            return
+        for event in self.environment.drain(self.store, self.options.run):
+            self.situation.apply(event)
+            self.display.event(event)
+        self._patiently("down", lambda progress: self.environment.down(volumes=True, progress=progress))
+        self.journal.clear()
+
+    def _patiently(self, task: str, work: Callable[[Callable[[str, str], None]], Any]) -> None:
+        """Long work that is carried to its end whatever key or signal comes meanwhile."""
+        try:
+            self._work(task, work)
+        except Quit:
+            pass
+

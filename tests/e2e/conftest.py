@@ -1,0 +1,27 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from presenter import FILE, Demo
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def demo(tmp_path: Path, engine: docker.DockerClient) -> Iterator[Demo]:
+    if not FILE.exists():
+        pytest.fail("There is no built file; run ./build.sh first.")
+    made = Demo(tmp_path / "home", engine)
+    yield made
+    made.clean()
+    assert made.leftovers() == []

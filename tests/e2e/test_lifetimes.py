@@ -1,0 +1,111 @@
+"""Who outlives whom: signals, crashes, and coming back."""
+
+import json
+import os
+import signal
+
+import pytest
+from presenter import Demo
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize(("number", "status", "chapter"), [
+    (signal.SIGTERM, 143, "repair"), (signal.SIGINT, 130, "welcome"), (signal.SIGINT, 130, "load")])
+def test_a_signal_takes_everything_down(demo: Demo, number: signal.Signals, status: int, chapter: str) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until_chapter(chapter)
+    demo.signal(number)
+    result = demo.wait(60)
+    assert result.status == status
+    assert result.outcome == "interrupted"
+    assert demo.leftovers() == []
+    assert "Traceback" not in result.stderr
+
+
+def test_a_session_that_is_cut_short_is_on_record(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until(lambda e: e["type"] == "tool_call")
+    demo.signal(signal.SIGTERM)
+    assert demo.wait(60).status == 143
+    (session,) = json.loads(demo.command("audit", "list", "--json").stdout)
+    assert session["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_run_survives_its_host_and_can_be_attached_to(demo: Demo, number: signal.Signals) -> None:
+    demo.start("--scenario", "member-kill", "--pace", "2")
+    demo.until(lambda e: e["type"] == "ticket_opened")
+    demo.signal(number)
+    gone = demo.wait(30)
+    assert gone.status == (129 if number == signal.SIGHUP else -9)
+    assert {c.status for c in demo.containers()} >= {"running"}
+    assert demo.project in demo.command("status").stdout
+
+    refused = demo.command("run", "etcd", "--auto", "--project", demo.project)
+    assert refused.returncode == 3
+    assert "--attach" in refused.stderr
+    result = demo.run("--attach")
+    assert result.status == 0, result.stderr
+    assert result.outcome == "repaired"
+    runs = {e["run"] for e in gone.events + result.events}
+    assert len(runs) == 1
+    assert demo.leftovers() == []
+
+
+def test_down_after_a_crash_keeps_the_record(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until(lambda e: e["type"] == "tool_call")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    before = len(json.loads(demo.command("audit", "show", "last", "--json").stdout)["entries"])
+    done = demo.command("down", "--project", demo.project, "--volumes")
+    assert done.returncode == 0, done.stderr
+    assert demo.leftovers() == []
+    after = len(json.loads(demo.command("audit", "show", "last", "--json").stdout)["entries"])
+    assert after >= before > 0
+    again = demo.command("down", "--project", demo.project, "--volumes")
+    assert again.returncode == 0
+
+
+def test_down_when_half_is_gone(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until_chapter("load")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    demo.container("monitor").remove(force=True)
+    demo.container("etcd0").remove(force=True)
+    done = demo.command("down", "--project", demo.project, "--volumes")
+    assert done.returncode == 0, done.stderr
+    assert demo.leftovers() == []
+
+
+def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
+    """The process inside is killed in the middle of a session; its container comes back and the ticket is repaired."""
+    demo.start("--scenario", "frozen-member", "--pace", "1")
+    demo.until(lambda e: e["type"] == "tool_call")
+    agent = demo.container("agent")
+    os.kill(agent.attrs["State"]["Pid"], signal.SIGKILL)
+    result = demo.wait()
+    assert result.status == 0, result.stderr
+    sessions = {e["session"] for e in result.of("session_started")}
+    assert len(sessions) == 2
+    assert len(result.of("agent_started")) == 2
+
+
+def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other = Demo(demo.home, demo.engine)  # the same store
+    try:
+        demo.start("--scenario", "member-kill")
+        other.start("--scenario", "member-stop")
+        assert demo.wait().status == 0
+        assert other.wait().status == 0
+    finally:
+        other.clean()
+    assert other.leftovers() == []
+    assert len(json.loads(demo.command("audit", "list", "--json").stdout)) == 2
+
+
+def test_keep_leaves_it_running(demo: Demo) -> None:
+    assert demo.run("--scenario", "member-stop", "--keep").status == 0
+    assert {c.status for c in demo.containers()} == {"running"}

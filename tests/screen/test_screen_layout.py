@@ -1,0 +1,160 @@
+"""What is drawn, for sizes and moments. The pictures in `snapshots/` are compared as text; after a wanted change,
+UPDATE_SNAPSHOTS=1 writes them anew."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from any_event import any_event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.screen import Screen
+from story import START, Author, members, story, until
+
+from operator_demo import events
+from operator_demo.events import Event
+from operator_demo.screen import panels
+from operator_demo.screen.ink import ASCII, UNICODE, Symbols
+from operator_demo.screen.layout import arrange
+from operator_demo.screen.panels import View
+from operator_demo.screen.state import State
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SIZES = [(160, 45), (120, 32), (80, 24), (60, 15), (30, 8)]
+
+
+def draw(many: list[Event], size: tuple[int, int], at: float, symbols: Symbols = UNICODE,
+         manual: bool = True) -> list[str]:
+    """The lines of the screen, as wide as it is, `at` seconds after the start."""
+    state = State()
+    for e in many:
+        state.apply(e)
+    encoding = "utf-8" if symbols is UNICODE else "ascii"
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    console = Console(file=out, width=size[0], height=size[1], color_system=None, force_terminal=True, _environ={})
+    view = View(console, symbols, START + at, manual, *size)
+    with console.capture() as capture:
+        console.print(Screen(arrange(state, view)), end="")
+    return capture.get().splitlines()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("at", [2.0, 22.0, 41.2])
+def test_snapshot(size: tuple[int, int], at: float) -> None:
+    drawn = "\n".join(line.rstrip() for line in draw(until(at), size, at)) + "\n"
+    file = SNAPSHOTS / f"{at:.0f}s-{size[0]}x{size[1]}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(drawn, encoding="utf-8")
+    assert drawn == file.read_text(encoding="utf-8")
+
+
+def test_from_120_by_32_all_panels() -> None:
+    drawn = "\n".join(draw(until(22), (120, 32), 22))
+    for title in ("operator-demo · etcd", "Cluster", "Monitor and ticket", "Agent", "Load"):
+        assert f" {title} " in drawn, title
+    for check in ("invariants", "data plane", "agreement"):
+        assert check in drawn
+
+
+def test_all_eight_checks_fit_at_120_by_32() -> None:
+    drawn = "\n".join(draw(until(41.2), (120, 32), 41.2))
+    for check in ("invariants", "data plane", "agreement", "redundancy", "writes", "load", "fingerprint", "alarms"):
+        assert any(f"{mark} {check}" in drawn for mark in "✔○"), check
+
+
+def test_at_80_by_24_a_line_each_for_chapter_ticket_and_load() -> None:
+    drawn = draw(until(22), (80, 24), 22)
+    assert "6/8 The agent at work" in drawn[0]
+    assert drawn[-3].startswith(" ticket ▲ tkt-c4vn8wra  ACKNOWLEDGED")
+    assert "op/s" in drawn[-2]
+
+
+@pytest.mark.parametrize("size", [(160, 45), (120, 32), (80, 24), (60, 15), (40, 10), (39, 9), (30, 8), (20, 3)])
+@pytest.mark.parametrize("at", [17.45, 22.0])
+def test_the_rehearsal_is_always_named(size: tuple[int, int], at: float) -> None:
+    assert "REHEARSAL" in " ".join(draw(until(at), size, at))
+
+
+@pytest.mark.parametrize("size", [(width, height) for width in (1, 5, 39, 40, 79, 80, 119, 120, 250)
+                                  for height in (1, 2, 9, 10, 23, 24, 31, 32, 80)])
+@pytest.mark.parametrize("at", [-1.0, 22.0, 41.2])
+def test_no_size_is_refused(size: tuple[int, int], at: float) -> None:
+    drawn = draw(until(at), size, max(at, 0))
+    assert len(drawn) <= size[1]
+    assert all(len(line) <= size[0] for line in drawn)
+    assert "failed" not in "".join(drawn)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_ascii_where_the_terminal_has_nothing_else(size: tuple[int, int]) -> None:
+    for at in (2.0, 17.45, 22.0, 41.2):
+        assert all(line.isascii() for line in draw(until(at), size, at, ASCII))
+
+
+def test_states_can_be_told_apart_without_colour() -> None:
+    a = Author()
+    seen = members()
+    seen["etcd2"] |= {"state": "paused", "healthy": False, "reachable": False}
+    seen["etcd3"] |= {"state": "exited", "healthy": False}
+    a.say(0, events.MONITOR, "observation", members=seen, cluster={"quorum": False}, violations=[], duration=0.1)
+    drawn = "\n".join(draw(a.events, (80, 24), 1))
+    for part in ("★ etcd1", "‖ etcd2", "✖ etcd3", "NO QUORUM", "▲ 1 of 3 healthy"):
+        assert part in drawn
+
+
+def test_a_panel_that_fails_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(state: State, view: View) -> panels.Lines:
+        raise ValueError("[bold]boom[/]")
+
+    monkeypatch.setattr(panels, "cluster", broken)
+    monkeypatch.setattr(panels, "footer", broken)
+    drawn = "\n".join(draw(until(22), (120, 32), 22))
+    assert "this panel failed: ValueError: [bold]boom[/]" in drawn
+    assert "this line failed: ValueError" in drawn
+    assert "docker start demo-etcd-etcd1-1" in drawn
+
+
+def test_markup_is_text() -> None:
+    a = Author()
+    a.say(0, events.AGENT, "session_started", session="s", model="[blink]m[/]", brain="claude", mode="execute")
+    a.say(1, events.AGENT, "reasoning", session="s", kind="text", text="[bold red]alarm[/] [/nope]")
+    drawn = "\n".join(draw(a.events, (120, 32), 1))
+    assert "[bold red]alarm[/] [/nope]" in drawn
+    assert "Claude ([blink]m[/])" in drawn
+
+
+def test_the_newest_is_at_the_bottom_of_the_agents_panel() -> None:
+    a = Author()
+    for n in range(100):
+        a.say(n, events.AGENT, "reasoning", session="s", kind="text", text=f"thought {n}")
+    drawn = "\n".join(draw(a.events, (80, 24), 100))
+    assert "thought 99" in drawn
+    assert "thought 10 " not in drawn
+
+
+def test_a_running_command_shows_for_how_long() -> None:
+    assert "running 0.5 s" in "\n".join(draw(until(22.4), (120, 32), 22.4))
+
+
+def test_a_warning_shows_in_the_footer_and_goes() -> None:
+    a = Author()
+    a.say(10, events.STAGE, "note", level="warning", text="the network is slow")
+    assert "▲ the network is slow" in draw(a.events, (120, 32), 11)[-1]
+    assert "slow" not in draw(a.events, (120, 32), 60)[-1]
+
+
+def test_the_footer_names_only_keys_that_do_something() -> None:
+    assert " space  next" in draw(story(), (120, 32), 42, manual=True)[-1]
+    assert "next" not in draw(story(), (120, 32), 42, manual=False)[-1]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(any_event(), max_size=10), st.sampled_from(SIZES))
+def test_no_event_breaks_a_panel(many: list[Event], size: tuple[int, int]) -> None:
+    drawn = draw(many, size, 3)
+    assert "this panel failed" not in "\n".join(drawn)
+    assert "this line failed" not in "\n".join(drawn)
+    assert not any(c in line for line in drawn for c in "\x1b\x9b\x07\u202e")

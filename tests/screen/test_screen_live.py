@@ -1,0 +1,227 @@
+"""The full screen in a terminal of its own (a pty), seen through a terminal emulator."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyte
+import pytest
+
+from operator_demo.screen.keys import Parser
+
+HERE = Path(__file__).parent
+ENTER, LEAVE, SHOW = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+PATIENCE = 20.0  # seconds; generous, the machine may be busy
+PROGRAM = """
+import sys, time
+sys.path[:0] = {paths!r}
+from story import START, story
+from operator_demo import events
+from operator_demo.screen.display import make_display
+display = make_display("tui", manual=True)
+display.start()
+{setup}
+try:
+    for e in story():
+        if events.parse_ts(e.ts) <= START + {until}:
+            display.event(e)
+    while True:
+        display.tick(time.time())
+        {each}
+        if not display.keys.empty():
+            key = display.keys.get()
+            if key == "quit":
+                break
+            print_later = key
+        time.sleep(0.02)
+finally:
+    display.stop()
+"""
+
+
+class Terminal:
+    """A program in a pty of a given size."""
+
+    def __init__(self, program: str, columns: int = 120, lines: int = 32, env: dict[str, str] | None = None) -> None:
+        self.master, self.slave = pty.openpty()
+        self.resize(columns, lines)
+        self.before = termios.tcgetattr(self.slave)
+        self.raw = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **(env or {})})
+
+    def resize(self, columns: int, lines: int) -> None:
+        self.size = (columns, lines)
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def read(self) -> None:
+        while select.select([self.master], [], [], 0.05)[0]:
+            try:
+                self.raw += os.read(self.master, 65536)
+            except OSError:
+                return
+
+    def until(self, wanted: bytes) -> None:
+        end = time.monotonic() + PATIENCE
+        while wanted not in self.raw:
+            assert time.monotonic() < end, f"{wanted!r} never came: {self.raw[-2000:]!r}"
+            self.read()
+
+    def ended(self) -> int:
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < end, "it does not end"
+            self.read()
+        self.read()
+        return self.process.returncode
+
+    def screen(self) -> list[str]:
+        """What stands on the alternate screen now."""
+        screen = pyte.Screen(*self.size)
+        pyte.ByteStream(screen).feed(self.raw.rpartition(ENTER)[2])
+        return list(screen.display)
+
+    def is_as_before(self) -> bool:
+        """The terminal's settings, the screen and the cursor were given back."""
+        return (termios.tcgetattr(self.slave) == self.before and self.raw.rfind(LEAVE) > self.raw.rfind(ENTER)
+                and self.raw.rfind(SHOW) > self.raw.rfind(b"\x1b[?25l")
+                and self.raw.count(LEAVE) == self.raw.count(ENTER))
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def program(until: float = 22, setup: str = "", each: str = "pass") -> str:
+    return PROGRAM.format(paths=[str(HERE), str(HERE.parents[1])], until=until, setup=setup, each=each)
+
+
+def test_it_draws_and_q_gives_the_terminal_back(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program(41.2)))
+    t.until(b"VERIFIED")
+    t.read()
+    drawn = t.screen()
+    assert "operator-demo · etcd" in drawn[0]
+    assert " space  next   q  quit" in drawn[-1]
+    assert t.raw.count(b"\x1b[?2026h") == t.raw.count(b"\x1b[?2026l")
+    os.write(t.master, b"q")
+    assert t.ended() == 0
+    assert t.is_as_before()
+    summary = t.raw.rpartition(LEAVE)[2].decode()
+    assert "REPAIRED" in summary
+    assert "audit show run-7k3mq2px" in summary
+
+
+def test_columns_and_lines_of_the_environment_do_not_count(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program(), 80, 24, {"COLUMNS": "30", "LINES": "5"}))
+    t.until(b" ticket ")
+    t.read()
+    assert "quit" in t.screen()[23]
+
+
+def test_it_follows_the_size(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program()))
+    t.until(b"Monitor and ticket")
+    t.raw = ENTER
+    t.resize(80, 24)
+    t.until(b" ticket ")
+    t.read()
+    assert "6/8" in t.screen()[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_handler_can_give_the_terminal_back_at_once(terminals: list[Terminal], number: signal.Signals) -> None:
+    setup = f"""
+import os, signal
+def handler(n, f):
+    display.restore()
+    os._exit(7)
+signal.signal({int(number)}, handler)"""
+    terminals.append(t := Terminal(program(setup=setup)))
+    t.until(b"Monitor and ticket")
+    t.process.send_signal(number)
+    assert t.ended() == 7
+    assert t.is_as_before()
+
+
+def test_an_exception_leaves_the_terminal_usable(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program(each="if display._drawn: raise RuntimeError('oh no')")))
+    assert t.ended() == 1
+    assert t.is_as_before()
+    assert b"oh no" in t.raw.rpartition(LEAVE)[2]
+
+
+def test_an_exit_without_stop_leaves_the_terminal_usable(terminals: list[Terminal]) -> None:
+    """`sys.exit` in the middle: the keyboard's thread must not hold up the end either."""
+    body = program(setup="display.stop = lambda: None", each="if display._drawn: sys.exit(5)")
+    terminals.append(t := Terminal(body))
+    assert t.ended() == 5
+    assert t.is_as_before()
+
+
+def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program()))
+    t.until(b"Monitor and ticket")
+    t.process.send_signal(signal.SIGTSTP)
+    t.until(LEAVE)
+    end = time.monotonic() + PATIENCE
+    while Path(f"/proc/{t.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert t.is_as_before()
+    t.raw = b""
+    t.process.send_signal(signal.SIGCONT)
+    t.until(b"Monitor and ticket")
+    os.write(t.master, b"q")
+    assert t.ended() == 0
+    assert t.is_as_before()
+
+
+def test_colour_is_left_out_with_no_color(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program(), env={"NO_COLOR": "1"}))
+    t.until(b"Monitor and ticket")
+    t.read()
+    assert b"\x1b[31m" not in t.raw
+    assert b";31m" not in t.raw
+    assert "★ etcd2" in "\n".join(t.screen())
+
+
+def test_a_terminal_without_utf8(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program(), env={"PYTHONIOENCODING": "ascii"}))
+    t.until(b"Monitor and ticket")
+    t.read()
+    assert t.raw.isascii()
+    assert "L etcd2" in "\n".join(t.screen())
+
+
+@pytest.mark.parametrize(("sent", "keys"), [
+    ([" "], ["next"]), (["\r"], ["next"]), (["\n"], ["next"]), (["\x1b[C"], ["next"]), (["\x1bOC"], ["next"]),
+    (["n"], ["next"]), (["q"], ["quit"]), (["Q"], ["quit"]), ([" q"], ["next", "quit"]),
+    (["\x1b", "[C"], ["next"]), (["\x1b[", "C"], ["next"]), (["\x1bO", "C"], ["next"]),
+    (["\x1b[D", "\x1b[A", "x", "é"], []), (["\x1b[200~", "zz"], []), (["\x1b[1;5C"], []), (["\x1b"], []),
+    (["\x1bq"], [])])
+def test_keys(sent: list[str], keys: list[str]) -> None:
+    parser = Parser()
+    assert [key for text in sent for key in parser.feed(text)] == keys
