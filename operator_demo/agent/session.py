@@ -33,20 +33,20 @@ async def run(work: Work, ticket: Row, client: anthropic.AsyncAnthropic, stop: S
     for task in tasks:
         task.cancel()  # a tool that runs ends what it started, and writes down how far it got
     await asyncio.wait(tasks)
-    lost = next((e for e in map(_error, (talk, lease)) if isinstance(e, LeaseLost)), None)
     error = _error(talk)
+    lost = next((e for e in (error, _error(lease)) if isinstance(e, LeaseLost)), None)
     if isinstance(error, StoreError):
         raise error
-    if lost:
+    if not talk.cancelled() and error is None:  # also when the lease, or the time, ended at the same moment
+        end: End = talk.result()
+        finish(work.recorder, work.session, work.ticket, end.status, end.summary)
+    elif lost:
         work.say("interrupt", reason=f"lease lost: {lost}")
         finish(work.recorder, work.session, work.ticket, "interrupted", "The lease of the ticket was lost.")
-    elif talk.cancelled():
-        await _interrupted(work, stop.reason)
     elif error:
         _failed(work, error)
     else:
-        end: End = talk.result()
-        finish(work.recorder, work.session, work.ticket, end.status, end.summary)
+        await _interrupted(work, stop.reason)
 
 
 def _error(task: "asyncio.Task[Any]") -> BaseException | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 _HEADER = struct.Struct(">BxxxL")
 STDOUT, STDERR = 1, 2
 _SYSTEM_ERROR = 3  # the engine's own trouble while reading the log
+_REMEMBERED = 4096  # records of a stream, to know repeats
 MAX_LINE = 1 << 20  # bytes; a line without end is cut there
 
 
@@ -47,7 +48,7 @@ class _Stream:
     parts: list[bytes] = field(default_factory=list)  # of a line that has not ended yet
     size: int = 0
     last: bytes = b""  # time of the record read last
-    whole: bytes = b""  # the record read last, if it was a whole line
+    recent: dict[int, None] = field(default_factory=dict)  # hashes of the records read last, oldest first
     same: int = 0  # how many records of just that time were read
     skip: int = -1  # after a resume: records of that time still to drop; -1 when all is new
 
@@ -56,7 +57,8 @@ class LineReader:
     """Puts records together to lines, and after `resume` drops those that were read before.
 
     Within one stream the engine writes records in order, so the place is known by the last record's time and how many
-    records had it. A whole line that comes again at once with the very same nanosecond is a repeat.
+    records had it. Besides, an engine that rotates the log under a reader sends some lines once more: a record is a
+    repeat when it was among the last ones and time did not go on.
     """
 
     def __init__(self) -> None:
@@ -85,12 +87,18 @@ class LineReader:
                 s.skip -= 1
                 return None
             s.skip = -1
-        if record == s.whole:
-            return None  # engines send the last line once more when the log is rotated under a reader
+        ends_line = text.endswith(b"\n")
+        known = hash(record)
+        # Pieces of one line share a time and may be equal; whole lines with the same nanosecond are not.
+        if known in s.recent and (time < s.last or (time == s.last and ends_line and not s.parts)):
+            return None
         s.same = s.same + 1 if time == s.last else 1
-        s.last, s.whole = time, b""
-        if text.endswith(b"\n"):
-            s.whole, text = record, text[:-1]
+        s.last = time
+        s.recent[known] = None
+        if len(s.recent) > _REMEMBERED:
+            del s.recent[next(iter(s.recent))]
+        if ends_line:
+            text = text[:-1]
             if s.parts:
                 return self._take(s, text)
             return text.decode("utf-8", "replace")

@@ -33,30 +33,28 @@ def follow(engine: Engine, container_id: str, stop: threading.Event, since: floa
     Raises LogsUnavailable.
     """
     described = _look(engine, container_id, stop)
-    if described is None:
-        return
-    _check_readable(described)
-    lines, started = LineReader(), _started(described)
-    while not stop.is_set():
+    if described is not None:
+        _check_readable(described)
+    lines = LineReader()
+    while described is not None:
+        before, ended = described, False
         try:
             yield from _read(engine, container_id, stop, lines, since)
             ended = True
         except BROKEN_CONNECTION:
-            ended = False
             stop.wait(_LOOK)
-        described = _look(engine, container_id, stop)
-        if ended and described is not None:
-            # A log ends with its process; what that left without newline is a line. Then the next start is awaited.
-            if _is_over(described, started):
+        if ended and not _runs(before):
+            # Only now all is read that the process wrote: engines end a follow a little before the end. What it left
+            # without newline is a line. Then the next start is awaited.
+            if not stop.is_set():
                 yield from lines.flush()
-            while described is not None and not _runs(described) and _started(described) == started:
+            while described is not None and not _runs(described) and _started(described) == _started(before):
                 stop.wait(_LOOK)
                 described = _look(engine, container_id, stop)
-            if described is not None and not _is_over(described, started):
+        else:
+            described = _look(engine, container_id, stop)
+            if ended and described is not None and _runs(described) and _started(described) == _started(before):
                 stop.wait(_LOOK)  # the engine has not noticed yet that it ended
-        if described is None:
-            break
-        started = _started(described)
         if lines.last:
             # From a whole second, since fractions are not exact on every engine; and one more back, since stdout and
             # stderr may be out of order by a little. What was seen is dropped.
@@ -72,11 +70,6 @@ def _runs(described: dict[str, Any]) -> bool:
 
 def _started(described: dict[str, Any]) -> str:
     return str(described["State"]["StartedAt"])
-
-
-def _is_over(described: dict[str, Any], started: str) -> bool:
-    """The process that was started at `started` has ended."""
-    return not _runs(described) or _started(described) != started
 
 
 def _read(engine: Engine, container_id: str, stop: threading.Event, lines: LineReader,

@@ -119,6 +119,7 @@ class Stage:
         if attach:
             self._replay()
             self._attach()
+            self._catch_up()
             names = names[names.index(self.situation.chapter or "welcome"):]
         if not attach:
             self._introduce()
@@ -204,9 +205,17 @@ class Stage:
         self._control("fault", containers=containers, seconds=seconds)
 
     def _resume_fault(self, entry: Entry) -> None:
-        """The host was gone in the middle of this chapter: the journal tells how far it had come."""
-        if entry.phase in ("sealed", "injecting") and not self.situation.ticket:
+        """The host was gone in the middle of this chapter: the journal and the engine tell how far it had come."""
+        if entry.phase == "injecting" and (self.situation.ticket or self._holds(entry)):
+            entry.phase = "injected"
+            self.journal.write(entry)
+            self.say("fault", phase="injected", kind=entry.kind, targets=entry.targets)
+        elif entry.phase in ("sealed", "injecting"):
             self._inject(entry)
+
+    def _holds(self, entry: Entry) -> bool:
+        engine, project = self.environment.engine, self.environment.project
+        return all(faults.FAULTS[entry.kind].prove(faults.find(engine, project, m)) for m in entry.targets)
 
     def _detection(self) -> None:
         self._until(lambda s: s.ticket is not None, self.scenario.detect, "The monitor opened no ticket")
@@ -370,6 +379,15 @@ class Stage:
         seen = {source: self.store.last_seq(self.options.run, source) for source in events.SOURCES}
         self.feed = Feed(self.environment.engine, self.options.run, seen)
         self.feed.follow(self.environment.operators())
+
+    def _catch_up(self) -> None:
+        """Takes over what happened since the last host was gone, before anything is decided."""
+        monitor = self.environment.monitor()
+        if monitor is None or monitor.state != "running":
+            return
+        for source in (events.MONITOR, events.AGENT, events.WORKLOAD):
+            last = self.store.last_seq(self.options.run, source)
+            self._take(feed.read_events(self.environment.engine, monitor.id, self.options.run, source, last))
 
     def _replay(self) -> None:
         for event in self.store.events(self.options.run):

@@ -1,5 +1,6 @@
 """Is every acknowledged write still there? Each key is read, linearizably, through some member that answers."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,14 +10,15 @@ from operator_demo.subject import Deadline, KeyValue
 from operator_demo.workload.ledger import Entry, Ledger, number
 
 _READERS = 4
-_TIMEOUT = 1.0  # seconds for one read
+_AGAIN, _PAUSE = 5, 0.2  # times, and seconds between them, that a key is read again which leaves it open
 
 Connect = Callable[[str], KeyValue]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of the acknowledged writes of one key. `unknown` where the key could not be read: then nothing counts as kept."""
+    """Of the acknowledged writes of one key. `unknown` where the key could not be read (then nothing counts as kept),
+    or where what was read leaves it open."""
 
     key: str
     entry: Entry
@@ -31,6 +33,9 @@ def judge(key: str, entry: Entry, value: int | None) -> Outcome:
     written = entry.count()
     if value is None:
         return Outcome(key, entry, value, lost=entry.lost, unknown=written - entry.lost)
+    if entry.is_hole(value):
+        unknown = min(entry.count(value), written - entry.lost)
+        return Outcome(key, entry, value, kept=written - entry.lost - unknown, lost=entry.lost, unknown=unknown)
     lost = max(entry.lost, entry.count(value))
     return Outcome(key, entry, value, kept=written - lost, lost=lost)
 
@@ -39,9 +44,18 @@ def check(ledger: Ledger, addresses: Sequence[str], connect: Connect, limit: flo
     """Reads all keys within about `limit` seconds. `refused` and `unanswered` count writes that were never promised."""
     deadline, keys = Deadline(limit), ledger.keys
 
+    def look(client: "_Reader", key: str) -> Outcome:
+        outcome = judge(key, ledger.entry(key), client.read(key))
+        for _ in range(_AGAIN):
+            if not outcome.unknown or outcome.value is None:
+                break
+            time.sleep(_PAUSE)  # the next write of the key makes it plain
+            outcome = judge(key, ledger.entry(key), client.read(key))
+        return outcome
+
     def read(reader: int) -> list[Outcome]:
         with _Reader(addresses, reader, connect, deadline) as client:
-            return [judge(key, ledger.entry(key), client.read(key)) for key in keys[reader::_READERS]]
+            return [look(client, key) for key in keys[reader::_READERS]]
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="check") as pool:
         outcomes = [o for part in pool.map(read, range(_READERS)) for o in part]

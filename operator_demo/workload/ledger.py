@@ -2,7 +2,8 @@
 
 A value is acknowledged, refused (then it is used again) or unanswered (then it is never used again, and leaves a hole).
 So all values from 1 to the highest acknowledged one were acknowledged, but for the holes. A write `n` is kept when a
-later linearizable read returns `n` or more.
+later linearizable read returns `n` or more. A read that returns an unanswered value says nothing about those above it:
+a write that a frozen member held back may take effect late, after them.
 
 The file is ahead of the writer: a block of values is reserved on the disk before the first of them is used. After a
 crash what was reserved and not known to be acknowledged is a hole.
@@ -46,6 +47,9 @@ class Entry:
     @property
     def unanswered(self) -> int:
         return sum(b - a + 1 for a, b in self.holes)
+
+    def is_hole(self, value: int) -> bool:
+        return any(a <= value <= b for a, b in self.holes)
 
     def leave_hole(self, first: int, last: int) -> None:
         if first > last:
@@ -135,11 +139,14 @@ class Ledger:
         """What a linearizable read that starts now must at least return."""
         return self._entries[key].acknowledged
 
-    def missed(self, key: str, floor: int, value: int) -> None:
-        """A read that started when `floor` was acknowledged returned `value`, which is less."""
+    def missed(self, key: str, floor: int, value: int) -> bool:
+        """A read that started when `floor` was acknowledged returned `value`, which is less: was something lost?"""
         with self._lock:
             entry = self._entries[key]
+            if entry.is_hole(value):
+                return False
             entry.lost = max(entry.lost, entry.count(value) - entry.count(floor))
+            return True
 
     def entry(self, key: str) -> Entry:
         """A copy that does not change any more."""

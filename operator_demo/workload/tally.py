@@ -28,7 +28,7 @@ class Tally:
             self._errors[kind] += 1
 
     def stale(self) -> None:
-        """A read returned less than was acknowledged when it began, and the next one did not."""
+        """A read returned less than was acknowledged when it began, though nothing was lost."""
         with self._lock:
             self._stale += 1
 

@@ -64,9 +64,7 @@ class Worker:
             return
         # Lost, or only old: a member that was frozen may answer with what it knew before. A second read tells.
         value = number(client.get(key))
-        if value < floor:
-            self._ledger.missed(key, floor, value)
-        else:
+        if value >= floor or not self._ledger.missed(key, floor, value):
             self._tally.stale()
 
     def _write(self, client: KeyValue, key: str) -> None:

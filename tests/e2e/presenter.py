@@ -25,6 +25,13 @@ class Result:
     events: list[dict[str, Any]]
     stderr: str
 
+    @property
+    def story(self) -> str:
+        """What a failed assertion should show: how it went, not thousands of observations."""
+        told = [e for e in self.events if e["type"] not in ("observation", "load", "progress", "delta", "usage")]
+        lines = [f"{e['ts'][11:23]} {e['source']} {e['type']} {json.dumps(e['data'])[:400]}" for e in told[-60:]]
+        return f"exit status {self.status}\n{self.stderr}\n" + "\n".join(lines)
+
     def of(self, *types: str) -> list[dict[str, Any]]:
         return [e for e in self.events if e["type"] in types]
 

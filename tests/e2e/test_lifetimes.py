@@ -46,7 +46,7 @@ def test_a_run_survives_its_host_and_can_be_attached_to(demo: Demo, number: sign
     assert refused.returncode == 3
     assert "--attach" in refused.stderr
     result = demo.run("--attach")
-    assert result.status == 0, result.stderr
+    assert result.status == 0, result.story
     assert result.outcome == "repaired"
     runs = {e["run"] for e in gone.events + result.events}
     assert len(runs) == 1
@@ -87,7 +87,7 @@ def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
     agent = demo.container("agent")
     os.kill(agent.attrs["State"]["Pid"], signal.SIGKILL)
     result = demo.wait()
-    assert result.status == 0, result.stderr
+    assert result.status == 0, result.story
     sessions = {e["session"] for e in result.of("session_started")}
     assert len(sessions) == 2
     assert len(result.of("agent_started")) == 2
@@ -98,8 +98,9 @@ def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFact
     try:
         demo.start("--scenario", "member-kill")
         other.start("--scenario", "member-stop")
-        assert demo.wait().status == 0
-        assert other.wait().status == 0
+        first, second = demo.wait(), other.wait()
+        assert first.status == 0, first.story
+        assert second.status == 0, second.story
     finally:
         other.clean()
     assert other.leftovers() == []

@@ -32,7 +32,7 @@ def test_a_brain_that_only_claims_is_not_believed(demo: Demo, scenario: str) -> 
     with scripted(claim_at_once) as environment:
         demo.environment = environment
         result = demo.run("--scenario", scenario, "--seed", "7")
-    assert result.status == 1, result.stderr
+    assert result.status == 1, result.story
     assert result.outcome == "unverified"
     assert result.of("ticket_returned"), "it was given a second chance"
     assert result.verdict()["passed"] is False
@@ -54,7 +54,7 @@ def test_deleting_the_member_and_its_volume_is_no_repair(demo: Demo) -> None:
     with scripted(script) as environment:
         demo.environment = environment
         result = demo.run("--scenario", "member-kill", "--seed", "7")
-    assert result.status == 1
+    assert result.status == 1, result.story
     assert result.outcome == "unverified"
     assert {"fingerprint", "redundancy"} <= result.failed_checks()
     removed = [e["data"] for e in result.of("effect") if e["data"]["action"] == "destroy"]

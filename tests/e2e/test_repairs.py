@@ -37,7 +37,7 @@ def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     finally:
         outside.remove(force=True)
         watcher.join()
-    assert result.status == 0, result.stderr
+    assert result.status == 0, result.story
     assert result.outcome == "repaired"
     assert touched == []
     truth = result.last("truth_opened")["truth"]
@@ -57,7 +57,7 @@ def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_without_an_agent_it_stays_broken(demo: Demo, scenario: str) -> None:
     result = demo.run("--scenario", scenario, "--seed", "7", "--no-agent")
-    assert result.status == 1
+    assert result.status == 1, result.story
     assert result.outcome == "unverified"
     assert result.of("ticket_opened")
     assert not result.of("session_started")

@@ -35,9 +35,9 @@ services:
       - bash
       - -c
       - |
-        n=$$(cat /count 2>/dev/null || echo 0)
+        n=$$(tail -n 1 /count 2>/dev/null || echo 0)
         while [ $$n -lt LAST ]; do
-          n=$$((n + 1)); echo $$n > /count; echo "number $$n é"; sleep PAUSE
+          n=$$((n + 1)); echo $$n >> /count; echo "number $$n é"; sleep PAUSE
         done
         exec sleep 1000
 """

@@ -1,0 +1,133 @@
+"""The monitor at work on a real cluster."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Cluster, Watching, wait_until
+
+from operator_demo import rpc, tickets
+from operator_demo.events import parse_ts
+from subjects.etcd.gateway import Gateway
+from subjects.etcd.subject import SUBJECT
+
+pytestmark = pytest.mark.engine
+
+
+def other_than_leader(cluster: Cluster) -> str:
+    leader = cluster.leader()
+    return next(name for name in SUBJECT.members if name != leader)
+
+
+@pytest.mark.parametrize(("fault", "repair", "effect"), [
+    ("kill", "start", "die"), ("stop", "start", "die"), ("pause", "unpause", "pause"),
+    ("disconnect", "connect", "network disconnect")])
+def test_a_fault_opens_a_ticket_and_its_end_clears_it(cluster: Cluster, watching: Watching, fault: str, repair: str,
+                                                      effect: str) -> None:
+    victim = other_than_leader(cluster)
+    container = cluster.containers()[victim].id
+    rpc.call(watching.settings.monitor_socket, "fault", containers=[container], seconds=5)
+    cluster.act(fault, victim)
+    wait_until(lambda: watching.of("ticket_opened"), 5)
+    (opened,) = watching.store.events("run-test", types=["ticket_opened"])
+    assert [v["key"] for v in opened.data["violations"]] == [f"member_down:{victim}"]
+    wait_until(lambda: any(e["action"] == effect for e in watching.of("effect")), 5)
+    seen = next(e for e in watching.of("effect") if e["action"] == effect)
+    assert (seen["member"], seen["explained"]) == (victim, "fault")
+    assert parse_ts(opened.ts) - float(seen["time"]) < 1.0, "not the next look, the event itself"
+    wait_until(lambda: watching.of("verdict"), 10)
+    assert watching.of("verdict")[0]["passed"] is False
+    cluster.act(repair, victim)
+    wait_until(lambda: watching.of("ticket_cleared"), 30)
+    assert len(watching.of("ticket_opened")) == 1
+
+
+def test_a_process_that_hangs_opens_one_after_its_grace(cluster: Cluster, watching: Watching) -> None:
+    victim = other_than_leader(cluster)
+    cluster.act("SIGSTOP", victim)
+    began = time.monotonic()
+    wait_until(lambda: watching.of("ticket_opened"), 15)
+    assert time.monotonic() - began > 2
+    durations = [float(str(o["duration"])) for o in watching.of("observation")]
+    assert max(durations) < 2.5
+    cluster.act("SIGCONT", victim)
+    wait_until(lambda: watching.of("ticket_cleared"), 30)
+
+
+def test_a_process_that_dies_by_itself_comes_back_without_a_ticket(cluster: Cluster, watching: Watching) -> None:
+    victim = other_than_leader(cluster)
+    cluster.act("SIGKILL", victim)
+    wait_until(lambda: any(e["action"] == "start" for e in watching.of("effect")), 15)
+    assert {e["action"]: e["explained"] for e in watching.of("effect")} == {"die": None, "start": "policy"}
+    wait_until(cluster.whole, 20)
+    assert watching.of("ticket_opened") == []
+
+
+def test_without_the_engines_events_the_looks_find_it(cluster: Cluster, watching: Watching,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching.monitor.lookout, "glance", lambda _: None)
+    watching.monitor._wake.set = lambda: None  # type: ignore[method-assign]
+    cluster.act("kill", other_than_leader(cluster))
+    wait_until(lambda: watching.of("ticket_opened"), 8)
+
+
+def test_health_checks_are_no_effects(cluster: Cluster, watching: Watching) -> None:
+    time.sleep(5)
+    assert watching.of("effect") == []
+
+
+def test_the_monitor_stops_promptly_in_the_middle_of_a_slow_look(cluster: Cluster, watching: Watching) -> None:
+    cluster.act("SIGSTOP", *SUBJECT.members[:2])
+    time.sleep(1.2)
+    began = time.monotonic()
+    watching.stop.set()
+    watching._thread.join(10)
+    assert time.monotonic() - began < 4
+    left = {t.name for t in threading.enumerate()} - {"MainThread"}
+    assert not {name for name in left if name in ("events", "oracle", "socket") or name.startswith("rpc")}
+
+
+# -- what a member looks like after a repair that is none --------------------------------------------------------------
+
+@pytest.fixture
+def armed(cluster: Cluster, watching: Watching) -> Watching:
+    wait_until(lambda: rpc.call(watching.settings.monitor_socket, "status")["healthy"], 20)
+    rpc.call(watching.settings.monitor_socket, "arm", timeout=10)
+    return watching
+
+
+def judged(watching: Watching) -> dict[str, str]:
+    """The statuses of a final look, as if the ticket had just been said to be repaired."""
+    wait_until(lambda: watching.monitor.lookout.held_for() > 10, 30)
+    ticket = tickets.open_(watching.monitor.oracle._recorder, subject="etcd", severity="critical", title="t",
+                           violations=[])
+    row = tickets.get(watching.store, ticket)
+    return {c.name: c.status for c in watching.monitor.oracle.final(row, time.time())}
+
+
+GOOD = {"invariants": "passed", "data_plane": "passed", "agreement": "passed", "redundancy": "passed",
+        "fingerprint": "passed", "writes": "unknown", "load": "not_tested"}  # no load runs here
+
+
+def less_memory(cluster: Cluster) -> Callable[[], None]:
+    container = cluster.containers()["etcd1"].id
+    cluster.engine.client.api.update_container(container, mem_limit="512m", memswap_limit="512m")
+    return lambda: None
+
+
+def a_member_that_never_started(cluster: Cluster) -> Callable[[], None]:
+    gateway = Gateway(str(cluster.members()[0].address))
+    added = gateway.post("/v3/cluster/member/add", {"peerURLs": ["http://etcd9:2380"], "isLearner": True}, 5.0)
+    return lambda: gateway.post("/v3/cluster/member/remove", {"ID": added["member"]["ID"]}, 5.0) and None
+
+
+@pytest.mark.parametrize(("break_", "item"), [
+    (lambda _: lambda: None, None), (a_member_that_never_started, "redundancy"), (less_memory, "fingerprint")])
+def test_each_alone_is_seen(cluster: Cluster, armed: Watching, break_: Callable[[Cluster], Callable[[], None]],
+                            item: str | None) -> None:
+    undo = break_(cluster)
+    try:
+        assert judged(armed) == GOOD | ({item: "failed"} if item else {})
+    finally:
+        undo()
