@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operator_demo.agent.shell import SESSION_LABEL
+from operator_demo.settings import SESSION_LABEL
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from operator_demo.agent.ring import Ring
+from operator_demo.settings import SESSION_LABEL
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-SESSION_LABEL = "io.operator-demo.session"
 
 STDOUT_LIMIT, STDERR_LIMIT = 192 * 1024, 64 * 1024  # bytes kept of one command
 _DRAIN = 0.3  # seconds that output may still come after bash has ended

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from operator_demo.store import Store
 
 DEFAULT_MODEL = "claude-opus-5-5"
+PASSED_ON = ("ANTHROPIC_BASE_URL", "OPERATOR_LOG_DRIVER", "OPERATOR_LOG_SIZE")  # from the presenter's environment
 LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or --project NAME to run beside it."
 
 
@@ -102,8 +103,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
                 "OPERATOR_BUDGET_STEPS": _text(budget_steps), "OPERATOR_BUDGET_SECONDS": _text(budget_seconds),
                 "OPERATOR_BUDGET_TOKENS": _text(budget_tokens), "OPERATOR_BUDGET_USD": _text(budget_usd),
                 "OPERATOR_ENGINE_SOCKET": engine_socket or "/var/run/docker.sock",
-                "ANTHROPIC_BASE_URL": os.environ.get("ANTHROPIC_BASE_URL", ""),
-            },
+            } | {name: os.environ[name] for name in PASSED_ON if name in os.environ},
             manual=manual, keep=keep, pace=pace, seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
             version=describe())
         with Store(home.store_path()) as store:

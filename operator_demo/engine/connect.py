@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import ssl
 import statistics
 import threading
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.constants
 import docker.errors
 import docker.tls
 import docker.utils
@@ -26,6 +28,7 @@ import requests.exceptions
 from .failures import EngineUnavailable, engine_errors
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+_SCHEMES = ("unix://", "tcp://", "http://", "https://")
 _FIRST_ANSWER = 10  # seconds that an engine may take for its first answer
 _ANSWER = 60  # seconds for any later one
 _CONNECTIONS = 64  # kept open at once; every log follower holds one
@@ -94,7 +97,7 @@ def connect(host: str | None = None) -> Engine:
     endpoint = _choose(host, looked_at)
     try:
         return _open(endpoint)
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as e:
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError, LookupError) as e:
         reason, hint = _reason(e, endpoint)
         looked_at.append(f"{endpoint.source} ({endpoint.url}): {reason}")
         raise EngineUnavailable("No Docker engine answers. Tried:\n" + "\n".join(f"  - {t}" for t in looked_at),
@@ -168,13 +171,19 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def _open(endpoint: Endpoint) -> Engine:
-    if endpoint.url.startswith("ssh://"):
-        raise ValueError("ssh:// is not supported")
+    if "://" in endpoint.url and not endpoint.url.startswith(_SCHEMES):
+        raise ValueError(f"an address of this kind is not supported (known: {', '.join(_SCHEMES)})")
     kwargs: dict[str, Any] = {"tls": endpoint.tls} if endpoint.tls else {}
-    client = docker.DockerClient(base_url=endpoint.url, version="auto", timeout=_FIRST_ANSWER,
-                                 max_pool_size=_CONNECTIONS, **kwargs)
+    # The version is negotiated below and not by `auto`, which asks before trust_env can be set.
+    client = docker.DockerClient(base_url=endpoint.url, version=docker.constants.MINIMUM_DOCKER_API_VERSION,
+                                 timeout=_FIRST_ANSWER, max_pool_size=_CONNECTIONS, **kwargs)
     try:
-        version, info = client.version(), client.info()
+        if endpoint.tls:
+            client.api.trust_env = False  # else REQUESTS_CA_BUNDLE would replace the authority of the endpoint
+        version = client.version(api_version=False)
+        api: Any = client.api
+        api._version = str(version["ApiVersion"])
+        info = client.info()
     except BaseException:
         client.close()
         raise
@@ -186,7 +195,8 @@ def _open(endpoint: Endpoint) -> Engine:
 def _reason(error: BaseException, endpoint: Endpoint) -> tuple[str, str]:
     """What went wrong in a few words, and what to do about it."""
     cause = _root_cause(error)
-    number = cause.errno if isinstance(cause, OSError) else None
+    # An SSL error is an OSError too, with numbers of its own.
+    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
     if endpoint.url.startswith("ssh://"):
         return ("engines over ssh are not supported",
                 "Forward its socket (ssh -L /tmp/docker.sock:/var/run/docker.sock HOST) and give "

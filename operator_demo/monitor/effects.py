@@ -12,6 +12,7 @@ from operator_demo import tickets
 from operator_demo.events import parse_ts
 from operator_demo.monitor.happenings import Happening
 from operator_demo.monitor.roster import Roster
+from operator_demo.settings import SESSION_LABEL
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
 
@@ -25,13 +26,12 @@ class Effects:
     """Records one effect after the other; used by one thread, but for `expect`."""
 
     def __init__(self, recorder: Recorder, roster: Roster, project: str,
-                 healthcheck: Callable[[str], str | None]) -> None:
-        """`healthcheck` tells the command of a container's health check, which is noise."""
+                 healthcheck: Callable[[str], str | None], restarted: Callable[[str], bool]) -> None:
+        """`healthcheck` tells the command of a container's health check, which is noise; `restarted` whether it was
+        the engine's restart policy that started a container last."""
         self._recorder, self._roster, self._project = recorder, roster, project
-        self._healthcheck = healthcheck
+        self._healthcheck, self._restarted = healthcheck, restarted
         self._expected: dict[str, float] = {}
-        self._killed: set[str] = set()  # containers that are about to die at somebody's wish
-        self._restarting: set[str] = set()  # containers that died by themselves and that the engine starts again
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
 
     def expect(self, containers: Iterable[str], until: float) -> None:
@@ -67,19 +67,12 @@ class Effects:
     # -- what is told ------------------------------------------------------------------------------------------------
 
     def _matters(self, h: Happening) -> bool:
-        """Also keeps count of what explains later events."""
         match h.kind:
             case "volume":
                 return h.action == "destroy" and h.name.startswith(f"{self._project}_")
             case "network":
                 return self._matters_network(h)
         action, _, command = h.action.partition(": ")
-        if action == "kill":
-            self._killed.add(h.container)
-        elif action == "die":
-            if h.container not in self._killed and self._state(h.container) == "restarting":
-                self._restarting.add(h.container)
-            self._killed.discard(h.container)
         if action not in ACTIONS:
             return False
         if action == "exec_start":
@@ -113,10 +106,6 @@ class Effects:
         """Of the monitor, the load and the agent themselves."""
         return h.project == f"{self._project}-operator"
 
-    def _state(self, container: str) -> str | None:
-        name = self._roster.name_of(container)
-        return next((m.state for m in self._roster.members if m.name == name), None)
-
     def _container_name(self, h: Happening) -> str | None:
         name = self._roster.name_of(h.container)
         return next((m.container for m in self._roster.members if m.name == name), None)
@@ -124,21 +113,21 @@ class Effects:
     # -- who did it --------------------------------------------------------------------------------------------------
 
     def _explain(self, h: Happening) -> tuple[str | None, Row | None]:
-        if h.action == "start" and h.container in self._restarting:
-            self._restarting.discard(h.container)
+        if h.kind == "container" and h.action == "start" and self._restarted(h.container):
             return "policy", None
         call = self._call_at(h.time)
-        if call is not None:
-            return "tool_call", call
+        if call is not None and (self._subject(h) or self._own(h) or SESSION_LABEL in (h.attributes or {})):
+            return "tool_call", call  # (of containers that are nobody's, only those that carry the session's mark)
         if h.time <= self._expected.get(h.container, 0.0):
             return "fault", None
         return ("workload" if self._own(h) and h.service == "workload" else None), None
 
     def _call_at(self, moment: float) -> Row | None:
-        """The agent's tool call that was running at `moment`."""
+        """The agent's command that was running at `moment` (no other tool reaches the engine)."""
         rows = self._recorder.store.rows(
             "SELECT type, ts, ticket, session, json_extract(data, '$.call') AS call FROM events WHERE run=? AND "
-            "source='agent' AND seq > ? AND type IN ('tool_call', 'tool_result') ORDER BY seq DESC",
+            "source='agent' AND seq > ? AND (type='tool_result' OR type='tool_call' AND "
+            "json_extract(data, '$.tool')='shell') ORDER BY seq DESC",
             self._recorder.run, self._recorder.store.last_seq(self._recorder.run, "agent") - _RECENT)
         ended: dict[str, float] = {}
         for row in rows:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from operator_demo import rpc
 from operator_demo import subject as subjects
-from operator_demo.engine import Engine, connect, discover_network, fingerprint, inspect
+from operator_demo.engine import Engine, connect, container_action, discover_network, fingerprint, inspect
 from operator_demo.engine.failures import engine_errors
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR
@@ -52,7 +52,8 @@ class Monitor:
         self._failed: list[BaseException] = []
         self.roster = Roster(engine, settings.project, subject.members)
         self.lookout = Lookout(subject, self.roster, recorder, Incidents(recorder, subject.name))
-        self.effects = Effects(recorder, self.roster, settings.project, _Healthchecks(engine))
+        self.effects = Effects(recorder, self.roster, settings.project, _Healthchecks(engine),
+                               lambda container: _restarted(engine, container))
         self.oracle = Oracle(self.lookout, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data / "baseline.json", stop)
         self.questions = Questions(self.lookout, self.oracle, self.effects, recorder,
@@ -98,6 +99,14 @@ class Monitor:
             self._wake.clear()
             self.lookout.look()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
+        if not self._stop.is_set():
+            self._end_subject()
+
+    def _end_subject(self) -> None:
+        """The time of the run is over and no host has come: the subject ends with us, and keeps its data."""
+        for member in self.roster.members:
+            with contextlib.suppress(OperatorError):
+                container_action(self._engine, member.container, "stop")
 
     def _watch(self, since: float) -> None:
         for happening in happenings(self._engine, self._stop, since):
@@ -118,6 +127,14 @@ class Monitor:
 def _logs(engine: Engine, container: str, lines: int) -> bytes:
     with engine_errors(f"reading the log of {container[:12]}"):
         return bytes(engine.api.logs(container, tail=lines))
+
+
+def _restarted(engine: Engine, container: str) -> bool:
+    """Docker counts the restarts by its policy, and begins anew when somebody starts a container."""
+    try:
+        return int(inspect(engine, container).get("RestartCount") or 0) > 0
+    except OperatorError:
+        return False
 
 
 class _Healthchecks:

@@ -52,7 +52,8 @@ class Questions:
         full = self._inspect(self._container(member))
         host, config = full["HostConfig"], full["Config"]
         reduced = {
-            "name": full["Name"].lstrip("/"), "image": config["Image"], "state": _without_history(full["State"]),
+            "name": full["Name"].lstrip("/"), "labels": config.get("Labels") or {}, "image": config["Image"],
+            "state": _without_history(full["State"]),
             "restart_count": full.get("RestartCount"), "restart_policy": host["RestartPolicy"],
             "command": config["Cmd"], "entrypoint": config["Entrypoint"], "environment": config["Env"],
             "limits": {key: host.get(key) for key in ("Memory", "MemorySwap", "NanoCpus", "CpuQuota", "CpuPeriod",

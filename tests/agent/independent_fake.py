@@ -1,18 +1,22 @@
 """An independent fake of the Messages API, written by others: npm's `@copilotkit/aimock`, at one exact version.
 
-It is installed once, into `.build/` of the work tree. Where that fails the tests fail and say why.
+It is installed once, into `.build/` of the work tree, with the Node.js of the environment that runs the tests. Where
+that fails the tests fail and say why.
 """
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 PACKAGE, VERSION = "@copilotkit/aimock", "1.43.0"
 _FOLDER = Path(__file__).parents[2] / ".build" / f"aimock-{VERSION}"
+_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 _PROGRAM = _FOLDER / "node_modules" / PACKAGE / "dist" / "cli.js"
 
 
@@ -20,12 +24,14 @@ def install() -> Path:
     """The program of the fake. Raises `RuntimeError` when it cannot be had."""
     if _PROGRAM.exists():
         return _PROGRAM
-    if shutil.which("npm") is None:
+    npm = shutil.which("npm", path=_PATH)
+    if npm is None:
         raise RuntimeError(f"npm (Node 20.15 or newer) is needed to install {PACKAGE} {VERSION}")
     _FOLDER.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["npm", "install", "--prefix", _FOLDER, "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact",
-         f"{PACKAGE}@{VERSION}"], capture_output=True, text=True, timeout=180, check=False)
+        [npm, "install", "--prefix", _FOLDER, "--ignore-scripts", "--no-audit", "--no-fund", "--save-exact",
+         f"{PACKAGE}@{VERSION}"], capture_output=True, text=True, timeout=180,
+        check=False, env=os.environ | {"PATH": _PATH})
     if done.returncode or not _PROGRAM.exists():
         raise RuntimeError(f"{PACKAGE} {VERSION} could not be installed:\n{done.stderr[-2000:]}")
     return _PROGRAM
@@ -41,7 +47,8 @@ class IndependentFake:
         self.base_url = f"http://127.0.0.1:{port}"
         self._log = (folder / "aimock.log").open("w+")
         self._process = subprocess.Popen(
-            ["node", program, "-p", str(port), "-f", folder / "fixtures.json", "--validate-on-load"],
+            [shutil.which("node", path=_PATH) or "node", program, "-p", str(port), "-f", folder / "fixtures.json",
+             "--validate-on-load"],
             stdout=self._log, stderr=subprocess.STDOUT)
         until = time.monotonic() + 20
         while not _answers(port):

@@ -37,7 +37,7 @@ class Result:
 
     def last(self, type: str) -> dict[str, Any]:
         found = self.of(type)
-        assert found, f"no {type} among {sorted({e['type'] for e in self.events})}\n{self.stderr}"
+        assert found, f"no {type}\n{self.story}"
         return found[-1]["data"]
 
     @property

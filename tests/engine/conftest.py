@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -132,6 +133,8 @@ def proxied(proxy: Proxy) -> Iterator[Engine]:
 class FakeEngine:
     """Speaks as much of the engine's API as pulling an image needs, for what no real registry does on demand."""
 
+    version: ClassVar[dict[str, str]] = {"ApiVersion": "1.41", "Version": "0", "Arch": "amd64"}
+
     def __init__(self, path: Path) -> None:
         self.url = f"unix://{path}"
         self.images: set[str] = set()
@@ -160,7 +163,7 @@ class FakeEngine:
 
             def do_GET(self) -> None:
                 if self.path.endswith("/version"):
-                    self.answer({"ApiVersion": "1.41", "Version": "0", "Arch": "amd64"})
+                    self.answer(fake.version)
                 elif self.path.endswith("/info"):
                     self.answer({"ID": "fake"})
                 elif (name := unquote(self.path).split("/images/")[1].removesuffix("/json")) in fake.images:

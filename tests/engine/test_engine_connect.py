@@ -109,6 +109,12 @@ def test_times_of_the_engine() -> None:
     assert parse_time("1970-01-01T00:00:02Z") == 2
 
 
+def test_what_answers_but_is_no_engine(fake_engine, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(type(fake_engine), "version", {"message": "hello"})
+    with pytest.raises(EngineUnavailable, match="ApiVersion"):
+        connect(fake_engine.url)
+
+
 @pytest.mark.engine
 def test_an_engine_that_answers(engine: Engine) -> None:
     assert engine.id

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Cluster, wait_until
+from etcd_cluster import Cluster, wait_until
 
 from operator_demo.subject import Member
 from subjects.etcd.subject import SUBJECT

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import Cluster, Watching, wait_until
+from etcd_cluster import Cluster, Watching, wait_until
 
 from operator_demo import rpc, tickets
 from operator_demo.events import parse_ts

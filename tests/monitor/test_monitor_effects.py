@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Bench
+from monitor_bench import Bench
 
 from operator_demo import tickets
 from operator_demo.monitor.effects import Effects
@@ -16,7 +16,8 @@ HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 @pytest.fixture
 def effects(bench: Bench) -> Effects:
     bench.roster.refresh()
-    return Effects(bench.monitor, bench.roster, "p", lambda _: HEALTHCHECK)  # type: ignore[arg-type]
+    return Effects(bench.monitor, bench.roster, "p", lambda _: HEALTHCHECK,  # type: ignore[arg-type]
+                   lambda container: container == "id-m2")
 
 
 def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> Happening:
@@ -98,18 +99,12 @@ def test_the_agents_own_deed_is_not_taken_for_the_fault(bench: Bench, effects: E
 
 
 def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> None:
-    bench.roster.set("m1", state="restarting", address=None)
-    effects.record(happening("die", attributes={"exitCode": "2"}))
-    effects.record(happening("start"))
-    effects.record(happening("start"))
-    assert told(bench) == [("die", None), ("start", "policy"), ("start", None)]
-
-
-def test_a_start_after_a_kill_is_not_policy(bench: Bench, effects: Effects) -> None:
-    bench.roster.set("m1", state="restarting", address=None)
-    for action in ("kill", "die", "start"):
-        effects.record(happening(action))
-    assert told(bench)[-1] == ("start", None)
+    """The fixture's engine says so of m2."""
+    call(bench, session(bench))
+    for action in ("die", "start"):
+        effects.record(happening(action, "m2", time=time.time()))
+    effects.record(happening("start", "m1"))
+    assert told(bench) == [("die", "tool_call"), ("start", "policy"), ("start", "tool_call")]
 
 
 @pytest.mark.parametrize("action", [
@@ -157,7 +152,8 @@ def test_others_may_create_what_they_like_but_during_a_session_it_is_told(bench:
     effects.record(foreign("start"))
     call(bench, ticket)
     effects.record(foreign("create"))
-    assert told(bench) == [("create", None), ("create", "tool_call")]
+    effects.record(foreign("create", attributes={"io.operator-demo.session": "ses-1"}))
+    assert told(bench) == [("create", None), ("create", None), ("create", "tool_call")]
 
 
 @pytest.mark.parametrize(("command", "is_told"), [("operator-demo ctl", False), ("sqlite3 /data/tickets.db", True)])

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Bench
+from monitor_bench import Bench
 
 from operator_demo import tickets
 from operator_demo.errors import OperatorError

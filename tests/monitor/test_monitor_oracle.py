@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bench, Serving
+from monitor_bench import Bench, Serving
 
 from operator_demo import tickets
 from operator_demo.events import timestamp

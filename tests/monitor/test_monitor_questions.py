@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Bench
+from monitor_bench import Bench
 
 from operator_demo.errors import UsageError
 from operator_demo.monitor.effects import Effects
@@ -24,7 +24,7 @@ INSPECTED: dict[str, Any] = {
 
 @pytest.fixture
 def questions(bench: Bench, tmp_path: Path) -> Questions:
-    effects = Effects(bench.monitor, bench.roster, "p", lambda _: None)  # type: ignore[arg-type]
+    effects = Effects(bench.monitor, bench.roster, "p", lambda _: None, lambda _: False)  # type: ignore[arg-type]
     oracle = Oracle(bench.lookout, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
     return Questions(bench.lookout, oracle, effects, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
                      lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from monitor_bench import Serving
 
 from operator_demo import rpc
 from operator_demo.errors import UsageError
