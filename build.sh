@@ -244,15 +244,10 @@ run_tests() {
     "$python" -m ruff check .
     say "Types: mypy"
     "$python" -m mypy
-    if [ $# -gt 0 ]; then
-        say "Tests: pytest $*"
-        "$python" -m pytest "$@"
-        return
-    fi
-    say "Tests: units and parts"
-    "$python" -m pytest -m "not e2e"
-    say "Tests: whole runs of ./$OUTPUT, three side by side"
-    "$python" -m pytest -m e2e -n 3
+    # Most of them wait for a real cluster: several side by side.
+    [ $# -gt 0 ] || set -- -n 4 --dist worksteal
+    say "Tests: pytest $*"
+    "$python" -m pytest "$@"
 }
 
 bench() {

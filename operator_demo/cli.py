@@ -1,6 +1,7 @@
 """The command line. Commands are imported when they are called, so that `--help` and `audit list` start at once."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -86,9 +87,17 @@ def main() -> Any:
     except (click.Abort, KeyboardInterrupt):
         status = Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         status = Exit.OK
+    _hang_up()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _hang_up() -> None:
+    """Writes out what is left; when nobody reads it any more (`| head`), the interpreter shall not complain of it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, hint: str) -> None:

@@ -102,10 +102,9 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
                 "OPERATOR_PACE": "90" if pace > 0 else "0",
                 "OPERATOR_BUDGET_STEPS": _text(budget_steps), "OPERATOR_BUDGET_SECONDS": _text(budget_seconds),
                 "OPERATOR_BUDGET_TOKENS": _text(budget_tokens), "OPERATOR_BUDGET_USD": _text(budget_usd),
-                "OPERATOR_ENGINE_SOCKET": engine_socket or "/var/run/docker.sock",
             } | {name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            manual=manual, keep=keep, pace=pace, seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
-            version=describe())
+            engine_socket=engine_socket, manual=manual, keep=keep, pace=pace,
+            seed=random.SystemRandom().randrange(2**31) if seed is None else seed, version=describe())
         with Store(home.store_path()) as store:
             if attach:
                 options = as_it_was(options, store)

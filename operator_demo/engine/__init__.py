@@ -18,7 +18,7 @@ from .execute import ExecTimeout, exec_in
 from .failures import EngineUnavailable, Interrupted, NotOnEngine
 from .fingerprint import fingerprint
 from .images import build_image, ensure_image, ensure_service_image, folder_context, image_id, image_size
-from .logs import LogsUnavailable, follow
+from .logs import LogsUnavailable, follow, read_log
 from .model import Project
 from .networks import discover_network
 from .progress import ImageProgress, Progress
@@ -32,5 +32,5 @@ __all__ = [
     "connect", "container_action", "discover_network", "down", "ensure_base", "ensure_image",
     "ensure_service_image", "exec_in", "find_socket", "fingerprint", "folder_context", "follow", "image_id",
     "image_size", "inspect", "load_project", "members", "parse_time", "probe_socket", "projects", "put_files",
-    "read_file_from", "up", "wait_healthy", "watch",
+    "read_file_from", "read_log", "up", "wait_healthy", "watch",
 ]

@@ -11,7 +11,7 @@ from operator_demo.errors import OperatorError
 
 from .connect import Engine, parse_time
 from .containers import inspect
-from .failures import BROKEN_CONNECTION, EngineUnavailable, NotOnEngine, explain
+from .failures import BROKEN_CONNECTION, EngineUnavailable, NotOnEngine, engine_errors, explain
 from .frames import FrameError, FrameReader, LineReader
 from .stream import ended_by, open_stream, pieces
 
@@ -116,3 +116,9 @@ def _check_readable(described: dict[str, Any]) -> None:
         raise LogsUnavailable(f"the log of {name} cannot be read: its log driver is none")
     if described["Config"]["Tty"]:
         raise LogsUnavailable(f"the log of {name} cannot be read: it has a terminal (tty)")
+
+
+def read_log(engine: Engine, container_id: str, lines: int) -> bytes:
+    """The last `lines` of a container's log, stdout and stderr together."""
+    with engine_errors(f"reading the log of {container_id[:12]}"):
+        return bytes(engine.api.logs(container_id, tail=lines))

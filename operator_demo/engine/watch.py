@@ -1,10 +1,10 @@
-"""Docker's own events about the containers of some projects."""
+"""Docker's own events about everything on the engine: containers, networks and volumes, of whatever project."""
 
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import docker.errors
@@ -16,53 +16,55 @@ from .stream import ended_by, json_objects, open_stream, pieces
 
 _AGAIN = 0.25  # seconds until the next try after the connection broke
 _REMEMBERED = 1024  # events, to know repeats after a reconnect; the engine itself keeps the last 256
+_CHOSEN = json.dumps({"type": ["container", "network", "volume"]})
 
 
 @dataclass(frozen=True)
 class EngineEvent:
-    """`time` is in seconds on the engine's clock. `action` is as Docker says it: `start`, `die`, `kill`, `oom`,
-    `health_status: healthy`, `exec_create: COMMAND`, ... `attributes` has `exitCode`, `signal`, `image` where they
-    apply, and the container's labels."""
+    """`kind` is container, network or volume and `name` its name; `container` is the id of the container that it is
+    about ("" for none). `action` is as Docker says it: `start`, `die`, `kill`, `disconnect`, `health_status: healthy`,
+    `exec_start: COMMAND`, ... `time` is in seconds on the engine's clock. `project` and `service` are "" where the
+    container belongs to none. `attributes` has `exitCode`, `signal`, `image` where they apply, and a container's
+    labels."""
 
-    id: str
-    name: str
-    project: str
-    service: str
+    kind: str
     action: str
+    name: str
+    container: str
     time: float
-    attributes: Mapping[str, str]
+    project: str = ""
+    service: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-def watch(engine: Engine, projects: Iterable[str], stop: threading.Event,
-          since: float | None = None) -> Iterator[EngineEvent]:
-    """What happens to the containers of `projects`, from this call on (or from `since`, engine's clock).
+def watch(engine: Engine, stop: threading.Event, since: float | None = None) -> Iterator[EngineEvent]:
+    """What happens on the engine from this call on (or from `since`, engine's clock).
 
     Reconnects when the connection breaks and asks for what was missed (the engine keeps its last 256 events); each
     event comes once. Ends when `stop` is set, at once.
     """
     # Asking from a time leaves no gap between this call and the engine's subscription.
     begin = engine.now() if since is None else since
-    return _watch(engine, frozenset(projects), stop, f"{begin:.9f}")
+    return _watch(engine, stop, f"{begin:.9f}")
 
 
-def _watch(engine: Engine, projects: frozenset[str], stop: threading.Event, since: str) -> Iterator[EngineEvent]:
+def _watch(engine: Engine, stop: threading.Event, since: str) -> Iterator[EngineEvent]:
     seen: deque[tuple[int, str, str]] = deque(maxlen=_REMEMBERED)
-    # Several labels would have to match all at once, so the projects are told apart here.
-    chosen = json.dumps({"type": ["container"], "label": [labels.PROJECT]})
     while not stop.is_set():
         try:
-            response = open_stream(engine, "GET", "/events", params={"filters": chosen, "since": since})
+            response = open_stream(engine, "GET", "/events", params={"filters": _CHOSEN, "since": since})
             with ended_by(stop, response):
                 for raw in json_objects(pieces(response)):
-                    event = _event(raw)
-                    if event is None or event.project not in projects:
+                    if "timeNano" not in raw:
                         continue
-                    key = (int(raw["timeNano"]), event.id, event.action)
+                    key = (int(raw["timeNano"]), str((raw.get("Actor") or {}).get("ID")), str(raw.get("Action")))
                     if key in seen:
                         continue
                     seen.append(key)
                     since = f"{key[0] // 10**9}.{key[0] % 10**9:09d}"
-                    yield event
+                    event = _event(raw)
+                    if event is not None:
+                        yield event
         except (docker.errors.APIError, ValueError, *BROKEN_CONNECTION):
             pass  # cut off, perhaps within an event; what was missed is asked for again
         stop.wait(_AGAIN)
@@ -70,10 +72,16 @@ def _watch(engine: Engine, projects: frozenset[str], stop: threading.Event, sinc
 
 def _event(raw: Mapping[str, Any]) -> EngineEvent | None:
     actor = raw.get("Actor") or {}
-    attributes = actor.get("Attributes") or {}
-    action = raw.get("Action") or raw.get("status")
-    if not actor.get("ID") or not action or "timeNano" not in raw or labels.PROJECT not in attributes:
-        return None
-    return EngineEvent(str(actor["ID"]), str(attributes.get("name", "")), str(attributes[labels.PROJECT]),
-                       str(attributes.get(labels.SERVICE, "")), str(action), int(raw["timeNano"]) / 1e9,
-                       dict(attributes))
+    kind, action = str(raw.get("Type", "")), str(raw.get("Action", ""))
+    attributes = {str(k): str(v) for k, v in (actor.get("Attributes") or {}).items()}
+    id_, time = str(actor.get("ID", "")), int(raw["timeNano"]) / 1e9
+    match kind:
+        case "container":
+            return EngineEvent(kind, action, attributes.get("name", ""), id_, time, attributes.get(labels.PROJECT, ""),
+                               attributes.get(labels.SERVICE, ""), attributes)
+        case "network":
+            return EngineEvent(kind, action, attributes.get("name", ""), attributes.get("container", ""), time,
+                               attributes=attributes)
+        case "volume":
+            return EngineEvent(kind, action, id_, attributes.get("container", ""), time, attributes=attributes)
+    return None

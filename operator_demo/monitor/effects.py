@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from operator_demo import tickets
+from operator_demo.engine import EngineEvent
 from operator_demo.events import parse_ts
-from operator_demo.monitor.happenings import Happening
 from operator_demo.monitor.roster import Roster
 from operator_demo.settings import SESSION_LABEL
 from operator_demo.store import Recorder, Row
@@ -39,7 +39,7 @@ class Effects:
         for container in containers:
             self._expected[container] = until
 
-    def record(self, h: Happening) -> None:
+    def record(self, h: EngineEvent) -> None:
         if not self._matters(h):
             return
         explained, call = self._explain(h)
@@ -66,7 +66,7 @@ class Effects:
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
-    def _matters(self, h: Happening) -> bool:
+    def _matters(self, h: EngineEvent) -> bool:
         match h.kind:
             case "volume":
                 return h.action == "destroy" and h.name.startswith(f"{self._project}_")
@@ -81,7 +81,7 @@ class Effects:
             return self._subject(h) and command != self._healthcheck(h.container)
         return self._subject(h) or self._own(h) or action == "create"
 
-    def _matters_network(self, h: Happening) -> bool:
+    def _matters_network(self, h: EngineEvent) -> bool:
         """A container that stops leaves its networks, and one that starts joins them: only what happens to one that
         runs is told."""
         name = self._roster.name_of(h.container)
@@ -99,20 +99,20 @@ class Effects:
         self._cut_off.add(h.container)
         return True
 
-    def _subject(self, h: Happening) -> bool:
+    def _subject(self, h: EngineEvent) -> bool:
         return h.kind != "container" or h.project == self._project or self._roster.name_of(h.container) is not None
 
-    def _own(self, h: Happening) -> bool:
+    def _own(self, h: EngineEvent) -> bool:
         """Of the monitor, the load and the agent themselves."""
         return h.project == f"{self._project}-operator"
 
-    def _container_name(self, h: Happening) -> str | None:
+    def _container_name(self, h: EngineEvent) -> str | None:
         name = self._roster.name_of(h.container)
         return next((m.container for m in self._roster.members if m.name == name), None)
 
     # -- who did it --------------------------------------------------------------------------------------------------
 
-    def _explain(self, h: Happening) -> tuple[str | None, Row | None]:
+    def _explain(self, h: EngineEvent) -> tuple[str | None, Row | None]:
         if h.kind == "container" and h.action == "start" and self._restarted(h.container):
             return "policy", None
         call = self._call_at(h.time)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
 from operator_demo.monitor import standing
-from operator_demo.monitor.happenings import Happening
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.roster import Roster, as_reported
 from operator_demo.store import Recorder
@@ -56,7 +56,7 @@ class Lookout:
                 self._take(observation, standing.fold(self._state, violations, self._graces, observation.ts))
             return observation
 
-    def glance(self, h: Happening) -> None:
+    def glance(self, h: EngineEvent) -> None:
         """Takes over what the engine reports: a certain violation opens the ticket without waiting for a look.
 
         Raises `OperatorError` where the engine does not answer.

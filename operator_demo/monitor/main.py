@@ -9,12 +9,20 @@ from collections.abc import Callable
 
 from operator_demo import rpc
 from operator_demo import subject as subjects
-from operator_demo.engine import Engine, connect, container_action, discover_network, fingerprint, inspect
-from operator_demo.engine.failures import engine_errors
+from operator_demo.engine import (
+    Engine,
+    EngineEvent,
+    connect,
+    container_action,
+    discover_network,
+    fingerprint,
+    inspect,
+    read_log,
+    watch,
+)
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR
 from operator_demo.monitor.effects import Effects
-from operator_demo.monitor.happenings import Happening, happenings
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.lookout import Lookout
 from operator_demo.monitor.oracle import Oracle
@@ -58,7 +66,7 @@ class Monitor:
                              settings.workload_socket, settings.data / "baseline.json", stop)
         self.questions = Questions(self.lookout, self.oracle, self.effects, recorder,
                                    lambda: discover_network(engine, settings.project),
-                                   lambda id_: inspect(engine, id_), lambda id_, lines: _logs(engine, id_, lines))
+                                   lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines))
 
     def run(self) -> None:
         since = self._engine.now()
@@ -109,24 +117,19 @@ class Monitor:
                 container_action(self._engine, member.container, "stop")
 
     def _watch(self, since: float) -> None:
-        for happening in happenings(self._engine, self._stop, since):
-            changed = happening.kind != "volume" and happening.action in _CHANGES and self._is_member(happening)
+        for event in watch(self._engine, self._stop, since):
+            changed = event.kind != "volume" and event.action in _CHANGES and self._is_member(event)
             if changed:
                 with contextlib.suppress(OperatorError):  # the engine does not answer: the next look will say so
-                    self.lookout.glance(happening)
+                    self.lookout.glance(event)
             else:
-                self.roster.hear(happening)
-            self.effects.record(happening)
+                self.roster.hear(event)
+            self.effects.record(event)
             if changed:
                 self._wake.set()
 
-    def _is_member(self, h: Happening) -> bool:
+    def _is_member(self, h: EngineEvent) -> bool:
         return h.project == self._settings.project or self.roster.name_of(h.container) is not None
-
-
-def _logs(engine: Engine, container: str, lines: int) -> bytes:
-    with engine_errors(f"reading the log of {container[:12]}"):
-        return bytes(engine.api.logs(container, tail=lines))
 
 
 def _restarted(engine: Engine, container: str) -> bool:

@@ -4,8 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
-from operator_demo.engine import Container, Engine, members
-from operator_demo.monitor.happenings import Happening
+from operator_demo.engine import Container, Engine, EngineEvent, members
 from operator_demo.subject import Member, Observation
 
 MISSING = "missing"
@@ -41,7 +40,7 @@ class Roster:
             return Member(name, known.name if known else "", MISSING)
         return Member(name, c.name, c.state, c.address, c.exit_code)
 
-    def hear(self, h: Happening) -> bool:
+    def hear(self, h: EngineEvent) -> bool:
         """Takes over what an event tells for itself; False where the engine must be asked what it means.
 
         A death that somebody wished tells all. To ask would cost a third of a second: the engine holds the container

@@ -107,6 +107,12 @@ class Environment:
             for thread in threads:
                 thread.join()
 
+    def halt(self) -> None:
+        """Stops everything and removes nothing."""
+        self.stop_operators()
+        for container in room.members(self.engine, self.project):
+            self._stop(container, timeout=5)
+
     def _stop(self, container: Container, timeout: int) -> None:
         try:
             room.container_action(self.engine, container.id, "stop", timeout=timeout)

@@ -27,7 +27,7 @@ from operator_demo.stage.feed import Feed
 from operator_demo.stage.journal import Entry, Journal
 from operator_demo.stage.situation import STEADY, Situation
 from operator_demo.stage.truth import seal
-from operator_demo.store import Store
+from operator_demo.store import Store, StoreError
 
 COUNTDOWN = 3  # seconds
 BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
@@ -48,6 +48,7 @@ class Options:
     brain: str  # claude, rehearsal or none
     model: str
     variables: dict[str, str]  # for agent.compose.yaml
+    engine_socket: str | None  # on the engine's own side; None: to be found
     key: str
     manual: bool
     keep: bool
@@ -57,11 +58,11 @@ class Options:
 
 
 class Quit(BaseException):
-    """The presenter or a signal ends the run; carries the exit status and whether all goes down."""
+    """A signal or the presenter's key ends the run; carries the exit status and whether all goes down."""
 
-    def __init__(self, status: int, down: bool) -> None:
+    def __init__(self, status: int, down: bool, by_key: bool = False) -> None:
         super().__init__()
-        self.status, self.down = status, down
+        self.status, self.down, self.by_key = status, down, by_key
 
 
 class Stage:
@@ -74,6 +75,7 @@ class Stage:
         self._signal: int | None = None
         self._stop = threading.Event()
         self._pressed_next = False
+        self._store_failed = False
         self._progress: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
 
     # -- the whole ---------------------------------------------------------------------------------------------------
@@ -100,6 +102,9 @@ class Stage:
             status, down = quit_.status, quit_.down and not self.options.keep
             self._finish("interrupted", status)
         except OperatorError as e:
+            if self._store_failed:
+                e.hint += f" The containers were stopped; `operator-demo down --project {self.environment.project}` " \
+                          "takes over what they recorded and removes them."
             self.say("note", level="error", text=e.message)
             self._finish("failed", e.exit_status)
             self._take_down(down)
@@ -130,7 +135,11 @@ class Stage:
                          narration=self.scenario.story.get(name, chapter.narration))
             entered = time.monotonic()
             chapters[name]()
-            self._hold(entered)
+            try:
+                self._hold(entered)
+            except Quit as quit_:
+                if name != names[-1] or not quit_.by_key:
+                    raise  # (in the last chapter all is said, and any key ends it)
         return self._verdict()
 
     def _hold(self, entered: float) -> None:
@@ -150,7 +159,8 @@ class Stage:
         o, environment = self.options, self.environment
         image = self._work("images", lambda progress: environment.prepare(progress, self._stop))
         self._work("up", lambda progress: environment.up_subject(o.run, progress, self._stop))
-        variables = o.variables | {"OPERATOR_IMAGE": image}
+        socket = self._work("images", lambda _: room.find_socket(environment.engine, image, o.engine_socket))
+        variables = o.variables | {"OPERATOR_IMAGE": image, "OPERATOR_ENGINE_SOCKET": socket}
         profile = None if o.brain == "none" else o.mode
         self._work("up", lambda progress: environment.up_operator(o.run, variables, o.key, profile, progress,
                                                                   self._stop))
@@ -267,7 +277,7 @@ class Stage:
             number, self._signal = self._signal, None
             raise Quit(128 + number, down=number != signal.SIGHUP)
         if "quit" in self._keys():
-            raise Quit(Exit.INTERRUPTED, down=True)
+            raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
 
     def _drain(self) -> list[Event]:
         batch: list[Event] = []
@@ -297,18 +307,27 @@ class Stage:
         return events.event(self.options.run, events.STAGE, "note", level="warning", text=text)
 
     def _take(self, batch: Iterable[Event]) -> None:
-        """Durable events of the containers as they are; those of the stage get their number here."""
-        with self.store.transaction():
-            for event in batch:
-                if events.TYPES[event.type].ephemeral:
-                    self.display.event(event)
-                    continue
-                if event.source == events.STAGE:
-                    event = self.store.record(event)
-                elif not self.store.import_([event]):
-                    continue
+        """Stores what is new, then folds and shows it. A store that failed once is left alone: the rest is shown."""
+        new = list(batch)
+        if not self._store_failed:
+            try:
+                with self.store.transaction():
+                    new = [stored for event in new if (stored := self._stored(event))]
+            except StoreError:
+                self._store_failed = True
+                raise
+        for event in new:
+            if not events.TYPES[event.type].ephemeral:
                 self.situation.apply(event)
-                self.display.event(event)
+            self.display.event(event)
+
+    def _stored(self, event: Event) -> Event | None:
+        """The containers' events keep their number, the stage's get theirs here; None when it was there already."""
+        if events.TYPES[event.type].ephemeral:
+            return event
+        if event.source == events.STAGE:
+            return self.store.record(event)
+        return event if self.store.import_([event]) else None
 
     def say(self, type: str, /, **data: Any) -> None:
         self._take([events.event(self.options.run, events.STAGE, type, **data)])
@@ -342,15 +361,12 @@ class Stage:
 
         thread = threading.Thread(target=run, name=task)
         thread.start()
-        quit_: Quit | None = None
         while thread.is_alive():
             try:
                 self.turn()
-            except Quit as e:  # the work must end before anything can be taken down
+            except (Quit, OperatorError) as e:  # the work must end before anything can be taken down
                 self._stop.set()
-                quit_ = quit_ or e
-        if quit_ is not None:
-            raise quit_
+                error.insert(0, e)
         if error:
             raise error[0]
         return result[0]
@@ -413,7 +429,9 @@ class Stage:
             self._patiently("down", lambda _: self.feed.stop() if self.feed else None)
             self._take(self._drain())
             self.feed = None
-        if not down:
+        if self._store_failed:  # the containers' own record is all there is: `down` takes it over later
+            self._patiently("down", lambda _: self.environment.halt())
+        if self._store_failed or not down:
             return
         for event in self.environment.drain(self.store, self.options.run):
             self.situation.apply(event)

@@ -99,3 +99,19 @@ def test_a_run_that_is_not_the_built_file(demo: Demo, tmp_path: Path) -> None:
     shutil.copy(FILE, moved)
     done = subprocess.run([moved, "doctor"], env=demo.env(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr + done.stdout
+
+
+def test_the_disk_fills_up_in_the_middle(demo: Demo, full_disk: Path) -> None:
+    """The run ends with one message; what the containers recorded is there when there is space again."""
+    (full_disk / "ballast").unlink()
+    demo.home = full_disk
+    result = demo.run("--scenario", "member-kill", "--rate", "50")
+    assert result.status == 3, result.story
+    assert "full" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert {c.status for c in demo.containers()} == {"exited"}
+    subprocess.run(["mount", "-o", "remount,size=64m", full_disk], check=True)
+    down = demo.command("down", "--project", demo.project, "--volumes")
+    assert down.returncode == 0, down.stderr
+    assert demo.leftovers() == []
+    assert demo.command("audit", "show", "last").returncode == 0

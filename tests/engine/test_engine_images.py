@@ -53,6 +53,8 @@ def test_an_image_is_built_again_only_when_its_context_differs(engine: Engine, t
     fourth = build_image(engine, tag, context, buildargs={"X": "1"})
     assert len({first, second, third, fourth}) >= 3
     assert image_id(engine, tag) == fourth
+    for replaced in {first, second, third} - {fourth}:
+        engine.api.remove_image(replaced)
 
 
 @pytest.mark.engine

@@ -198,7 +198,7 @@ def test_a_log_that_cannot_be_read(engine: Engine, load: Load, project_name: str
 class Watcher:
     def __init__(self, engine: Engine, projects: list[str], stop: threading.Event) -> None:
         self.events: list[EngineEvent] = []
-        stream = watch(engine, projects, stop)
+        stream = (e for e in watch(engine, stop) if e.kind == "container" and e.project in projects)
         self._thread = threading.Thread(target=lambda: self.events.extend(self._one_by_one(stream)))
         self._thread.start()
 
@@ -219,7 +219,7 @@ class Watcher:
         return not self._thread.is_alive()
 
 
-def test_events_of_the_chosen_projects(engine: Engine, load: Load, new_project: Callable[[], str],
+def test_events_of_containers(engine: Engine, load: Load, new_project: Callable[[], str],
                                        stop: threading.Event) -> None:
     a, b, other = new_project(), new_project(), new_project()
     watcher = Watcher(engine, [a, b], stop)
@@ -228,7 +228,7 @@ def test_events_of_the_chosen_projects(engine: Engine, load: Load, new_project: 
         up(engine, counter(load, name, 1, 0), stop=stop)
     container_action(engine, only(engine, a), "kill")
     died = watcher.wait_for(1, "die")[0]
-    assert (died.id, died.project, died.service, died.name) == (only(engine, a), a, "count", f"{a}-count-1")
+    assert (died.container, died.project, died.service, died.name) == (only(engine, a), a, "count", f"{a}-count-1")
     assert died.attributes["exitCode"] == "137"
     assert before - 1 < died.time < engine.now() + 1
     assert [e.project for e in watcher.wait_for(2, "start")] == [a, b]

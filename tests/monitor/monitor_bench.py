@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo import rpc
+from operator_demo.engine import EngineEvent
 from operator_demo.events import AGENT, MONITOR, WORKLOAD
-from operator_demo.monitor.happenings import Happening
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.lookout import Lookout
 from operator_demo.store import Recorder, Store
@@ -71,7 +71,7 @@ class FakeRoster:
             raise self.broken
         return list(self.members)
 
-    def hear(self, h: Happening) -> bool:
+    def hear(self, h: EngineEvent) -> bool:
         return False
 
     def name_of(self, container: str) -> str | None:

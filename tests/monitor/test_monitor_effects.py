@@ -7,8 +7,8 @@ import pytest
 from monitor_bench import Bench
 
 from operator_demo import tickets
+from operator_demo.engine import EngineEvent
 from operator_demo.monitor.effects import Effects
-from operator_demo.monitor.happenings import Happening
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 
@@ -20,13 +20,13 @@ def effects(bench: Bench) -> Effects:
                    lambda container: container == "id-m2")
 
 
-def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> Happening:
+def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> EngineEvent:
     known: dict[str, Any] = {"name": f"p-{member}-1", "container": f"id-{member}", "time": time.time(), "project": "p",
                              "service": member, "attributes": {}}
-    return Happening(kind, action, **(known | more))
+    return EngineEvent(kind, action, **(known | more))
 
 
-def foreign(action: str, **more: Any) -> Happening:
+def foreign(action: str, **more: Any) -> EngineEvent:
     return happening(action, **({"name": "other", "container": "id-other", "project": "", "service": ""} | more))
 
 

@@ -9,14 +9,14 @@ import pytest
 from monitor_bench import Bench
 
 from operator_demo import tickets
+from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import WORKLOAD
 from operator_demo.monitor import incidents, lookout
-from operator_demo.monitor.happenings import Happening
 from operator_demo.store import Recorder
 from operator_demo.subject import Member, Observation, Violation
 
-DIED = Happening("container", "die", "p-m1-1", "id-m1", 0.0, "p", "m1")
+DIED = EngineEvent("container", "die", "p-m1-1", "id-m1", 0.0, "p", "m1")
 
 
 @pytest.fixture

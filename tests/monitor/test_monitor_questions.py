@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from monitor_bench import Bench
 
+from operator_demo.engine import EngineEvent
 from operator_demo.errors import UsageError
 from operator_demo.monitor.effects import Effects
-from operator_demo.monitor.happenings import Happening
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
 from operator_demo.subject import Violation
@@ -92,5 +92,5 @@ def test_status(bench: Bench, questions: Questions) -> None:
 def test_an_announced_fault_explains_effects(bench: Bench, questions: Questions) -> None:
     questions.fault(["id-m1"], 5)
     import time
-    questions._effects.record(Happening("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
+    questions._effects.record(EngineEvent("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
     assert bench.of("effect")[0]["explained"] == "fault"
