@@ -14,7 +14,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -80,7 +80,9 @@ class Store:
         if read_only and not path.exists():
             raise StoreError(f"There is no store at {path}.", "Nothing was recorded yet; `operator-demo run` makes it.")
         with self._guard():
-            if not read_only:
+            if read_only:
+                _roll_back(path)
+            else:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             mode = "ro" if read_only else "rwc"
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=15,
@@ -289,6 +291,21 @@ class Recorder:
             self._out.flush()
         except (BrokenPipeError, ValueError, OSError):
             pass  # nobody listens; the store has it
+
+
+def _roll_back(path: Path) -> None:
+    """Undoes the half transaction of a host that was killed in it: SQLite does so when a writer opens the file.
+
+    Only for a file of ours, told by the application id in its header (bytes 68 to 71, see SQLite's file format).
+    """
+    if Path(f"{path}-journal").exists() and _header(path)[68:72] == APPLICATION_ID.to_bytes(4, "big"):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=15)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
 
 
 def _project(db: sqlite3.Connection, e: Event) -> None:

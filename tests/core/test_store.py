@@ -1,6 +1,8 @@
 import hashlib
 import io
 import json
+import os
+import signal
 import sqlite3
 import tempfile
 import threading
@@ -155,6 +157,23 @@ def test_a_foreign_or_damaged_file_is_named_and_left_untouched(tmp_path: Path, r
         with pytest.raises(StoreError, match=words):
             Store(path, read_only=read_only)
         assert digest(path) == before
+
+
+def test_a_host_that_was_killed_while_it_wrote_leaves_a_readable_store(tmp_path: Path) -> None:
+    path = tmp_path / "tickets.db"
+    with Store(path) as store:
+        recorder(store, events.STAGE).say("note", level="info", text="before")
+    if (child := os.fork()) == 0:
+        store = Store(path)
+        store._db.execute("PRAGMA cache_size=2")  # so that the half transaction reaches the disk
+        with store.transaction():
+            for _ in range(200):
+                recorder(store, events.STAGE).say("note", level="info", text="x" * 500)
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert (tmp_path / "tickets.db-journal").exists()
+    with Store(path, read_only=True) as store:
+        assert [e.data["text"] for e in store.events(RUN)] == ["before"]
 
 
 def test_a_missing_store_is_not_made_by_reading(tmp_path: Path) -> None:

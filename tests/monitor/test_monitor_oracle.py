@@ -64,6 +64,7 @@ def world(bench: Bench, short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     # 40 s of load: 20 s of it before the fault, then a second that it hit, then as before.
     monkeypatch.setattr(oracle_module, "loads", lambda *_: [
         {"ts": time.time() - age, "data": made.load if age < 6 else GOOD if age != 19 else HIT} for age in range(40)])
+    monkeypatch.setattr(oracle_module, "LOAD_HEAL", 0.0)
     made.quiet(oracle_module.QUIET)
     made.oracle.arm({"allow": []})
     made.quiet(oracle_module.HOLD + 1)
@@ -176,6 +177,15 @@ def test_a_load_that_fell_silent_fails(world: World, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(oracle_module, "loads",
                         lambda *_: [{"ts": time.time() - n, "data": GOOD} for n in range(10, 50)])
     assert verdict(world) == ALL | {"load": "failed"}
+
+
+def test_a_load_that_is_shaken_for_a_moment_is_given_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle_module, "LOAD_HEAL", 30.0)
+    start = time.time()
+    monkeypatch.setattr(oracle_module, "loads", lambda *_: [
+        {"ts": start + n, "data": GOOD if n < -20 or (n > -5 and time.time() > start + 1) else HIT}
+        for n in range(-40, 5)])
+    assert verdict(world) == ALL
 
 
 @pytest.mark.parametrize(("allow", "break_", "status"), [
