@@ -168,8 +168,13 @@ def encode(e: Event) -> Iterator[str]:
                          ensure_ascii=True, separators=(",", ":"))
 
 
+def is_ours(line: str) -> bool:
+    """Does the line claim to be an event, or a chunk of one?"""
+    return line.startswith('{"v":')
+
+
 class Decoder:
-    """Turns the lines of one source back into events; lines that are not events come back as None.
+    """Turns the lines of one source back into events; for other lines, and chunks but the last, None comes back.
 
     Chunks of an event that never completes are dropped when the next one starts: the durable ones are then a gap in
     `seq`, which the reader fills.
@@ -181,7 +186,7 @@ class Decoder:
 
     def feed(self, line: str) -> Event | None:
         """Raises `BadEvent` for a JSON object of ours that does not keep the contract."""
-        if not line.startswith('{"v":'):
+        if not is_ours(line):
             return None
         try:
             raw = json.loads(line)

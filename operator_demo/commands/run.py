@@ -12,6 +12,7 @@ from operator_demo import settings
 from operator_demo.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
+    from operator_demo.stage.journal import Entry
     from operator_demo.stage.run import Options
     from operator_demo.store import Store
 
@@ -94,8 +95,10 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         entry = journal.read() if attach else None
         name = scenario or (entry.scenario if entry and entry.run == run_id else scenarios.DEFAULT)
         play = scenarios.load(found.folder, name, tuple(found.subject.members))
+        if name.endswith((".yaml", ".yml")):
+            name = os.path.abspath(name)  # to be found again by --attach, from wherever
         options = Options(
-            run=run_id, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
+            run=run_id, scenario=name, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
             variables={
                 "OPERATOR_SUBJECT": subject, "OPERATOR_BRAIN": brain, "OPERATOR_MODEL": model,
                 "OPERATOR_RATE": str(rate), "OPERATOR_MAX_TIME": str(max_time),
@@ -107,7 +110,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
             seed=random.SystemRandom().randrange(2**31) if seed is None else seed, version=describe())
         with Store(home.store_path()) as store:
             if attach:
-                options = as_it_was(options, store)
+                options = as_it_was(options, store, entry)
             if restart:
                 environment.down(volumes=True, progress=lambda item, status: click.echo(f"{status} {item}", err=True))
                 journal.clear()
@@ -118,13 +121,14 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     ctx.exit(status)
 
 
-def as_it_was(options: "Options", store: "Store") -> "Options":
+def as_it_was(options: "Options", store: "Store", entry: "Entry | None") -> "Options":
     """An attached run keeps the mode, the brain and the seed that it was started with."""
     row = store.row("SELECT * FROM runs WHERE run=?", options.run)
     if row is None:
         raise OperatorError(f"{options.run} was not started from here: the store does not know it.",
                             "Attach on the machine that started it, or use --restart.")
-    return replace(options, mode=row["mode"], brain=row["brain"], model=row["model"])
+    return replace(options, mode=row["mode"], brain=row["brain"], model=row["model"],
+                   seed=entry.seed if entry else options.seed)
 
 
 def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:

@@ -73,7 +73,7 @@ class Feed:
             yield f"{source} wrote a line that is no valid event ({e}): {one_line(line, 120)}"
             return
         if event is None:
-            if line.strip():
+            if line.strip() and not events.is_ours(line):
                 yield f"{source}: {one_line(line, 400)}"
         elif event.source != source or event.run != self._run:
             yield f"{source} said {event.type} in the name of {event.source}; it was not taken."

@@ -7,7 +7,7 @@ injecting, and the truth that it had sealed.
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,24 @@ from operator_demo.stage.truth import Truth
 
 @dataclass
 class Entry:
-    """`phase`: sealed (chosen, nothing done), injecting, injected, reverted."""
+    """`scenario` is a name, or the path of a file. `phase`: planned, sealed (the target is chosen, nothing is done),
+    injecting, injected, opened. `truth` and `nonce` are empty until it is sealed."""
 
     run: str
     kind: str
-    targets: list[str]
-    network: str
     scenario: str
     seed: int
-    truth: dict[str, Any]
-    nonce: str
-    phase: str = "sealed"
+    targets: list[str] = field(default_factory=list)
+    network: str = ""
+    truth: dict[str, Any] = field(default_factory=dict)
+    nonce: str = ""
+    phase: str = "planned"
 
-    def sealed(self) -> Truth:
-        return Truth(self.truth, self.nonce)
+    def seal(self, truth: Truth) -> None:
+        self.truth, self.nonce, self.phase = truth.content, truth.nonce, "sealed"
+
+    def sealed(self) -> Truth | None:
+        return Truth(self.truth, self.nonce) if self.nonce else None
 
 
 class Journal:

@@ -44,6 +44,7 @@ class Options:
     """What the presenter chose. `pace` is the least time of a chapter in seconds."""
 
     run: str
+    scenario: str  # a name, or the path of a file
     mode: str
     brain: str  # claude, rehearsal or none
     model: str
@@ -151,6 +152,7 @@ class Stage:
 
     def _introduce(self) -> None:
         o, environment = self.options, self.environment
+        self.journal.write(Entry(o.run, self.scenario.fault, o.scenario, o.seed))
         self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=o.mode,
                  model=o.model, brain=o.brain, version=o.version, engine=environment.engine.version, seed=o.seed,
                  clock_offset=environment.engine.clock_offset())
@@ -173,28 +175,37 @@ class Stage:
         self._until(lambda s: s.loaded_seconds >= STEADY, START_LIMIT, "The load did not flow")
 
     def _fault(self) -> None:
-        entry = self.journal.read()
-        if entry is not None and entry.run == self.options.run:
+        entry = self._entry()
+        if entry.phase != "planned":
             self._resume_fault(entry)
             return
-        self._until(lambda s: s.loaded_seconds >= BASELINE and s.healthy_looks >= STEADY, START_LIMIT,
-                    "The load did not stay steady")
+        if self.scenario.fault == BY_HAND and self.situation.armed:
+            return  # somebody may have broken it already
+        self._until(lambda s: s.loaded_seconds >= BASELINE and s.healthy_looks >= STEADY and not s.in_trouble,
+                    START_LIMIT, "The system did not stay healthy under load")
         self._control("arm", scenario={"allow": list(self.scenario.allow)})
         if self.scenario.fault == BY_HAND:
             self.say("note", level="info", text="All is armed. Break it now, by hand.")
             return
-        target = self.scenario.choose(self.situation.roles, random.Random(self.options.seed))
-        truth = seal({"scenario": self.scenario.name, "fault": self.scenario.fault, "targets": [target],
-                      "cause": self.scenario.cause, "seed": self.options.seed})
-        entry = Entry(self.options.run, self.scenario.fault, [target],
-                      room.discover_network(self.environment.engine, self.environment.project), self.scenario.name,
-                      self.options.seed, truth.content, truth.nonce)
+        entry.targets = [self.scenario.choose(self.situation.roles, random.Random(entry.seed))]
+        entry.network = room.discover_network(self.environment.engine, self.environment.project)
+        truth = seal({"scenario": self.scenario.name, "fault": entry.kind, "targets": entry.targets,
+                      "cause": self.scenario.cause, "seed": entry.seed})
+        entry.seal(truth)
         self.journal.write(entry)
         self.say("truth_sealed", sha256=truth.sha256)
         for left in range(COUNTDOWN, 0, -1):
             self.say("progress", task="fault", item="fault", status=f"in {left}")
             self._sleep(1)
         self._inject(entry)
+
+    def _entry(self) -> Entry:
+        """The journal's entry of this run, written when it began."""
+        entry = self.journal.read()
+        if entry is None or entry.run != self.options.run:
+            raise OperatorError(f"The journal of this run is gone ({self.journal.path}).",
+                                "It cannot be told which fault was planned; `operator-demo down` clears up.")
+        return entry
 
     def _inject(self, entry: Entry) -> None:
         entry.phase = "injecting"
@@ -244,9 +255,9 @@ class Stage:
             self.say("note", level="info", text="No agent was started; nobody repaired anything.")
 
     def _end(self) -> None:
-        entry = self.journal.read()
-        if entry is not None and entry.run == self.options.run:
-            truth = entry.sealed()
+        entry = self._entry()
+        truth = entry.sealed()
+        if truth is not None:
             self.say("truth_opened", nonce=truth.nonce, truth=truth.content, sha256=truth.sha256)
             entry.phase = "opened"
             self.journal.write(entry)
@@ -392,6 +403,8 @@ class Stage:
 
     def _attach(self) -> None:
         """Follows the logs of our containers from where the store ends."""
+        if self.feed is not None:
+            self.feed.stop()
         seen = {source: self.store.last_seq(self.options.run, source) for source in events.SOURCES}
         self.feed = Feed(self.environment.engine, self.options.run, seen)
         self.feed.follow(self.environment.operators())

@@ -52,6 +52,11 @@ class Situation:
         return self.verdict_at - self.fault_at if passed and self.verdict_at and self.fault_at else None
 
     @property
+    def in_trouble(self) -> bool:
+        """A ticket is open."""
+        return self.ticket is not None and not self.closed
+
+    @property
     def closed(self) -> bool:
         return self.ticket_state in ("resolved", "escalated", "cleared")
 
@@ -79,6 +84,9 @@ class Situation:
     def _on_fault(self, e: Event, d: dict[str, Any]) -> None:
         self.targets = tuple(d["targets"])
         if d["phase"] == "injecting":
+            if self.closed:  # what was before has nothing to do with this fault
+                self.ticket, self.ticket_state, self.ticket_at, self.ticket_invariants = None, "", None, set()
+                self.verdict = self.verdict_at = self.opening_failed = None
             self.fault_at = parse_ts(e.ts)  # until the engine's own event says it better
         self.injected = self.injected or d["phase"] == "injected"
 
@@ -88,9 +96,9 @@ class Situation:
 
     def _on_ticket_opened(self, e: Event, d: dict[str, Any]) -> None:
         if self.ticket is None or self.closed:
-            self.ticket, self.ticket_state = e.ticket, "open"
-            if self.ticket_at is None:
-                self.ticket_at = parse_ts(e.ts)
+            self.ticket, self.ticket_state, self.ticket_invariants = e.ticket, "open", set()
+        if e.ticket == self.ticket:
+            self.ticket_at = parse_ts(e.ts)
         self._attach(d)
 
     def _on_ticket_updated(self, e: Event, d: dict[str, Any]) -> None:

@@ -17,7 +17,13 @@ def test_what_was_sealed_can_be_checked_by_anyone() -> None:
 def test_the_journal_comes_back_and_is_private(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "AB:CD/..", "demo-etcd")
     truth = seal({"fault": "kill"})
-    entry = Entry("run-1", "kill", ["etcd1"], "demo-etcd_default", "member-kill", 7, truth.content, truth.nonce)
+    entry = Entry("run-1", "kill", "member-kill", 7)
+    journal.write(entry)
+    planned = journal.read()
+    assert planned == entry
+    assert planned.sealed() is None
+    entry.targets = ["etcd1"]
+    entry.seal(truth)
     journal.write(entry)
     assert journal.path.parent == tmp_path / "journal"
     assert journal.path.stat().st_mode & 0o077 == 0
