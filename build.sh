@@ -251,12 +251,6 @@ run_tests() {
 }
 
 bench() {
-    if ! compgen -G 'benchmarks/*.py' >/dev/null; then
-        echo "There are no benchmarks yet."
-        return
-    fi
-    engine
-    base_image
     build
     make_venv "$DEV" requirements-dev.lock
     local script

@@ -238,9 +238,9 @@ def now() -> str:
     return timestamp(datetime.now(UTC))
 
 
-def after(newest: str | None) -> str:
-    """The time now, or the microsecond after `newest` where the clock does not say later."""
-    stamp = now()
+def after(newest: str | None, skew: float = 0.0) -> str:
+    """The time now (`skew` seconds ahead of this clock), or the microsecond after `newest` where that is not later."""
+    stamp = timestamp(datetime.now(UTC) + timedelta(seconds=skew))
     if newest is None or stamp > newest:
         return stamp
     return timestamp(datetime.fromisoformat(newest) + timedelta(microseconds=1))

@@ -70,8 +70,11 @@ class Store:
     """An open store. Safe to share between threads; each method is one transaction unless inside `transaction()`.
 
     `durable` (the containers) uses WAL and syncs each commit to the disk. The host's file uses the plain journal, so
-    that readers never write beside it.
+    that readers never write beside it. `skew` is by how many seconds the clock that stamps new events is ahead of this
+    machine's: the host stamps by the engine's clock, as the containers do.
     """
+
+    skew = 0.0
 
     def __init__(self, path: Path, *, read_only: bool = False, durable: bool = False) -> None:
         self.path = path
@@ -181,7 +184,7 @@ class Store:
         with self.transaction():
             seq = self.last_seq(event.run, event.source) + 1
             newest = self._db.execute("SELECT max(ts) FROM events WHERE run=?", (event.run,)).fetchone()[0]
-            event = replace(event, seq=seq, ts=events.after(newest))
+            event = replace(event, seq=seq, ts=events.after(newest, self.skew))
             self._insert(event)
             _project(self._db, event)
         return event

@@ -72,6 +72,7 @@ class Stage:
         self.environment, self.scenario, self.store = environment, scenario, store
         self.journal, self.display, self.options = journal, display, options
         self.situation = Situation()
+        self.store.skew = environment.engine.clock_offset()
         self.feed: Feed | None = None
         self._signal: int | None = None
         self._stop = threading.Event()
@@ -155,7 +156,7 @@ class Stage:
         self.journal.write(Entry(o.run, self.scenario.fault, o.scenario, o.seed))
         self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=o.mode,
                  model=o.model, brain=o.brain, version=o.version, engine=environment.engine.version, seed=o.seed,
-                 clock_offset=environment.engine.clock_offset())
+                 clock_offset=self.store.skew)
 
     def _welcome(self) -> None:
         o, environment = self.options, self.environment
@@ -283,7 +284,7 @@ class Stage:
         batch = self._drain()
         if batch:
             self._take(batch)
-        self.display.tick(time.time())
+        self.display.tick(time.time() + self.store.skew)
         if self._signal is not None:
             number, self._signal = self._signal, None
             raise Quit(128 + number, down=number != signal.SIGHUP)

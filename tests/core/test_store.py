@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,16 @@ def test_ephemeral_events_are_printed_and_not_kept(store: Store) -> None:
     Recorder(store, RUN, events.AGENT, out).say("delta", kind="text", text="hm")
     assert json.loads(out.getvalue())["seq"] is None
     assert list(store.events(RUN)) == []
+
+
+def test_the_host_stamps_by_the_engines_clock(store: Store) -> None:
+    store.skew = -3600.0
+    early = recorder(store, events.STAGE).say("note", level="info", text="an hour ago")
+    assert -3700 < events.parse_ts(early.ts) - time.time() < -3500
+    store.skew = 0.0
+    late = recorder(store, events.STAGE).say("note", level="info", text="now")
+    store.skew = -3600.0
+    assert recorder(store, events.STAGE).say("note", level="info", text="still later").ts > late.ts
 
 
 def test_two_writers_never_share_a_seq(store: Store) -> None:

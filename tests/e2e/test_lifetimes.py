@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 from presenter import Demo
@@ -110,3 +111,14 @@ def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFact
 def test_keep_leaves_it_running(demo: Demo) -> None:
     assert demo.run("--scenario", "member-stop", "--keep").status == 0
     assert {c.status for c in demo.containers()} == {"running"}
+
+
+def test_everything_ends_by_itself_when_nobody_comes_back(demo: Demo) -> None:
+    demo.start("--scenario", "member-stop", "--max-time", "60")
+    demo.until_chapter("load")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    end = time.monotonic() + 100
+    while any(c.status != "exited" for c in demo.containers()):
+        assert time.monotonic() < end, [(c.name, c.status) for c in demo.containers()]
+        time.sleep(1)

@@ -31,7 +31,11 @@ def claim_at_once(number: int, first: str, results: list[str]) -> Turn:
 def test_a_brain_that_only_claims_is_not_believed(demo: Demo, scenario: str) -> None:
     with scripted(claim_at_once) as environment:
         demo.environment = environment
-        result = demo.run("--scenario", scenario, "--seed", "7")
+        demo.start("--scenario", scenario, "--seed", "7")
+        demo.until(lambda e: e["type"] == "ticket_claimed")
+        told = json.dumps([c.attrs for c in demo.containers()]) + "".join(c.logs().decode() for c in demo.containers())
+        result = demo.wait()
+    assert environment["ANTHROPIC_API_KEY"] not in told
     assert result.status == 1, result.story
     assert result.outcome == "unverified"
     assert result.of("ticket_returned"), "it was given a second chance"
