@@ -7,8 +7,8 @@ nothing else of the program: adding a subject adds one folder.
 import importlib
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
@@ -145,7 +145,6 @@ class Found:
 
     subject: Subject
     folder: Traversable
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def names() -> list[str]:

@@ -16,10 +16,8 @@ class Situation:
     roles: dict[str, str] = field(default_factory=dict)  # member -> leader | follower, of those that are healthy
     healthy_looks: int = 0
     loaded_seconds: int = 0
-    load_total: int = 0  # seconds of load seen
     rate: float = 0.0
     armed: bool = False
-    targets: tuple[str, ...] = ()
     injected: bool = False
     fault_at: float | None = None
     ticket: str | None = None
@@ -32,7 +30,6 @@ class Situation:
     verdict: dict[str, Any] | None = None
     verdict_at: float | None = None
     opening_failed: bool | None = None
-    finding: dict[str, Any] | None = None
     fault_seen: bool = False  # the engine's own event of the fault was read
 
     def apply(self, e: Event) -> None:
@@ -76,13 +73,11 @@ class Situation:
     def _on_load(self, e: Event, d: dict[str, Any]) -> None:
         good = d["ops"] >= 0.8 * self.rate and not sum(d["errors"].values())
         self.loaded_seconds = self.loaded_seconds + 1 if good else 0
-        self.load_total += 1
 
     def _on_armed(self, e: Event, d: dict[str, Any]) -> None:
         self.armed = True
 
     def _on_fault(self, e: Event, d: dict[str, Any]) -> None:
-        self.targets = tuple(d["targets"])
         if d["phase"] == "injecting":
             if self.closed:  # what was before has nothing to do with this fault
                 self.ticket, self.ticket_state, self.ticket_at, self.ticket_invariants = None, "", None, set()
@@ -140,9 +135,6 @@ class Situation:
 
     def _on_session_finished(self, e: Event, d: dict[str, Any]) -> None:
         self.working = False
-
-    def _on_finding(self, e: Event, d: dict[str, Any]) -> None:
-        self.finding = d
 
     def _on_verdict(self, e: Event, d: dict[str, Any]) -> None:
         if d["phase"] == "opening":
