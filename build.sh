@@ -18,7 +18,8 @@ usage: ./build.sh [COMMAND]
 
   (none)         build the single file ./operator-demo
   demo [ARG...]  everything for a demonstration on this machine, then run it hands-free; ARGs go to `operator-demo run`
-  test [ARG...]  lint, types and all tests; ARGs go to pytest
+  test [ARG...]  lint, types and tests; ARGs go to pytest. With --all first: the whole matrix too (other engines, every
+                 scenario), an hour or so
   bench          run the benchmarks
   lock           choose the newest versions that pyproject.toml allows and write the lock files
   clean          take down every run, remove what was built, stop the engine if this script started it
@@ -244,6 +245,11 @@ run_tests() {
     "$python" -m ruff check .
     say "Types: mypy"
     "$python" -m mypy
+    if [ "${1:-}" = --all ]; then
+        shift
+        set -- -m "" "$@"
+        [ $# -gt 2 ] || set -- "$@" -n 4 --dist worksteal
+    fi
     # Most of them wait for a real cluster: several side by side.
     [ $# -gt 0 ] || set -- -n 4 --dist worksteal
     say "Tests: pytest $*"
