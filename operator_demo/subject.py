@@ -5,12 +5,18 @@ nothing else of the program: adding a subject adds one folder.
 """
 
 import importlib
+import importlib.machinery
+import importlib.util
+import inspect
 import re
+import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Protocol
 
 from operator_demo.errors import UsageError
@@ -141,24 +147,77 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """A subject and its folder (inside the file or on the disk)."""
+    """A subject and its folder: inside the program, or `outside` of it on the disk."""
 
     subject: Subject
     folder: Traversable
+    outside: bool = False
 
 
 def names() -> list[str]:
+    """The subjects that are part of the program."""
     return sorted(entry.name for entry in files("subjects").iterdir()
                   if entry.is_dir() and entry.joinpath("subject.py").is_file())
 
 
-def load(name: str) -> Found:
-    """Raises `UsageError` for a name that is none of ours."""
+def is_folder(text: str) -> bool:
+    """Is this the path of a subject's folder, and not the name of one of ours?"""
+    return "/" in text
+
+
+def load(text: str) -> Found:
+    """A subject of ours by its name, or somebody's own by the path of its folder (`./my-subject`).
+
+    Raises `UsageError` for a name that is none of ours, and for a folder that holds no subject, saying what it lacks.
+    """
+    if is_folder(text):
+        return _load_folder(Path(text))
     known = names()
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name not in known:
-        raise UsageError(f"There is no subject {name!r}.", f"Known subjects: {', '.join(known)}.")
-    module = importlib.import_module(f"subjects.{name}.subject")
-    return Found(module.SUBJECT, files("subjects").joinpath(name))
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text not in known:
+        raise UsageError(f"There is no subject {text!r}.",
+                         f"Known subjects: {', '.join(known)}. A subject of your own is given by its folder: "
+                         "./my-subject.")
+    module = importlib.import_module(f"subjects.{text}.subject")
+    return Found(module.SUBJECT, files("subjects").joinpath(text))
+
+
+def _load_folder(folder: Path) -> Found:
+    folder = folder.resolve()
+    for needed in ("subject.py", "compose.yaml"):
+        if not folder.joinpath(needed).is_file():
+            raise UsageError(f"{folder} is not the folder of a subject: there is no {needed} in it.",
+                             "docs/subjects.md tells what a subject consists of.")
+    package = folder.name.replace("-", "_")
+    if not package.isidentifier() or package in names():
+        raise UsageError(f"{folder.name!r} cannot be the name of a subject's folder here.",
+                         f"Letters, digits, - and _, not beginning with a digit, and none of {', '.join(names())}.")
+    subject = _import_folder(folder, f"subjects.{package}")
+    lacking = [name for name in _demanded() if not hasattr(subject, name)]
+    if lacking:
+        raise UsageError(f"SUBJECT in {folder / 'subject.py'} lacks {', '.join(lacking)}.",
+                         "docs/subjects.md tells what is asked of a subject.")
+    return Found(subject, folder, outside=True)
+
+
+def _import_folder(folder: Path, package: str) -> Subject:
+    """Runs the folder's subject.py as `<package>.subject`, so that it can import its neighbours by that name."""
+    spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        module = importlib.import_module(f"{package}.subject")
+        subject: Subject = module.SUBJECT
+    except Exception as e:
+        place = next((f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(e.__traceback__))
+                      if f.filename.startswith(str(folder))), str(folder / "subject.py"))
+        raise UsageError(f"{place}: the subject cannot be loaded: {type(e).__name__}: {e}") from e
+    return subject
+
+
+def _demanded() -> list[str]:
+    """The names that the protocol asks of a subject."""
+    methods = [name for name, _ in inspect.getmembers(Subject, inspect.isfunction) if not name.startswith("_")]
+    return sorted({*Subject.__annotations__, *methods})
 
 
 class Deadline:

@@ -1,32 +1,61 @@
 """`operator-demo prepare`: everything a talk needs, while there still is a network."""
 
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from operator_demo.errors import UsageError
+
+if TYPE_CHECKING:
+    from operator_demo.engine import Engine
 
 
 @click.command()
 @click.argument("subject", required=False)
+@click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write all these images into one file, for a machine without a registry.")
+@click.option("--load", type=click.Path(path_type=Path), metavar="FILE", help="Take the images from such a file.")
 @click.pass_context
-def prepare(ctx: click.Context, subject: str | None) -> None:
+def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Path | None) -> None:
     """Pull and build all images that SUBJECT needs.
 
     Afterwards `run` needs no network, but for Claude itself.
     """
     from operator_demo import engine as room
+
+    if save and load:
+        raise UsageError("--save and --load exclude each other.")
+    engine = room.connect(ctx.obj)
+    try:
+        if load:
+            room.load_images(engine, load, progress=_tell, stop=threading.Event())
+        _prepare(engine, subject, save)
+    finally:
+        engine.close()
+
+
+def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
+    from operator_demo import engine as room
     from operator_demo import subject as subjects
     from operator_demo.commands.run import choose_subject
     from operator_demo.stage.environment import Environment
+    from operator_demo.stage.images import BASE
 
     name = subject or choose_subject(subjects.names())[0]
     found = subjects.load(name)
-    engine = room.connect(ctx.obj)
-    try:
-        environment = Environment(engine, f"demo-{name}", found)
-        agent = environment.prepare(lambda item, status: click.echo(f"{item}: {status}"), threading.Event())
-        wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent})
-        for image in wanted:
-            click.echo(f"{image:<40} {room.image_size(engine, image) / 1e6:8.0f} MB")
-    finally:
-        engine.close()
+    environment = Environment(engine, f"demo-{found.subject.name}", found)
+    agent = environment.prepare(_tell, threading.Event())
+    wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent, BASE})
+    for image in wanted:
+        click.echo(f"{image:<40} {room.image_size(engine, image) / 1e6:8.0f} MB")
+    if save:
+        size = room.save_images(engine, wanted, save, stop=threading.Event())
+        click.echo(f"{save} holds them all ({size / 1e6:.0f} MB); on the other machine: "
+                   f"operator-demo prepare {name} --load {save.name}")
     click.echo(f"{name} is ready; `operator-demo run {name}` needs no registry now.")
+
+
+def _tell(item: str, status: str, /) -> None:
+    click.echo(f"{item}: {status}")

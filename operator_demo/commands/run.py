@@ -57,7 +57,8 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     """Run the demo on SUBJECT.
 
     Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
-    verdict. Without SUBJECT: tikv where its images are present, else etcd.
+    verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of a system of your own (./my-subject).
+    Without it: tikv where its images are present, else etcd.
     """
     if attach and restart:
         raise UsageError("--attach and --restart exclude each other.")
@@ -79,7 +80,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         subject, why = choose_subject(subjects.names())
         click.echo(f"Subject: {subject} ({why}).", err=True)
     found = subjects.load(subject)
-    project = check_project_name(project or f"demo-{subject}")
+    project = check_project_name(project or f"demo-{found.subject.name}")
     chosen = choose_display(display, sys.stdin, sys.stdout, os.environ)
     manual = chosen == "tui" if auto is None else not auto
     if manual and not sys.stdin.isatty():
@@ -100,7 +101,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         options = Options(
             run=run_id, scenario=name, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
             variables={
-                "OPERATOR_SUBJECT": subject, "OPERATOR_BRAIN": brain, "OPERATOR_MODEL": model,
+                "OPERATOR_SUBJECT": environment.subject_inside, "OPERATOR_BRAIN": brain, "OPERATOR_MODEL": model,
                 "OPERATOR_RATE": str(rate), "OPERATOR_MAX_TIME": str(max_time),
                 "OPERATOR_PACE": "90" if pace > 0 else "0",
                 "OPERATOR_BUDGET_STEPS": _text(budget_steps), "OPERATOR_BUDGET_SECONDS": _text(budget_seconds),

@@ -1,6 +1,7 @@
 """The engine room: all that is done with a Docker engine, and the only code that imports docker."""
 
 from .base import ensure_base
+from .bundle import load_images, save_images
 from .compose import load_project
 from .connect import Engine, connect, parse_time
 from .containers import (
@@ -31,6 +32,6 @@ __all__ = [
     "Interrupted", "LogsUnavailable", "NotOnEngine", "Progress", "Project", "ProjectState", "build_image",
     "connect", "container_action", "discover_network", "down", "ensure_base", "ensure_image",
     "ensure_service_image", "exec_in", "find_socket", "fingerprint", "folder_context", "follow", "image_id",
-    "image_size", "inspect", "load_project", "members", "parse_time", "probe_socket", "projects", "put_files",
-    "read_file_from", "read_log", "up", "wait_healthy", "watch",
+    "image_size", "inspect", "load_images", "load_project", "members", "parse_time", "probe_socket", "projects", "put_files",
+    "read_file_from", "read_log", "save_images", "up", "wait_healthy", "watch",
 ]

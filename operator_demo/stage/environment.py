@@ -18,6 +18,7 @@ from operator_demo.subject import Found
 RUN_LABEL = "io.operator-demo.run"
 SUBJECT_LABEL = "io.operator-demo.subject"
 AGENT_SERVICES = ("agent", "observer")
+OUTSIDE = "/opt/operator/subjects"  # where a subject that is not part of the program lies in our containers
 
 
 def check_project_name(name: str) -> str:
@@ -51,6 +52,12 @@ class Environment:
     def found(self) -> Found:
         assert self._found is not None
         return self._found
+
+    @property
+    def subject_inside(self) -> str:
+        """How our containers find the subject: by its name, or, where it is not part of the program, by the folder into
+        which it is put there."""
+        return f"{OUTSIDE}/{self.found.folder.name}" if self.found.outside else self.found.subject.name
 
     # -- up ----------------------------------------------------------------------------------------------------------
 
