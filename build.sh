@@ -20,7 +20,7 @@ usage: ./build.sh [COMMAND]
   demo [ARG...]  everything for a demonstration on this machine, then run it hands-free; ARGs go to `operator-demo run`
   test [ARG...]  lint, types and tests; ARGs go to pytest. With --all first: the whole matrix too (other engines, every
                  scenario), an hour or so
-  bench          run the benchmarks
+  bench [ARG...] measure against Compose, docker logs and others; ARGS: benchmarks to run, --json, --markdown, --help
   lock           choose the newest versions that pyproject.toml allows and write the lock files
   clean          take down every run, remove what was built, stop the engine if this script started it
   stop-engine    only the last of these
@@ -105,8 +105,10 @@ write_build_module() { # FILE: which commit this is, for --version
 
 build() {
     make_venv "$TOOLS" requirements-build.lock
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || echo 315532800) # 1980: a zip file knows nothing older
-    export SOURCE_DATE_EPOCH
+    # The times inside the file: those of the environment, else of the commit, else 1980, where a zip file's times begin.
+    local epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
+    [[ $epoch =~ ^[0-9]+$ ]] || fail "SOURCE_DATE_EPOCH must be whole seconds since 1970, not '$epoch'"
+    export SOURCE_DATE_EPOCH=$epoch
     local source=$PRODUCTS/source x86=$PRODUCTS/x86_64 arm=$PRODUCTS/aarch64 lock=$PRODUCTS/packages.lock
 
     if ! cmp -s requirements.lock "$lock"; then
@@ -256,14 +258,12 @@ run_tests() {
     "$python" -m pytest "$@"
 }
 
-bench() {
-    build
-    make_venv "$DEV" requirements-dev.lock
-    local script
-    for script in benchmarks/*.py; do
-        say "Benchmark: $script"
-        "$DEV/bin/python" "$script"
-    done
+bench() { # what it prints on stdout may be JSON: all else goes to stderr
+    engine >&2
+    base_image >&2
+    build >&2
+    make_venv "$DEV" requirements-dev.lock >&2
+    "$DEV/bin/python" -m benchmarks "$@"
 }
 
 lock() {
@@ -288,7 +288,7 @@ command=${1:-build}
 [ $# = 0 ] || shift
 case $command in
     build) build ;;
-    bench) bench ;;
+    bench) bench "$@" ;;
     lock) lock ;;
     clean) clean ;;
     stop-engine) stop_engine ;;

@@ -1,39 +1,72 @@
-"""Start-up of the single file against a bare interpreter, side by side: A B A B ..., so that both see the same machine.
+"""The single file itself: its size, and how fast it starts against a bare interpreter."""
 
-Prints medians in milliseconds, the spread, and the ratio of the medians with its target.
-"""
-
-import shutil
+import io
+import os
 import subprocess
-import sys
+import tempfile
 import time
+import venv
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
-FILE = Path(__file__).parents[1] / "operator-demo"
-ROUNDS = 15
-TARGETS = {"--version": 8.0, "audit list": 20.0}
+from benchmarks.measure import FILE, Benchmark, Row, say
+from operator_demo import events
+from operator_demo.store import Recorder, Store
+
+ROUNDS = 21
+RUNS = 20  # in the store that is listed
 
 
-def milliseconds(command: list[str]) -> float:
+def size() -> list[Row]:
+    return [Row("size of the single file", "", "MB", [FILE.stat().st_size / 1e6], [], 16, against_theirs=False)]
+
+
+def version() -> list[Row]:
+    return [_start("--version", 8)]
+
+
+def audit_list() -> list[Row]:
+    return [_start("audit list", 20)]
+
+
+def _start(words: str, target: float) -> Row:
+    say(f"start-up: {words}")
+    with _clean_python() as python, tempfile.TemporaryDirectory() as home:
+        _past_runs(Path(home) / "tickets.db")
+        environment = {**os.environ, "OPERATOR_HOME": home}
+        ours, bare = [python, "-IS", str(FILE), *words.split()], [python, "-c", "pass"]
+        _milliseconds(ours, environment), _milliseconds(bare, environment)  # warm
+        pairs = [(_milliseconds(ours, environment), _milliseconds(bare, environment)) for _ in range(ROUNDS)]
+    return Row(f"warm `{words}`", "python3 -c pass", "ms", [a for a, _ in pairs], [b for _, b in pairs], target)
+
+
+@contextmanager
+def _clean_python() -> Iterator[str]:
+    """An interpreter without packages: those of this machine, or a version manager's shim, would slow both down and
+    hide the difference."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, symlinks=True)
+        yield os.path.join(folder, "bin", "python")
+
+
+def _past_runs(path: Path) -> None:
+    with Store(path) as store:
+        for n in range(RUNS):
+            stage = Recorder(store, f"run-{n:08d}", events.STAGE, io.StringIO())
+            agent = Recorder(store, f"run-{n:08d}", events.AGENT, io.StringIO())
+            session = {"ticket": f"tkt-{n:08d}", "session": f"ses-{n:08d}"}
+            stage.say("run_started", project="demo-etcd", subject="etcd", mode="execute", model="rehearsal",
+                      brain="rehearsal", version="bench", engine="bench", seed=n)
+            agent.say("session_started", **session, model="rehearsal", brain="rehearsal", mode="execute")
+            agent.say("session_finished", **session, status="verified", summary="It was repaired.")
+            stage.say("run_finished", outcome="repaired", exit_status=0, ttd=0.05, ttm=20.0)
+
+
+def _milliseconds(command: list[str], environment: Mapping[str, str]) -> float:
     begin = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=True)
     return (time.perf_counter() - begin) * 1000
 
 
-def main() -> None:
-    # A real interpreter: a version manager's shim would add to both and hide the difference.
-    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
-    bare = [python, "-c", "pass"]
-    for words, target in TARGETS.items():
-        ours = [python, "-IS", str(FILE), *words.split()]
-        milliseconds(ours), milliseconds(bare)  # warm
-        pairs = [(milliseconds(ours), milliseconds(bare)) for _ in range(ROUNDS)]
-        mine, base = [a for a, _ in pairs], [b for _, b in pairs]
-        print(f"{words:<12} {median(mine):6.1f} ms ({min(mine):.1f} to {max(mine):.1f})   python3 -c pass "
-              f"{median(base):5.1f} ms ({min(base):.1f} to {max(base):.1f})   "
-              f"ratio {median(mine) / median(base):4.1f} (target {target:.0f})")
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARKS: dict[str, Benchmark] = {"version": version, "audit-list": audit_list, "size": size}

@@ -4,7 +4,7 @@ FROM operator-demo/base:trixie
 
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        bash bind9-dnsutils ca-certificates curl docker-cli iproute2 iputils-ping jq procps python3 \
+        bash bind9-dnsutils ca-certificates curl docker-cli iproute2 iptables iputils-ping jq procps python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
 # The agent's shell runs as this user. It can read neither the program and what it unpacked (scenarios and known repairs

@@ -30,8 +30,9 @@ TICKET_STATES = ("open", "acknowledged", "verifying", "resolved", "cleared", "es
 
 _TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
                  "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
-_ABOUT_A_SESSION = (*ENTRY_TYPES, *_TICKET_MOVES, "session_started", "session_finished", "effect", "verdict")
-_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "note", "gap", "armed",
+_ABOUT_A_SESSION = (*ENTRY_TYPES, *_TICKET_MOVES, "session_started", "session_finished", "effect", "verdict",
+                    "note")
+_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "armed",
                 "agent_started", "write_check", "run_finished")
 _SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "
              "LEFT JOIN tickets t ON t.ticket = s.ticket LEFT JOIN runs r ON r.run = s.run")
@@ -187,6 +188,9 @@ def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> It
                 yield e
         elif e.ticket is not None:
             if e.ticket in of:
+                yield e
+        elif e.type == "note":
+            if e.data.get("stand_ins"):
                 yield e
         elif e.type == "effect" and start is not None and _within(e.ts, start, end):
             yield e

@@ -1,13 +1,20 @@
 """The command line. Commands are imported when they are called, so that `--help` and `audit list` start at once."""
 
 import importlib
+import io
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from operator_demo.errors import Exit, OperatorError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMPLETE = "_OPERATOR_DEMO_COMPLETE"
+"""Set by the scripts of `operator-demo completion`: the program then prints completions and does nothing else."""
 
 _COMMANDS = {
     # name: (module, attribute, one line for --help, shown)
@@ -17,9 +24,13 @@ _COMMANDS = {
     "down": ("down", "down", "Take a demo down and leave nothing behind.", True),
     "audit": ("audit", "audit", "Read every step of what the agent did.", True),
     "tickets": ("tickets", "tickets", "Read the tickets that the monitor opened.", True),
+    "score": ("score", "score", "Say how good a run was, or compare two.", True),
+    "eval": ("eval", "evaluate", "Run a campaign of scenarios and models, and compare.", True),
     "subjects": ("subjects", "subjects", "List the systems that can be shown.", True),
     "scenarios": ("subjects", "scenarios", "List the faults that can be shown on a subject.", True),
+    "chaos": ("chaos", "chaos", "Break a running demo by hand, and take it back.", True),
     "doctor": ("doctor", "doctor", "Check this machine before a talk.", True),
+    "completion": ("completion", "completion", "Print what a shell needs to complete this program's words.", True),
     "ctl": ("ctl", "ctl", "", False),
     "monitor": ("inside", "monitor", "", False),
     "workload": ("inside", "workload", "", False),
@@ -43,6 +54,14 @@ class LazyGroup(click.Group):
         """Without importing the commands themselves."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text, shown) in _COMMANDS.items() if shown])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """Without importing the commands themselves."""
+        from click.shell_completion import CompletionItem
+
+        own = [CompletionItem(name, help=text) for name, (_, _, text, shown) in _COMMANDS.items()
+               if shown and name.startswith(incomplete)]
+        return own + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -70,8 +89,10 @@ def cli(ctx: click.Context, host: str | None) -> None:
 
 
 def main() -> Any:
+    out = _Outlet(1)
+    sys.stdout, sys.stderr = _through(out, sys.stdout), _through(_Outlet(2), sys.stderr)
     try:
-        status = cli(standalone_mode=False)
+        status = cli(standalone_mode=False, complete_var=COMPLETE)
     except OperatorError as e:
         _complain(e.message, e.hint)
         status = e.exit_status
@@ -86,18 +107,42 @@ def main() -> Any:
         status = Exit.ENVIRONMENT
     except (click.Abort, KeyboardInterrupt):
         status = Exit.INTERRUPTED
-    except BrokenPipeError:
-        status = Exit.OK
-    _hang_up()
+    sys.stdout.flush()
+    if out.failure and not status:
+        _complain(f"The output could not be written: {out.failure}.", "")
+        status = Exit.ENVIRONMENT
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _hang_up() -> None:
-    """Writes out what is left; when nobody reads it any more (`| head`), the interpreter shall not complain of it."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Outlet(io.FileIO):
+    """What cannot be written any more is thrown away, so that no cluster is left half taken down for want of a
+    reader. That nobody reads on (`| head`) is no error; a full disk is one, kept in `failure`."""
+
+    def __init__(self, descriptor: int) -> None:
+        try:
+            super().__init__(descriptor, "w", closefd=False)
+        except OSError:  # closed from the beginning (`>&-`)
+            super().__init__(os.open(os.devnull, os.O_WRONLY), "w")
+        self.failure = ""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as e:
+            if not isinstance(e, BrokenPipeError):
+                self.failure = e.strerror or str(e)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            return super().write(data)
+
+
+def _through(outlet: _Outlet, stream: Any) -> TextIO:
+    """As Python set up `stream`, which is None where the descriptor was closed."""
+    return io.TextIOWrapper(io.BufferedWriter(outlet), encoding=getattr(stream, "encoding", "utf-8"),
+                            errors=getattr(stream, "errors", "backslashreplace"),
+                            line_buffering=getattr(stream, "line_buffering", False),
+                            write_through=getattr(stream, "write_through", False))
 
 
 def _complain(message: str, hint: str) -> None:

@@ -21,6 +21,8 @@ _CHUNK = 5 * 1024  # characters of JSON a chunk; it is quoted once more, which a
 STAGE, MONITOR, AGENT, WORKLOAD = "stage", "monitor", "agent", "workload"
 SOURCES = (STAGE, MONITOR, AGENT, WORKLOAD)
 
+_read_json = json.JSONDecoder().raw_decode  # (json.loads looks for white space around it, which costs a third)
+
 
 class BadEvent(ValueError):
     """A line that claims to be an event and is not a valid one."""
@@ -47,14 +49,19 @@ def _catalogue() -> dict[str, EventType]:
         EventType("truth_sealed", stage, ("sha256",),
                   "The root cause is fixed: SHA-256 over the hexadecimal nonce, a newline and the canonical JSON."),
         EventType("fault", stage, ("phase", "kind", "targets"),
-                  "`phase` is `injecting`, `injected`, `reverted` or `failed`; `targets` are member names."),
+                  "`phase` is `injecting`, `injected`, `ended` (it is seen to hold no more; `by` is `tool_call`, "
+                  "`policy` or `unknown`), `again`, `reverted` or `failed`; `targets` are member names. With `id`, "
+                  "and `saw`: the proof, in words."),
         EventType("truth_opened", stage, ("nonce", "truth", "sha256"), "The sealed root cause, opened."),
+        EventType("score", stage, ("outcome", "expected", "reached", "clocks", "marks", "work", "service", "oracle",
+                                   "collateral"),
+                  "How good the run was; `operator_demo.score` tells what each measure is."),
         EventType("note", stage, ("level", "text"), "A remark for people; `level` is `info`, `warning` or `error`."),
         EventType("gap", stage, ("from_source", "first", "last", "filled"),
                   "Events that were missing in a log, and whether they were filled from the volume."),
         EventType("run_finished", stage, ("outcome", "exit_status"),
-                  "The run is over. `outcome` is `repaired`, `escalated`, `cleared`, `unverified`, `interrupted` or "
-                  "`failed`; with `ttd`, `ttm` (seconds) where known."),
+                  "The run is over. `outcome` is `repaired`, `escalated`, `no_action`, `cleared`, `unverified`, "
+                  "`interrupted` or `failed`; with `ttd`, `ttm` (seconds) where known."),
         EventType("progress", stage, ("task", "item", "status"),
                   "Long work: `task` (build, pull, up, down), `item`, `status`; with `current`, `total` where known.",
                   ephemeral=True),
@@ -74,10 +81,12 @@ def _catalogue() -> dict[str, EventType]:
                   "An incident. `violations` is a list of {key, invariant, member, severity, text, since}."),
         EventType("ticket_updated", monitor, ("violations",), "The violations that are attached now (a full list)."),
         EventType("ticket_claimed", agent, ("holder",), "A session holds the ticket (a lease, renewed)."),
-        EventType("ticket_verifying", agent, ("summary", "actions"), "The agent says it is repaired."),
+        EventType("ticket_verifying", agent, ("summary", "actions"),
+                  "The agent says that it is repaired, or (`claim`: `no_action`) that nothing is to do."),
         EventType("ticket_returned", monitor, ("words",), "The oracle did not agree: back to the agent, once."),
         EventType("ticket_released", agent, ("reason",), "The holder let go without a result; it is open again."),
-        EventType("ticket_resolved", monitor, (), "The oracle's verdict passed."),
+        EventType("ticket_resolved", monitor, (),
+                  "The oracle's verdict passed; `outcome` is what was claimed: `repaired` or `no_action`."),
         EventType("ticket_cleared", monitor, (), "It healed with nobody holding it."),
         EventType("ticket_escalated", (MONITOR, AGENT), ("reason",), "Handed to a human; nobody works on it further."),
         # -- the agent -------------------------------------------------------------------------------------------
@@ -189,9 +198,11 @@ class Decoder:
         if not is_ours(line):
             return None
         try:
-            raw = json.loads(line)
-        except ValueError as e:
+            raw, end = _read_json(line)
+        except (ValueError, RecursionError) as e:
             raise BadEvent(f"torn line: {e}") from e
+        if end != len(line):
+            raise BadEvent("something follows the event on its line")
         if "chunk" in raw:
             whole = self._join(raw)
             return self.feed(whole) if whole is not None else None
@@ -218,18 +229,20 @@ class Decoder:
 
 def from_dict(raw: dict[str, Any]) -> Event:
     """Raises `BadEvent` where a field is missing, of the wrong type, or of another schema version."""
-    if raw.get("v") != SCHEMA_VERSION:
-        raise BadEvent(f"schema version {raw.get('v')!r}, expected {SCHEMA_VERSION}")
-    fields = {k: raw.get(k) for k in ("run", "source", "type", "data", "seq", "ts", "ticket", "session")}
-    if not all(isinstance(fields[k], str) for k in ("run", "source", "type", "ts")):
+    get = raw.get
+    if get("v") != SCHEMA_VERSION:
+        raise BadEvent(f"schema version {get('v')!r}, expected {SCHEMA_VERSION}")
+    run, source, type_, ts, data, seq = get("run"), get("source"), get("type"), get("ts"), get("data"), get("seq")
+    if not (isinstance(run, str) and isinstance(source, str) and isinstance(type_, str) and isinstance(ts, str)):
         raise BadEvent("run, source, type and ts must be text")
-    if not isinstance(fields["data"], dict):
+    if not isinstance(data, dict):
         raise BadEvent("data must be an object")
-    if fields["seq"] is not None and (not isinstance(fields["seq"], int) or isinstance(fields["seq"], bool)):
+    if seq is not None and type(seq) is not int:
         raise BadEvent("seq must be a whole number or null")
-    if not all(isinstance(fields[k], str | None) for k in ("ticket", "session")):
+    ticket, session = get("ticket"), get("session")
+    if not ((ticket is None or isinstance(ticket, str)) and (session is None or isinstance(session, str))):
         raise BadEvent("ticket and session must be text or null")
-    made = Event(**fields)  # type: ignore[arg-type]
+    made = Event(run, source, type_, data, seq, ts, ticket, session)
     check(made)
     return made
 

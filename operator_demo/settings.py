@@ -9,6 +9,7 @@ from operator_demo.errors import UsageError
 
 EXECUTE, OBSERVE = "execute", "observe"
 CLAUDE, REHEARSAL = "claude", "rehearsal"
+HELPER_SERVICE = "aux"  # the Compose service that the host's one-shot helpers call themselves
 SESSION_LABEL = "io.operator-demo.session"  # on containers that a session of the agent makes
 KEY_FILE = Path("/run/secrets/anthropic_api_key")
 

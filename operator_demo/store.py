@@ -25,6 +25,7 @@ from operator_demo.events import Event
 
 APPLICATION_ID = 0x6F706D6F  # "opmo": tells our files from other SQLite files
 Row = dict[str, Any]
+_to_json = json.JSONEncoder(separators=(",", ":")).encode  # (json.dumps makes an encoder each time)
 
 _MIGRATIONS = [
     """
@@ -203,7 +204,7 @@ class Store:
         done = self._db.execute(
             "INSERT OR IGNORE INTO events (run, source, seq, ts, type, ticket, session, data) VALUES (?,?,?,?,?,?,?,?)",
             (event.run, event.source, event.seq, event.ts, event.type, event.ticket, event.session,
-             json.dumps(event.data, separators=(",", ":"))))
+             _to_json(event.data)))
         return done.rowcount == 1
 
     def last_seq(self, run: str, source: str) -> int:

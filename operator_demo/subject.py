@@ -12,12 +12,12 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from operator_demo.errors import UsageError
 
@@ -140,8 +140,63 @@ class Subject(Protocol):
         """Is the redundancy of `baseline` back (as many healthy, voting members, no alarms)?"""
         ...
 
+
+@runtime_checkable
+class HasClient(Protocol):
+    """A subject that our own load can read and write; `Subject` plus this."""
+
     def client(self, address: str, timeout: float) -> KeyValue:
         """A client of the member at this address, for the workload and its check."""
+        ...
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a subject can be hurt, for those faults that cannot do without knowing it; "" where it cannot.
+
+    Paths are those inside a member, and must be in a volume. Scripts (POSIX sh, with curl and jq) run in a helper on
+    the subject's network, with the volumes of the first target at /volumes/0, /volumes/1, ... in the order of their
+    paths, and the variables ADDRESSES (of the members that run, the first target's first), MEMBER, and SIZE (MiB, at
+    most to be written). What they print is shown to people.
+    """
+
+    settings: str = ""  # the file with a member's settings
+    bad_setting: str = ""  # lines that, added to it, keep the member from starting
+    log: str = ""  # the files of its write-ahead log, with * in the last part; the newest by name is cut
+    fill: str = ""  # a script that uses up the space, until writes are refused
+    full: str = ""  # a script that succeeds where writes are refused for want of space
+    drain: str = ""  # a script that takes back what `fill` did, where it is still there
+
+
+@runtime_checkable
+class HasAnatomy(Protocol):
+    """A subject that says where it can be hurt; `Subject` plus this."""
+
+    anatomy: Anatomy
+
+
+@dataclass(frozen=True)
+class Load:
+    """A moment of a load that others make. Rates are per second; latencies in seconds, None without any answer."""
+
+    reads: float
+    writes: float
+    p50: float | None
+    p99: float | None
+    errors: Mapping[str, float]  # by kind
+
+
+@runtime_checkable
+class HasOwnLoad(Protocol):
+    """A subject whose load is made by a service of its own Compose file, in the profile `load`; `Subject` plus this.
+
+    The service aims at ${OPERATOR_RATE} operations a second.
+    """
+
+    load_maker: str  # what makes the load, in words
+
+    def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
+        """The load as it is now; None where that cannot be told. Never raises."""
         ...
 
 

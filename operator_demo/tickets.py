@@ -3,6 +3,9 @@
     open -> acknowledged -> verifying -> resolved | acknowledged again (once) | escalated
     open -> cleared (it healed with nobody holding it)
 
+What the holder claims when it hands the ticket to the oracle is `repaired`, or `no_action`: nothing was wrong, and it
+left all as it was.
+
 Every move reads the state and says the event in one transaction, so of two movers one wins. A claim is a lease: it is
 renewed by the session that holds it, and a ticket whose lease ran out may be claimed by the next.
 """
@@ -17,6 +20,7 @@ from operator_demo.store import Recorder, Row, Store
 
 LEASE = 30.0  # seconds
 MAX_RETURNS = 1
+REPAIRED, NO_ACTION = "repaired", "no_action"
 OPEN_STATES = ("open", "acknowledged", "verifying")
 
 
@@ -75,12 +79,21 @@ def release(recorder: Recorder, ticket: str, session: str, reason: str) -> None:
         recorder.say("ticket_released", ticket=ticket, session=session, reason=reason)
 
 
-def verify(recorder: Recorder, ticket: str, session: str, summary: str, actions: list[str]) -> None:
-    """The holder says that it is repaired; from here on the oracle has the word."""
+def verify(recorder: Recorder, ticket: str, session: str, summary: str, actions: list[str],
+           claim: str = REPAIRED) -> None:
+    """The holder says that it is repaired, or that nothing was to do; from here on the oracle has the word."""
     with recorder.transaction():
         _held(get(recorder.store, ticket), session, ("acknowledged",))
-        recorder.say("ticket_verifying", ticket=ticket, session=session, summary=summary, actions=actions)
+        recorder.say("ticket_verifying", ticket=ticket, session=session, summary=summary, actions=actions,
+                     claim=claim)
         _lease(recorder.store, ticket)
+
+
+def claim_of(store: Store, run: str, ticket: str) -> str:
+    """What was claimed when the ticket was last handed to the oracle."""
+    row = store.row("SELECT json_extract(data, '$.claim') AS claim FROM events WHERE run=? AND ticket=? AND "
+                    "type='ticket_verifying' ORDER BY seq DESC LIMIT 1", run, ticket)
+    return str(row["claim"] or REPAIRED) if row else REPAIRED
 
 
 def judge(recorder: Recorder, ticket: str, passed: bool, words: str) -> str:
@@ -92,7 +105,8 @@ def judge(recorder: Recorder, ticket: str, passed: bool, words: str) -> str:
         row = get(recorder.store, ticket)
         _in_state(row, ("verifying",))
         if passed:
-            recorder.say("ticket_resolved", ticket=ticket, session=row["holder"])
+            recorder.say("ticket_resolved", ticket=ticket, session=row["holder"],
+                         outcome=claim_of(recorder.store, recorder.run, ticket))
         elif row["returns"] < MAX_RETURNS:
             recorder.say("ticket_returned", ticket=ticket, session=row["holder"], words=words)
             _lease(recorder.store, ticket)

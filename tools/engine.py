@@ -51,8 +51,7 @@ def pull_base() -> None:
 def import_base() -> None:
     answer = connect(300).api.import_image_from_stream(
         sys.stdin.buffer,
-        repository=BASE,
-        tag=TAG,
+        repository=f"{BASE}:{TAG}",  # as the docker command has it; Podman does not look at a tag beside it
         changes=[f'LABEL {ORIGIN}="debootstrap --variant=minbase {RELEASE}"', 'CMD ["bash"]'],
     )
     if "errorDetail" in str(answer):

@@ -3,6 +3,9 @@
 Each tree was installed by pip for one machine. The first goes in whole; of the others only the compiled modules, whose
 names carry the machine. Every file is checked against its wheel's RECORD first, because start-up hooks of a build
 machine have been seen to write into such trees. Nothing is imported from them.
+
+The same trees give the same bytes, whoever packs them, when and where: names are sorted, and owners, modes and times of
+the trees do not count. The times inside are SOURCE_DATE_EPOCH (seconds since 1970, from the environment).
 """
 
 import base64
@@ -20,6 +23,7 @@ from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT
 
 SHEBANG = "/usr/bin/env -S python3 -IS"
 LARGEST = 16_000_000  # bytes
+OLDEST = 315_532_800  # 1980: a zip file knows nothing older
 # Compiled modules travel for the agent's container alone. PyYAML works without its own, and has no wheel without it.
 COMPILED = ("pydantic_core/", "jiter/")
 DROPPED = ("yaml/_yaml",)
@@ -45,17 +49,19 @@ def main() -> None:
     names = [str(path.relative_to(whole)) for path in sorted(whole.rglob("*")) if path.is_file()]
     for name in names:
         if name.endswith(".pth"):
-            sys.exit(f"pack: {name} would have to be run at start; a packed library must not need that")
+            fail(f"{name} would have to be run at start; a packed library must not need that")
         if name.endswith((".so", ".pyd", ".dylib")) and not name.startswith(COMPILED):
-            sys.exit(f"pack: {name} is compiled, and not one that the agent's container needs")
+            fail(f"{name} is compiled, and not one that the agent's container needs")
+        (whole / name).chmod(0o644)  # nothing is started from inside
 
     start = (whole / "operator_demo/_bootstrap.py").read_text(encoding="utf-8")
     digest = hashlib.sha256()
     for name in names:
         digest.update(name.encode() + b"\0" + hashlib.sha256((whole / name).read_bytes()).digest())
-    # shiv writes a __main__.py of its own; ours goes straight to the unpacked packages.
+    # shiv writes a __main__.py of its own and what that needs; ours goes straight to the unpacked packages.
     builder.MAIN_TEMPLATE = start.replace("@BUILD_ID@", digest.hexdigest()).replace("{", "{{").replace("}", "}}")
-    built = datetime.fromtimestamp(int(environ["SOURCE_DATE_EPOCH"]), UTC)
+    builder.iter_package_files = lambda package: iter(())
+    built = datetime.fromtimestamp(max(OLDEST, int(environ["SOURCE_DATE_EPOCH"])), UTC)
     builder.create_archive(
         [whole],
         target=output,
@@ -71,30 +77,40 @@ def main() -> None:
     )
     size = output.stat().st_size
     if size > LARGEST:
-        sys.exit(f"pack: {output} has {size} bytes, more than {LARGEST}")
+        fail(f"{output} has {size} bytes, more than {LARGEST}")
 
 
 def check_against_records(tree: Path) -> None:
     """Exit unless the tree holds exactly the files of its RECORDs, with their hashes."""
-    known = set()
+    unknown = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_symlink() or not path.is_dir()}
+    for name in sorted(unknown):
+        if (tree / name).is_symlink():
+            fail(f"{name} is a symbolic link; no wheel brings one")
+    found = frozenset(unknown)
     for record in tree.glob("*.dist-info/RECORD"):
+        own = record.relative_to(tree).as_posix()
         with record.open(newline="", encoding="utf-8") as rows:
             for name, expected, _ in csv.reader(rows):
-                path = (tree / name).resolve()
                 if name.startswith(SCRIPTS):
                     continue
-                known.add(path)
                 algorithm, _, wanted = expected.partition("=")
-                if not path.is_file() or (algorithm and wanted != checksum(path, algorithm)):
-                    sys.exit(f"pack: {name} is not as its wheel's RECORD says")
-    for path in tree.rglob("*"):
-        if path.is_file() and path.resolve() not in known and path.parent != tree / "bin":
-            sys.exit(f"pack: {path.relative_to(tree)} is in no wheel's RECORD")
+                if name not in found:
+                    fail(f"{name} is missing, and its wheel's RECORD names it")
+                if name != own and (not algorithm or wanted != checksum(tree / name, algorithm)):
+                    fail(f"{name} is not as its wheel's RECORD says")
+                unknown.discard(name)
+    for name in sorted(unknown):
+        if not name.startswith("bin/"):
+            fail(f"{name} is in no wheel's RECORD")
 
 
 def checksum(path: Path, algorithm: str) -> str:
     digest = hashlib.new(algorithm, path.read_bytes()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def fail(sentence: str) -> None:
+    sys.exit(f"pack: {sentence}")
 
 
 main()

@@ -46,6 +46,10 @@ _DESCRIPTIONS = {
         "from outside for about fifteen seconds. Call it only after `observe` shows no violation. It answers "
         "`verified` (you are done), or `not verified` with what is still wrong: the first time you may go on and "
         "resolve again; the second time the ticket goes to a human."),
+    "no_action": (
+        "Says that nothing is wrong and nothing is to do: the ticket reports what is not so, or what does no harm. It "
+        "goes to the same independent check as a repair, and the answer is the same; the check also looks whether this "
+        "session changed anything, so call it only if you changed nothing."),
     "escalate": (
         "Hands the ticket to a human and ends your work. Use it when you do not understand the cause, when a repair "
         "would risk data, or when your repairs do not help. Give all that you learnt and what you would do next."),
@@ -77,6 +81,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "actions": {"type": "array", "items": _text("One thing that you changed."),
                     "description": "What you changed, in order, one entry each; empty if you changed nothing."},
     },
+    "no_action": {"reason": _text("What the ticket says, what you looked at instead, and why nothing is to do.")},
     "escalate": {"reason": _text("What you know, what you tried, why you stop, and what you advise.")},
 }
 

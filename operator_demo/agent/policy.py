@@ -3,8 +3,8 @@
 from operator_demo import settings
 
 TOOLS = {
-    settings.EXECUTE: ("shell", "observe", "finding", "resolve", "escalate"),
-    settings.OBSERVE: ("observe", "inspect", "logs", "finding", "escalate"),
+    settings.EXECUTE: ("shell", "observe", "finding", "resolve", "no_action", "escalate"),
+    settings.OBSERVE: ("observe", "inspect", "logs", "finding", "no_action", "escalate"),
 }
 
 

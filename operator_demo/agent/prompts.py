@@ -31,11 +31,13 @@ _PROMPTS = {
 connect (with the alias of the Compose service, or peers will not find the member).
 4. Check with `observe` until no invariant is violated; a member may need some seconds to catch up.
 5. Call `resolve`. An independent check decides whether it is repaired. If it says no, go on from its words.
+If nothing is wrong, or what is odd does no harm, change nothing and call `no_action` with the evidence.
 If you do not understand what is wrong, or a repair would risk data, call `escalate`: that is a good outcome too.
 """ + _RULES,
     settings.OBSERVE: _BOTH + """\
 3. Give `finding` a proposal: what a human should do, as exact commands where you can.
-4. Call `escalate` with the whole diagnosis. You are in observe mode: you cannot and must not change anything.
+4. Call `escalate` with the whole diagnosis, or `no_action` with the evidence when nothing is wrong. You are \
+in observe mode: you cannot and must not change anything.
 """ + _RULES,
 }
 
@@ -47,8 +49,8 @@ def system(mode: str, project: str) -> str:
 def reminder(mode: str) -> str:
     if mode == settings.OBSERVE:
         return "The ticket is still yours. State your `finding`, and hand the ticket to a human with `escalate`."
-    return ("The ticket is still yours. Go on with a tool; end with `resolve` when it is repaired, or with `escalate` "
-            "when you cannot repair it.")
+    return ("The ticket is still yours. Go on with a tool; end with `resolve` when it is repaired, with `no_action` "
+            "when nothing is wrong, or with `escalate` when you cannot repair it.")
 
 
 def first_message(ticket: dict[str, Any], before: list[str]) -> str:

@@ -108,11 +108,18 @@ async def finding(work: Work, call: Call) -> Result:
 
 
 async def resolve(work: Work, call: Call) -> Result:
-    given = call.input
+    return await _to_the_oracle(work, call.input["summary"], call.input["actions"], tickets.REPAIRED)
+
+
+async def no_action(work: Work, call: Call) -> Result:
+    return await _to_the_oracle(work, call.input["reason"], [], tickets.NO_ACTION)
+
+
+async def _to_the_oracle(work: Work, summary: str, actions: list[str], claim: str) -> Result:
     work.verifying = True
     try:
-        tickets.verify(work.recorder, work.ticket, work.session, given["summary"], given["actions"])
-        return await verdict.wait(work, given["summary"])
+        tickets.verify(work.recorder, work.ticket, work.session, summary, actions, claim)
+        return await verdict.wait(work, summary)
     finally:
         work.verifying = False
 
@@ -125,4 +132,4 @@ async def escalate(work: Work, call: Call) -> Result:
 
 
 RUN: dict[str, Run] = {"shell": shell, "observe": observe, "inspect": inspect, "logs": logs, "finding": finding,
-                       "resolve": resolve, "escalate": escalate}
+                       "resolve": resolve, "no_action": no_action, "escalate": escalate}

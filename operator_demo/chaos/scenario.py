@@ -1,132 +1,213 @@
-"""Scenarios are data: which fault hits which member, and what a good end is."""
+"""Scenarios are data: which fault hits which member, what a good end is, and what is told of it.
 
-import random
-from collections.abc import Mapping
+A file is read so that every mistake is named with file, line and key. No scenario needs code.
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from operator_demo.agent.causes import CAUSES
+from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
+from operator_demo.chaos.spec import FaultSpec, parse_parameters
+from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
+from operator_demo.subject import Found, Subject
 
-ROLES = ("random", "leader", "follower")
 BY_HAND = "by-hand"  # nothing is injected: somebody breaks it
-OUTCOMES = ("repaired", "escalated")
+HARMLESS = ("none", "decoy", "restart")  # kinds of fault beside which a false ticket may stand
+REPAIRED, ESCALATED, NO_ACTION = "repaired", "escalated", "no_action"
+OUTCOMES = (REPAIRED, ESCALATED, NO_ACTION)
+DIFFICULTIES = ("easy", "medium", "hard")
+CHAPTERS = ("welcome", "healthy", "load", "fault", "detection", "repair", "verified", "end")
 DEFAULT = "member-kill"
+MOST_SECONDS = 86400.0
+
+_HINT = "docs/scenarios.md lists the keys and what they take."
+_KEYS = ("title", "difficulty", "fault", "ticket", "cause", "invariants", "outcome", "allow", "repair", "limits",
+         "story")
+
+
+@dataclass(frozen=True)
+class FalseTicket:
+    """What somebody reports though it is not so: the agent is handed a ticket with this violation."""
+
+    invariant: str
+    text: str
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What a chapter says to the audience, and what only the presenter reads. Empty: the usual text."""
+
+    narration: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """`detect` and `repair` are limits in seconds; `invariants` must be among the ticket's violations; `allow` is
-    what a repair may change in the subject's fingerprint."""
+    """`invariants` must be among the ticket's violations; `allow` is what a repair may change in the subject's
+    fingerprint; `repair` are the lines of bash that are known to repair it; the limits are in seconds."""
 
     name: str
     title: str
-    fault: str
-    target: str
+    fault: FaultSpec
     cause: str
-    invariants: tuple[str, ...]
-    outcome: str = "repaired"
+    difficulty: str = "medium"
+    invariants: tuple[str, ...] = ()
+    outcome: str = REPAIRED
+    ticket: FalseTicket | None = None
     allow: tuple[str, ...] = ()
-    detect: float = 60.0
-    repair: float = 300.0
-    story: Mapping[str, str] = field(default_factory=dict)  # chapter -> narration
+    repair: tuple[str, ...] = ()
+    detect_limit: float = 60.0
+    repair_limit: float = 300.0
+    story: Mapping[str, Telling] = field(default_factory=dict)  # by chapter
 
-    def choose(self, roles: Mapping[str, str], chance: random.Random) -> str:
-        """The member to hit. `roles` maps members to `leader` or `follower`; the same seed chooses the same one."""
-        if self.target in roles:
-            return self.target
-        fitting = sorted(name for name, role in roles.items() if self.target in ("random", role))
-        if not fitting:
-            raise UsageError(f"Scenario {self.name}: no member is a {self.target} now.", "Wait for an election to end.")
-        return chance.choice(fitting)
+    def telling(self, chapter: str) -> Telling:
+        return self.story.get(chapter, Telling())
 
 
 def names(folder: Traversable) -> list[str]:
-    return sorted(f.name.removesuffix(".yaml") for f in folder.joinpath("scenarios").iterdir()
-                  if f.name.endswith(".yaml"))
+    scenarios = folder.joinpath("scenarios")
+    return sorted(f.name.removesuffix(".yaml") for f in scenarios.iterdir() if f.name.endswith(".yaml")
+                  ) if scenarios.is_dir() else []
 
 
-def load(folder: Traversable, name: str, members: tuple[str, ...]) -> Scenario:
+def default(found: Found) -> str:
+    """What is played where none is named: the subject's own choice, else `member-kill`, else the first by name."""
+    known = names(found.folder)
+    chosen = str(getattr(found.subject, "default_scenario", DEFAULT))
+    if not known:
+        raise UsageError(f"{found.subject.name} has no scenarios.", "docs/scenarios.md tells how to write one.")
+    return chosen if chosen in known else known[0]
+
+
+def is_file(text: str) -> bool:
+    """Is this the path of somebody's own scenario, and not the name of one of the subject's?"""
+    return text.endswith((".yaml", ".yml"))
+
+
+def load(found: Found, text: str) -> Scenario:
     """A scenario of the subject by its name, or a file of the user's by its path. Raises `UsageError`."""
-    if name.endswith((".yaml", ".yml")):
-        path = Path(name)
+    if is_file(text):
+        path = Path(text)
         if not path.is_file():
-            raise UsageError(f"There is no scenario file {name}.")
-        return parse(path.stem, path.read_text(encoding="utf-8", errors="replace"), members, where=name)
-    if name not in names(folder):
-        raise UsageError(f"There is no scenario {name!r}.", f"Known scenarios: {', '.join(names(folder))}.")
-    entry = folder.joinpath("scenarios", f"{name}.yaml")
-    return parse(name, entry.read_text(encoding="utf-8"), members, where=f"{name}.yaml")
+            raise UsageError(f"There is no scenario file {text}.")
+        try:
+            content = path.read_text(encoding="utf-8", errors="replace")
+        except OSError as e:
+            raise UsageError(f"{text} cannot be read: {e.strerror}.") from e
+        return parse(path.stem, content, found.subject, where=text)
+    known = names(found.folder)
+    if text not in known:
+        raise UsageError(f"There is no scenario {text!r}.", f"Known scenarios: {', '.join(known)}.")
+    entry = found.folder.joinpath("scenarios", f"{text}.yaml")
+    return parse(text, entry.read_text(encoding="utf-8"), found.subject, where=f"{text}.yaml")
 
 
-def parse(name: str, text: str, members: tuple[str, ...], where: str) -> Scenario:
-    try:
-        raw = yaml.load(text, yaml.SafeLoader)
-    except yaml.YAMLError as e:
-        raise UsageError(f"{where} is not valid YAML: {e}") from e
-    if not isinstance(raw, dict):
-        raise UsageError(f"{where} must be a mapping with title, fault, cause and invariants.")
-    _known(where, raw, {"title", "fault", "cause", "invariants", "outcome", "allow", "limits", "story"})
-    fault, limits = _mapping(where, raw, "fault"), _mapping(where, raw, "limits")
-    _known(f"{where}: fault", fault, {"kind", "target"})
-    _known(f"{where}: limits", limits, {"detect", "repair"})
-    target = _text(where, fault, "target", "random")
-    if target not in (*ROLES, *members):
-        raise UsageError(f"{where}: target must be one of {', '.join((*ROLES, *members))}, not {target!r}.")
-    return Scenario(
+def parse(name: str, text: str, subject: Subject, where: str) -> Scenario:
+    """Raises `UsageError` with file, line and key of the first mistake."""
+    whole = read(text, Document(where, {}, plain=True, hint=_HINT))
+    keys = whole.map(_KEYS)
+    for needed in ("title", "fault", "cause"):
+        if needed not in keys:
+            whole.fail(f"the key {needed!r} is missing", _HINT)
+    fault = _fault(keys["fault"], subject)
+    limits = _section(keys, "limits", ("detect", "repair"))
+    scenario = Scenario(
         name=name,
-        title=_text(where, raw, "title"),
-        fault=_one_of(where, "fault.kind", _text(where, fault, "kind"), (*FAULTS, BY_HAND)),
-        target=target,
-        cause=_text(where, raw, "cause"),
-        invariants=_texts(where, raw, "invariants"),
-        outcome=_one_of(where, "outcome", _text(where, raw, "outcome", "repaired"), OUTCOMES),
-        allow=_texts(where, raw, "allow"),
-        detect=_seconds(where, limits, "detect", 60.0),
-        repair=_seconds(where, limits, "repair", 300.0),
-        story={str(k): str(v).strip() for k, v in _mapping(where, raw, "story").items()},
+        title=keys["title"].text(),
+        fault=fault,
+        cause=keys["cause"].one_of(CAUSES),
+        difficulty=keys["difficulty"].one_of(DIFFICULTIES) if "difficulty" in keys else "medium",
+        invariants=_names(keys, "invariants", [i.name for i in subject.invariants]),
+        outcome=keys["outcome"].one_of(OUTCOMES) if "outcome" in keys else REPAIRED,
+        ticket=_ticket(keys["ticket"], fault, subject) if "ticket" in keys else None,
+        allow=tuple(keys["allow"].texts()) if "allow" in keys else (),
+        repair=tuple(keys["repair"].texts()) if "repair" in keys else (),
+        detect_limit=limits["detect"].parsed(_seconds) if "detect" in limits else 60.0,
+        repair_limit=limits["repair"].parsed(_seconds) if "repair" in limits else 300.0,
+        story={chapter: _telling(told) for chapter, told in _section(keys, "story", CHAPTERS).items()},
     )
+    if scenario.outcome == NO_ACTION and scenario.ticket is None:
+        keys["outcome"].fail("no_action is the right end of a false ticket only; the key 'ticket' is missing")
+    if scenario.ticket is not None and scenario.outcome != NO_ACTION:
+        keys["ticket"].fail("a false ticket is handed over, so the outcome must be no_action")
+    return scenario
 
 
-def _known(where: str, raw: Mapping[Any, Any], keys: set[str]) -> None:
-    for key in raw:
-        if key not in keys:
-            raise UsageError(f"{where}: unknown key {key!r}.", f"Known keys: {', '.join(sorted(keys))}.")
+def _fault(value: Value, subject: Subject) -> FaultSpec:
+    keys = value.map(("kind", "target", "count", "parameters", "again"))
+    if "kind" not in keys:
+        value.fail("the key 'kind' is missing")
+    kind = keys["kind"].one_of((*FAULTS, BY_HAND))
+    useless = keys.keys() - {"kind"} if kind == BY_HAND else \
+        keys.keys() & {"target", "count"} if not FAULTS[kind].targeted else set()
+    for key in sorted(useless):
+        keys[key].fail(f"{kind} takes no {key}")
+    if kind == BY_HAND:
+        return FaultSpec(kind)
+    target = _target(keys["target"]) if "target" in keys else "random"
+    count = keys["count"].integer(least=1) if "count" in keys else 1
+    try:
+        targets.check(target, count, subject.members)
+    except ValueError as e:
+        keys["count" if str(e).startswith("count") else "target"].fail(str(e))
+    return FaultSpec(kind, target, count, _parameters(kind, keys.get("parameters")),
+                     keys["again"].parsed(_seconds) if "again" in keys else None)
 
 
-def _mapping(where: str, raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = raw.get(key) or {}
-    if not isinstance(value, dict):
-        raise UsageError(f"{where}: {key} must be a mapping.")
-    return value
+def _target(value: Value) -> str | list[str]:
+    return value.texts() if value.is_list else value.text()
 
 
-def _text(where: str, raw: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    value = raw.get(key, default)
-    if not isinstance(value, str) or not value:
-        raise UsageError(f"{where}: {key} must be text.")
-    return value
+def _parameters(kind: str, value: Value | None) -> dict[str, float]:
+    """Each is checked alone first, so that the complaint names its line."""
+    raw = {}
+    for key, entry in value.map().items() if value else ():
+        raw[key] = entry.text()
+        try:
+            parse_parameters(kind, {key: raw[key]})
+        except ValueError as e:
+            entry.fail(str(e))
+    return parse_parameters(kind, raw)
 
 
-def _texts(where: str, raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = raw.get(key) or []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UsageError(f"{where}: {key} must be a list of texts.")
-    return tuple(value)
+def _ticket(value: Value, fault: FaultSpec, subject: Subject) -> FalseTicket:
+    if fault.kind not in HARMLESS:
+        value.fail(f"a false ticket stands beside {', '.join(HARMLESS)} only; {fault.kind} breaks something")
+    keys = value.map(("invariant", "member", "text"))
+    for needed in ("invariant", "text"):
+        if needed not in keys:
+            value.fail(f"the key {needed!r} is missing")
+    return FalseTicket(keys["invariant"].one_of([i.name for i in subject.invariants]), keys["text"].text(),
+                       keys["member"].one_of(subject.members) if "member" in keys else None)
 
 
-def _one_of(where: str, key: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise UsageError(f"{where}: {key} must be one of {', '.join(choices)}, not {value!r}.")
-    return value
+def _telling(value: Value) -> Telling:
+    if not value.is_map:
+        return Telling(value.text().strip())
+    keys = value.map(("narration", "notes"))
+    return Telling(*(keys[key].text().strip() if key in keys else "" for key in ("narration", "notes")))
 
 
-def _seconds(where: str, raw: Mapping[str, Any], key: str, default: float) -> float:
-    value = raw.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 86400:
-        raise UsageError(f"{where}: limits.{key} must be a number of seconds.")
-    return float(value)
+def _section(keys: Mapping[str, Value], name: str, known: Collection[str]) -> dict[str, Value]:
+    return keys[name].map(known) if name in keys else {}
+
+
+def _names(keys: Mapping[str, Value], name: str, known: Collection[str]) -> tuple[str, ...]:
+    return tuple(entry.one_of(known) for entry in keys[name].sequence()) if name in keys else ()
+
+
+def _seconds(text: str) -> float:
+    problem = f"a number of seconds is expected here, above 0 and at most {MOST_SECONDS:.0f}"
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError(problem) from None
+    if not 0 < seconds <= MOST_SECONDS:
+        raise ValueError(problem)
+    return seconds

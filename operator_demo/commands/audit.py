@@ -3,7 +3,7 @@
 import click
 
 from operator_demo import audit as records
-from operator_demo.commands import output
+from operator_demo.commands import completion, output
 from operator_demo.home import store_path
 from operator_demo.screen import record as view
 
@@ -16,7 +16,7 @@ def audit() -> None:
 @audit.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @click.option("--status", type=click.Choice(records.STATUSES), help="Only sessions that ended like this.")
-@click.option("--subject", help="Only sessions on this subject.")
+@click.option("--subject", shell_complete=completion.subject, help="Only sessions on this subject.")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 def list_(limit: int, status: str | None, subject: str | None, as_json: bool) -> None:
     """List the sessions of the agent, newest first."""
@@ -31,7 +31,7 @@ def list_(limit: int, status: str | None, subject: str | None, as_json: bool) ->
 
 
 @audit.command()
-@click.argument("id")
+@click.argument("id", shell_complete=completion.recorded("session", "run", "ticket"))
 @click.option("--full", is_flag=True, help="Do not shorten the output of tools; show each request to the model.")
 @click.option("--json", "as_json", is_flag=True, help="One object.")
 def show(id: str, full: bool, as_json: bool) -> None:

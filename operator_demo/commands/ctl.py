@@ -29,6 +29,6 @@ def ctl() -> None:
                 for line in events.encode(event):
                     sys.stdout.write(line + "\n")
         return
-    path = here.workload_socket if op == "check" else here.monitor_socket
+    path = here.workload_socket if op in ("check", "rate") else here.monitor_socket
     timeout = float(request.pop("timeout", 25))
     click.echo(json.dumps(rpc.call(path, op, timeout=timeout, **request)))

@@ -21,12 +21,12 @@ def doctor(ctx: click.Context) -> None:
     failed = False
     for mark, what, words in checks(ctx.obj):
         failed = failed or mark == "FAIL"
-        click.echo(f"{mark:<5} {what:<10} {words}")
+        click.echo(f"{mark:<5} {what:<10} " + words.strip().replace("\n", "\n" + " " * 17))
     ctx.exit(Exit.ENVIRONMENT if failed else Exit.OK)
 
 
 def checks(host: str | None) -> Iterator[tuple[str, str, str]]:
-    """(ok, warn or FAIL; what; what was seen and what to do)."""
+    """(ok, warn, FAIL, or - for what is neither; what; what was seen and what to do)."""
     yield "ok", "python", f"{sys.version.split()[0]} ({sys.executable})"
     yield from engine(host)
     yield from disk()
@@ -42,17 +42,38 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
     try:
         connected = room.connect(host)
     except OperatorError as e:
-        yield "FAIL", "engine", f"{e.message} {e.hint}"
+        yield "FAIL", "engine", f"{e.message}\n{e.hint}"
         return
     try:
-        yield "ok", "engine", f"Docker {connected.version}, API {connected.api_version}, at {connected.address}"
+        if connected.looked_at:
+            yield "-", "not used", "\n".join(connected.looked_at)
         info: dict[str, Any] = connected.client.info()
+        yield "ok", "engine", "\n".join((
+            f"{connected.product} {connected.version}, API {connected.api_version}, {connected.arch}",
+            f"at {connected.address}",
+            f"cgroup v{info.get('CgroupVersion') or '?'}, storage driver {info.get('Driver') or '?'}, "
+            f"{info.get('OperatingSystem') or '?'}"))
         memory = int(info.get("MemTotal", 0))
         yield ("ok" if memory >= NEEDED_MEMORY else "warn", "memory",
                f"{memory / GIB:.1f} GiB on the engine's side ({NEEDED_MEMORY / GIB:.0f} GiB are enough)")
+        yield socket(connected)
         yield from images(connected)
+    except OperatorError as e:
+        yield "FAIL", "engine", f"{e.message}\n{e.hint}"
     finally:
         connected.close()
+
+
+def socket(connected: Any) -> tuple[str, str, str]:
+    from operator_demo import engine as room
+    from operator_demo.stage import images as ours
+
+    if not room.image_id(connected, ours.BASE):
+        return "-", "socket", f"where it is on the engine's side can be told once {ours.BASE} is built"
+    try:
+        return "ok", "socket", f"{room.find_socket(connected, ours.BASE)} on the engine's side"
+    except OperatorError as e:
+        return "warn", "socket", f"{e.message}\n{e.hint}"
 
 
 def images(connected: Any) -> Iterator[tuple[str, str, str]]:

@@ -15,13 +15,16 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
     """
     from operator_demo import engine as room
     from operator_demo import home
+    from operator_demo.chaos.journal import FaultJournal, projects_with_faults
     from operator_demo.stage.environment import Environment, check_project_name, demos
+    from operator_demo.stage.injection import undo_before_down
     from operator_demo.stage.journal import Journal
     from operator_demo.store import Store
 
     engine = room.connect(ctx.obj)
     try:
-        projects = [check_project_name(project)] if project else choose(demos(engine), everything)
+        known = sorted({*demos(engine), *projects_with_faults(home.home(), engine.id)})
+        projects = [check_project_name(project)] if project else choose(known, everything)
         if not projects:
             click.echo("Nothing to take down.")
         for name in projects:
@@ -31,8 +34,13 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
             if run:
                 with Store(home.store_path()) as store:
                     environment.drain(store, run)
+            faults = FaultJournal(home.home(), engine.id, name)
+            problems = undo_before_down(engine, name, faults, volumes)
             removed = environment.down(volumes=volumes, progress=lambda item, status: None)
             Journal(home.home(), engine.id, name).clear()
+            faults.clear() if problems else faults.forget()
+            for problem in problems:
+                click.echo(f"{name}: a fault could not be taken back: {problem}", err=True)
             click.echo(f"{name}: " + (f"removed {', '.join(removed)}." if removed else "nothing was left."))
     finally:
         engine.close()

@@ -16,6 +16,12 @@ def lines(many: Iterable[Line]) -> None:
     _writer().lines(many)
 
 
+def made(make: Callable[[Symbols], Iterable[Line]]) -> None:
+    """Lines that use symbols."""
+    writer = _writer()
+    writer.lines(make(writer.symbols))
+
+
 def as_json(value: Any) -> None:
     """Keys in their order, ASCII only, so that no text can reach a terminal raw."""
     _writer().line(json.dumps(value, indent=2, ensure_ascii=True))

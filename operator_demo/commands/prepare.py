@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from operator_demo.commands import completion
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("subject", required=False)
+@click.argument("subject", required=False, shell_complete=completion.subject)
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
               help="Write all these images into one file, for a machine without a registry.")
 @click.option("--load", type=click.Path(path_type=Path), metavar="FILE", help="Take the images from such a file.")
@@ -43,8 +44,8 @@ def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
     from operator_demo.stage.environment import Environment
     from operator_demo.stage.images import BASE
 
-    name = subject or choose_subject(subjects.names())[0]
-    found = subjects.load(name)
+    found = subjects.load(subject) if subject else choose_subject(engine)[0]
+    name = subject or found.subject.name
     environment = Environment(engine, f"demo-{found.subject.name}", found)
     agent = environment.prepare(_tell, threading.Event())
     wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent, BASE})

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from operator_demo import settings
+from operator_demo.commands import completion
 from operator_demo.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
+    from operator_demo.engine import Engine
     from operator_demo.stage.journal import Entry
     from operator_demo.stage.run import Options
     from operator_demo.store import Store
+    from operator_demo.subject import Found
 
 DEFAULT_MODEL = "claude-opus-5-5"
 PASSED_ON = ("ANTHROPIC_BASE_URL", "OPERATOR_LOG_DRIVER", "OPERATOR_LOG_SIZE")  # from the presenter's environment
@@ -22,8 +25,9 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 
 
 @click.command()
-@click.argument("subject", required=False)
-@click.option("--scenario", metavar="NAME|FILE", help="What goes wrong; see `operator-demo scenarios`.")
+@click.argument("subject", required=False, shell_complete=completion.subject)
+@click.option("--scenario", metavar="NAME|FILE", shell_complete=completion.scenario,
+              help="What goes wrong; see `operator-demo scenarios`.")
 @click.option("--auto/--manual", "auto", default=None,
               help="Go on by itself, or at a key; default: by key on a terminal.")
 @click.option("--model", default="auto", show_default=True, metavar="auto|rehearsal|ID",
@@ -46,6 +50,8 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--budget-seconds", type=click.FloatRange(1), help="Seconds of work a run.")
 @click.option("--budget-tokens", type=click.IntRange(1), help="Tokens a run.")
 @click.option("--budget-usd", type=click.FloatRange(0.001), help="Dollars a run; needs a model with a known price.")
+@click.option("--publish", is_flag=True,
+              help="Let dashboards be seen in a browser on the engine's machine, on free ports.")
 @click.option("--engine-socket", metavar="PATH", help="The engine's socket on the engine's own side.")
 @click.option("--attach", is_flag=True, help="Go on with a run whose host is gone.")
 @click.option("--restart", is_flag=True, help="Take leftovers of this project down first.")
@@ -53,7 +59,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: bool | None, model: str, mode: str,
         no_agent: bool, keep: bool, project: str | None, display: str, seed: int | None, pace: float, rate: int,
         max_time: float, budget_steps: int | None, budget_seconds: float | None, budget_tokens: int | None,
-        budget_usd: float | None, engine_socket: str | None, attach: bool, restart: bool) -> None:
+        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool) -> None:
     """Run the demo on SUBJECT.
 
     Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
@@ -68,35 +74,40 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     from operator_demo import events, home
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario as scenarios
+    from operator_demo.chaos.journal import FaultJournal
     from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
     from operator_demo.stage.environment import Environment, check_project_name
+    from operator_demo.stage.injection import undo_before_down
     from operator_demo.stage.journal import Journal
     from operator_demo.stage.run import Options, Stage
     from operator_demo.store import Store
     from operator_demo.version import describe
 
-    if subject is None:
-        subject, why = choose_subject(subjects.names())
-        click.echo(f"Subject: {subject} ({why}).", err=True)
-    found = subjects.load(subject)
-    project = check_project_name(project or f"demo-{found.subject.name}")
     chosen = choose_display(display, sys.stdin, sys.stdout, os.environ)
     manual = chosen == "tui" if auto is None else not auto
     if manual and not sys.stdin.isatty():
         raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
 
+    found = subjects.load(subject) if subject else None  # before an engine is asked for: a name may be mistyped
     engine = room.connect(ctx.obj)
     try:
+        if found is None:
+            found, why = choose_subject(engine)
+            click.echo(f"Subject: {found.subject.name} ({why}).", err=True)
+        project = check_project_name(project or f"demo-{found.subject.name}")
         environment = Environment(engine, project, found)
+        if publish:
+            environment.publish()
         journal = Journal(home.home(), engine.id, project)
+        faults = FaultJournal(home.home(), engine.id, project)
         leftover = environment.leftover_run()
         attach, restart = settle_leftovers(leftover, project, attach, restart)
         run_id = leftover if attach and leftover else events.new_id("run")
         entry = journal.read() if attach else None
-        name = scenario or (entry.scenario if entry and entry.run == run_id else scenarios.DEFAULT)
-        play = scenarios.load(found.folder, name, tuple(found.subject.members))
-        if name.endswith((".yaml", ".yml")):
+        name = scenario or (entry.scenario if entry and entry.run == run_id else scenarios.default(found))
+        play = scenarios.load(found, name)
+        if scenarios.is_file(name):
             name = os.path.abspath(name)  # to be found again by --attach, from wherever
         options = Options(
             run=run_id, scenario=name, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
@@ -113,9 +124,12 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
             if attach:
                 options = as_it_was(options, store, entry)
             if restart:
+                for problem in undo_before_down(engine, project, faults, volumes=True):
+                    click.echo(f"A fault could not be taken back: {problem}", err=True)
                 environment.down(volumes=True, progress=lambda item, status: click.echo(f"{status} {item}", err=True))
                 journal.clear()
-            stage = Stage(environment, play, store, journal, make_display(chosen, manual=manual), options)
+                faults.forget()
+            stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options)
             status = stage.perform(attach=attach)
     finally:
         engine.close()
@@ -147,8 +161,16 @@ def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
     return settings.CLAUDE, DEFAULT_MODEL if model == "auto" else model
 
 
-def choose_subject(names: list[str]) -> tuple[str, str]:
-    return ("etcd", "its images are built here, nothing is pulled") if "etcd" in names else (names[0], "the only one")
+def choose_subject(engine: "Engine") -> "tuple[Found, str]":
+    """The flagship where its images are on the engine, else the one that needs no registry; and why."""
+    from operator_demo import subject as subjects
+    from operator_demo.stage import images
+    from operator_demo.stage.environment import Environment
+
+    flagship = subjects.load("tikv")
+    if images.are_present(engine, Environment(engine, "demo-tikv", flagship).subject_project()):
+        return flagship, "its images are on the engine"
+    return subjects.load("etcd"), "its images are built here, nothing is pulled"
 
 
 def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: bool) -> tuple[bool, bool]:

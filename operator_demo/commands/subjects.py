@@ -1,6 +1,21 @@
 """`operator-demo subjects` and `operator-demo scenarios`: what can be shown."""
 
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from operator_demo.commands import completion
+from operator_demo.errors import UsageError
+
+if TYPE_CHECKING:
+    from operator_demo.chaos.scenario import Scenario
+    from operator_demo.subject import Found
+
+DEFAULT_SUBJECT = "etcd"
+PROVEN = "proven.json"  # written by the tests from real runs, never by hand
+NOT_RUN = "not tested yet"
 
 
 @click.command()
@@ -13,15 +28,129 @@ def subjects() -> None:
         click.echo(f"{name:<10} {found.title} ({', '.join(found.members)})")
 
 
-@click.command()
-@click.argument("subject", default="etcd")
-def scenarios(subject: str) -> None:
-    """List the faults that can be shown on SUBJECT (default: etcd)."""
+class _ListFirst(click.Group):
+    """`scenarios etcd` is `scenarios list etcd`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListFirst)
+def scenarios() -> None:
+    """What can go wrong on a subject: list, show, check.
+
+    Without a command: list.
+    """
+
+
+@scenarios.command("list")
+@click.argument("subject", default=DEFAULT_SUBJECT, shell_complete=completion.subject)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(subject: str, as_json: bool) -> None:
+    """List the scenarios of SUBJECT (default: etcd).
+
+    The last column says what the offline rehearsal made of each in the last test run; it is no promise.
+    """
+    from operator_demo import subject as subjects
+    from operator_demo.chaos import scenario
+    from operator_demo.commands import output
+
+    found = subjects.load(subject)
+    proven = _proven(found)
+    plays = [scenario.load(found, name) for name in scenario.names(found.folder)]
+    default = scenario.default(found)
+    if as_json:
+        output.as_json([{"name": play.name, "title": play.title, "difficulty": play.difficulty,
+                         "outcome": play.outcome, "default": play.name == default,
+                         "rehearsal": proven.get(play.name)} for play in plays])
+        return
+    width = max(len(play.name) for play in plays) + 2
+    click.echo(f"{'':{width}}{'difficulty':<12}{'right is':<11}{'rehearsal':<16}")
+    for play in plays:
+        mark = " (default)" if play.name == default else ""
+        click.echo(f"{play.name:<{width}}{play.difficulty:<12}{play.outcome:<11}{_short(proven.get(play.name)):<16}"
+                   f"{play.title}{mark}")
+
+
+@scenarios.command()
+@click.argument("name", metavar="NAME|FILE", shell_complete=completion.scenario)
+@click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, shell_complete=completion.subject,
+              help="Whose scenario it is.")
+def show(name: str, subject: str) -> None:
+    """Show all of one scenario, speaker notes and known repair included."""
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
     found = subjects.load(subject)
-    for name in scenario.names(found.folder):
-        play = scenario.load(found.folder, name, tuple(found.subject.members))
-        default = "  (default)" if name == scenario.DEFAULT else ""
-        click.echo(f"{name:<18} {play.title}; right is: {play.outcome}{default}")
+    for line in _told(scenario.load(found, name), _proven(found).get(name)):
+        click.echo(line)
+
+
+@scenarios.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, shell_complete=completion.subject,
+              help="Whose members and invariants they name.")
+@click.pass_context
+def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
+    """Check scenario files; each mistake is named with file, line and key."""
+    from operator_demo import subject as subjects
+    from operator_demo.chaos import scenario
+
+    found, failed = subjects.load(subject), False
+    for file in files:
+        if not scenario.is_file(file):
+            raise UsageError(f"{file} is no scenario file: its name does not end in .yaml or .yml.")
+        try:
+            play = scenario.load(found, file)
+            click.echo(f"{file}: ok: {play.title}")
+        except UsageError as e:
+            failed = True
+            click.echo(e.message, err=True)
+    ctx.exit(UsageError.exit_status if failed else 0)
+
+
+def _proven(found: "Found") -> dict[str, Any]:
+    """What the rehearsal did in the last test run, by scenario."""
+    entry = found.folder.joinpath(PROVEN)
+    try:
+        return dict(json.loads(entry.read_text(encoding="utf-8"))["scenarios"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise UsageError(f"{entry} cannot be read: {e}") from e
+
+
+def _short(proven: dict[str, Any] | None) -> str:
+    return str(proven["outcome"]) if proven else NOT_RUN
+
+
+def _told(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]:
+    fault = play.fault
+    who = fault.target if isinstance(fault.target, str) else ", ".join(fault.target)
+    many = f" x {fault.count}" if fault.count > 1 and isinstance(fault.target, str) else ""
+    values = "".join(f" {name}={value:g}" for name, value in fault.parameters.items())
+    again = f", once more {fault.again:g} s after it is well again" if fault.again else ""
+    yield f"{play.name}: {play.title}"
+    yield f"  difficulty  {play.difficulty}"
+    yield f"  fault       {fault.kind} of {who}{many}{values}{again}"
+    yield f"  cause       {play.cause}"
+    yield f"  must show   {', '.join(play.invariants) or 'nothing'}"
+    yield f"  right is    {play.outcome}"
+    if play.ticket:
+        yield f"  false       {play.ticket.invariant} of {play.ticket.member or 'the cluster'}: {play.ticket.text}"
+    if play.allow:
+        yield f"  may change  {', '.join(play.allow)}"
+    yield f"  limits      {play.detect_limit:g} s to the ticket, {play.repair_limit:g} s to the repair"
+    yield f"  rehearsal   {_short(proven)}" + (f" ({proven['date']}, {proven['version']})" if proven else "")
+    for chapter, telling in play.story.items():
+        yield from _block(f"{chapter}", telling.narration)
+        yield from _block(f"{chapter}, for the speaker", telling.notes)
+    yield from _block("known repair", "\n".join(play.repair))
+
+
+def _block(title: str, text: str) -> Iterator[str]:
+    if text:
+        yield f"  {title}:"
+        yield from (f"    {line}" for line in text.splitlines())

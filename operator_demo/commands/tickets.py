@@ -3,7 +3,7 @@
 import click
 
 from operator_demo import audit as records
-from operator_demo.commands import output
+from operator_demo.commands import completion, output
 from operator_demo.home import store_path
 from operator_demo.screen import record as view
 
@@ -16,7 +16,7 @@ def tickets() -> None:
 @tickets.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
 @click.option("--state", type=click.Choice(records.TICKET_STATES), help="Only tickets in this state.")
-@click.option("--subject", help="Only tickets of this subject.")
+@click.option("--subject", shell_complete=completion.subject, help="Only tickets of this subject.")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 def list_(limit: int, state: str | None, subject: str | None, as_json: bool) -> None:
     """List tickets, newest first."""
@@ -31,7 +31,7 @@ def list_(limit: int, state: str | None, subject: str | None, as_json: bool) -> 
 
 
 @tickets.command()
-@click.argument("id")
+@click.argument("id", shell_complete=completion.recorded("ticket"))
 @click.option("--json", "as_json", is_flag=True, help="One object.")
 def show(id: str, as_json: bool) -> None:
     """Show a ticket: its violations, who held it, every move, and what was done about it.

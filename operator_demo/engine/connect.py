@@ -1,46 +1,32 @@
-"""Finding the engine: --host, DOCKER_HOST, the current Docker context, the default socket, in this order.
-
-As with the docker command the first that is set is used and no other: quietly falling back to another engine
-would start, and break, containers on a machine that nobody meant.
-"""
+"""Reaching the engine: of the places where it may be, the first that was chosen, and what was wrong with it."""
 
 import errno
-import hashlib
-import json
-import os
 import re
 import ssl
 import statistics
 import threading
 import time
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import docker
 import docker.constants
 import docker.errors
-import docker.tls
-import docker.utils
 import requests.exceptions
+import urllib3.exceptions
 
+from .endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
 from .failures import EngineUnavailable, engine_errors
+from .ssh import SshAdapter, SshDialer, SshError
 
-DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-_SCHEMES = ("unix://", "tcp://", "http://", "https://")
+_NEWEST_API = "1.45"  # the newest that was tried; an engine that speaks a newer one is spoken to in this
 _FIRST_ANSWER = 10  # seconds that an engine may take for its first answer
+_FIRST_ANSWER_SSH = 45  # the same with the login before it
 _ANSWER = 60  # seconds for any later one
 _CONNECTIONS = 64  # kept open at once; every log follower holds one
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One place where an engine may answer; `source` says who named it."""
-
-    source: str
-    url: str
-    tls: docker.tls.TLSConfig | None = None
 
 
 @dataclass
@@ -53,6 +39,10 @@ class Engine:
     api_version: str
     arch: str  # as Docker spells it: amd64, arm64
     address: str  # for people: the URL and where it was found
+    product: str = "Docker"  # or "Podman"
+    url: str = ""
+    looked_at: tuple[str, ...] = ()  # the places before this one, and why it was none of them
+    _dialer: SshDialer | None = field(default=None, repr=False)
     _offset: float | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -83,6 +73,8 @@ class Engine:
 
     def close(self) -> None:
         self.client.close()
+        if self._dialer:
+            self._dialer.close()
 
 
 def parse_time(text: str) -> float:
@@ -94,121 +86,111 @@ def parse_time(text: str) -> float:
 def connect(host: str | None = None) -> Engine:
     """Reaches the engine that the user means. Raises `EngineUnavailable` with everything that was looked at."""
     looked_at: list[str] = []
-    endpoint = _choose(host, looked_at)
-    try:
-        return _open(endpoint)
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError, LookupError) as e:
-        reason, hint = _reason(e, endpoint)
-        looked_at.append(f"{endpoint.source} ({endpoint.url}): {reason}")
-        raise EngineUnavailable("No Docker engine answers. Tried:\n" + "\n".join(f"  - {t}" for t in looked_at),
-                                hint) from e
-
-
-def _choose(host: str | None, looked_at: list[str]) -> Endpoint:
-    """The first endpoint that is set; those that are not are noted in `looked_at`."""
-    if host:
-        return Endpoint("--host", host)
-    looked_at.append("--host: not given")
-    if os.environ.get("DOCKER_HOST"):
+    hints: list[str] = []
+    chosen = named(host, looked_at)
+    for endpoint in [chosen] if chosen else [Endpoint("default socket", DEFAULT_SOCKET), *well_known()]:
         try:
-            tls = docker.utils.kwargs_from_env().get("tls")
-        except docker.errors.DockerException as e:
-            raise EngineUnavailable("the TLS files for DOCKER_HOST cannot be used: " + " ".join(str(e).split()),
-                                    "Check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY.") from e
-        return Endpoint("DOCKER_HOST", os.environ["DOCKER_HOST"], tls or None)
-    looked_at.append("DOCKER_HOST: not set")
-    context = _current_context(looked_at)
-    if context is not None:
-        return context
-    return Endpoint("default socket", DEFAULT_SOCKET)
+            return _open(endpoint, tuple(looked_at))
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError,
+                LookupError) as e:
+            failure = _explain(e, endpoint)
+            looked_at.append(f"{endpoint.source} ({endpoint.url}): {failure.reason}")
+            hints.append(failure.hint)
+            if not failure.absent and endpoint.url == DEFAULT_SOCKET:
+                break  # it is there and refuses: that is what has to be mended
+    raise EngineUnavailable("No Docker engine answers. Tried:\n" + "\n".join(f"  - {t}" for t in looked_at), hints[0])
 
 
-def _config_folder() -> Path:
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+def identity(info: Mapping[str, Any]) -> str:
+    """What tells this engine from others, of its `/info`. Podman makes up a new ID for each answer."""
+    if "BuildahVersion" in info:
+        return f"{info.get('Name')}:{info.get('DockerRootDir')}"
+    return str(info.get("ID") or info.get("Name") or "")
 
 
-def _current_context(looked_at: list[str]) -> Endpoint | None:
-    """The context chosen by DOCKER_CONTEXT or `docker context use`; None for the default one."""
-    folder = _config_folder()
-    name, source = os.environ.get("DOCKER_CONTEXT", ""), "DOCKER_CONTEXT"
-    if not name:
-        config, source = folder / "config.json", "Docker context"
-        try:
-            name = _read_object(config).get("currentContext", "")
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as e:
-            raise EngineUnavailable(f"cannot read {config}: {e}", "Repair the file, or give --host.") from e
-    if not isinstance(name, str) or name in ("", "default"):
-        looked_at.append("Docker context: none chosen")
-        return None
-    key = hashlib.sha256(name.encode()).hexdigest()
-    meta = folder / "contexts" / "meta" / key / "meta.json"
+def _open(endpoint: Endpoint, looked_at: tuple[str, ...]) -> Engine:
+    dialer = SshDialer(endpoint.url) if endpoint.url.startswith("ssh://") else None
+    client: docker.DockerClient | None = None
     try:
-        endpoint = _read_object(meta)["Endpoints"]["docker"]
-        url, skip_verify = str(endpoint["Host"]), bool(endpoint.get("SkipTLSVerify", False))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
-        raise EngineUnavailable(f"the Docker context {name!r} ({source}) cannot be read from {meta}: {e!r}",
-                                "Choose another with `docker context use`, or give --host.") from e
-    return Endpoint(f"{source} {name!r}", url,
-                    _context_tls(folder / "contexts" / "tls" / key / "docker", url, skip_verify))
-
-
-def _context_tls(folder: Path, url: str, skip_verify: bool) -> docker.tls.TLSConfig | None:
-    ca, cert, key = (folder / name for name in ("ca.pem", "cert.pem", "key.pem"))
-    has_ca, has_pair = ca.is_file(), cert.is_file() and key.is_file()
-    if url.startswith(("unix://", "npipe://", "ssh://")) or not (has_ca or has_pair):
-        return None
-    return docker.tls.TLSConfig(client_cert=(str(cert), str(key)) if has_pair else None,
-                                ca_cert=str(ca) if has_ca else None, verify=not skip_verify)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError("not a JSON object")
-    return found
-
-
-def _open(endpoint: Endpoint) -> Engine:
-    if "://" in endpoint.url and not endpoint.url.startswith(_SCHEMES):
-        raise ValueError(f"an address of this kind is not supported (known: {', '.join(_SCHEMES)})")
-    kwargs: dict[str, Any] = {"tls": endpoint.tls} if endpoint.tls else {}
-    # The version is negotiated below and not by `auto`, which asks before trust_env can be set.
-    client = docker.DockerClient(base_url=endpoint.url, version=docker.constants.MINIMUM_DOCKER_API_VERSION,
-                                 timeout=_FIRST_ANSWER, max_pool_size=_CONNECTIONS, **kwargs)
-    try:
-        if endpoint.tls:
-            client.api.trust_env = False  # else REQUESTS_CA_BUNDLE would replace the authority of the endpoint
+        client = _client(endpoint, dialer)
         version = client.version(api_version=False)
         api: Any = client.api
-        api._version = str(version["ApiVersion"])
+        api._version = _api_version(version)
         info = client.info()
-    except BaseException:
-        client.close()
+        api.timeout = _ANSWER
+    except BaseException as e:
+        if client:
+            client.close()
+        if dialer:
+            said = dialer.said()
+            dialer.close()
+            if said and isinstance(e, requests.exceptions.RequestException):
+                raise SshError(said) from e
         raise
-    client.api.timeout = _ANSWER
-    return Engine(client, str(info.get("ID") or info.get("Name") or endpoint.url), str(version.get("Version", "?")),
-                  str(client.api.api_version), str(version.get("Arch", "?")), f"{endpoint.url} ({endpoint.source})")
+    parts = version.get("Components") or []
+    podman = any("Podman" in str(part.get("Name")) for part in parts)
+    return Engine(client, identity(info) or endpoint.url, str(version.get("Version", "?")), str(api.api_version),
+                  str(version.get("Arch", "?")), f"{endpoint.url} ({endpoint.source})",
+                  "Podman" if podman else "Docker", endpoint.url, looked_at, dialer)
 
 
-def _reason(error: BaseException, endpoint: Endpoint) -> tuple[str, str]:
-    """What went wrong in a few words, and what to do about it."""
-    cause = _root_cause(error)
+def _client(endpoint: Endpoint, dialer: SshDialer | None) -> docker.DockerClient:
+    kwargs: dict[str, Any] = {"tls": endpoint.tls} if endpoint.tls else {}
+    # The version is negotiated afterwards and not by `auto`, which asks before trust_env can be set.
+    client = docker.DockerClient(base_url="unix:///ssh" if dialer else endpoint.url,
+                                 version=docker.constants.MINIMUM_DOCKER_API_VERSION,
+                                 timeout=_FIRST_ANSWER_SSH if dialer else _FIRST_ANSWER, max_pool_size=_CONNECTIONS,
+                                 **kwargs)
+    api: Any = client.api
+    if dialer:
+        api.mount("http+docker://", SshAdapter(dialer, _FIRST_ANSWER_SSH, _CONNECTIONS))
+    if endpoint.tls:
+        api.trust_env = False  # else REQUESTS_CA_BUNDLE would replace the authority of the endpoint
+        if not endpoint.tls.verify:  # as the user wants it; a warning at each request would spoil the screen
+            warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
+    return client
+
+
+def _api_version(version: Mapping[str, Any]) -> str:
+    def order(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in text.split("."))
+
+    newest, least = str(version["ApiVersion"]), str(version.get("MinAPIVersion") or "1.0")
+    return max(min(newest, _NEWEST_API, key=order), least, key=order)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    reason: str  # a few words
+    hint: str  # what to do about it
+    absent: bool = False  # there is nothing at this place
+
+
+def _explain(error: BaseException, endpoint: Endpoint) -> _Failure:
+    # Below what ssh says is only that the connection was closed.
+    cause = error if isinstance(error, SshError) else _root_cause(error)
     # An SSL error is an OSError too, with numbers of its own.
     number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    words = str(cause) or type(cause).__name__
     if endpoint.url.startswith("ssh://"):
-        return ("engines over ssh are not supported",
-                "Forward its socket (ssh -L /tmp/docker.sock:/var/run/docker.sock HOST) and give "
-                "--host unix:///tmp/docker.sock.")
+        if isinstance(cause, FileNotFoundError):
+            return _Failure("there is no ssh command", "Install OpenSSH's client.")
+        if "command not found" in words or "docker: not found" in words:
+            return _Failure(words, "The far side needs the docker command (18.09 or newer) in the PATH of its ssh.")
+        where = re.sub(r"^(ssh://[^/]+)/.*", r"\1", endpoint.url)
+        return _Failure(words, f"`ssh {where} docker version` must work without a question: a key in ssh-agent, and "
+                        "the host's key known.")
     if number == errno.ENOENT:
-        return ("there is no such socket", "Start Docker (Docker Desktop, Colima, OrbStack, or `systemctl start "
-                "docker`), or say where it is with --host.")
+        return _Failure("there is no such socket", "Start Docker (Docker Desktop, Colima, OrbStack, or `systemctl "
+                        "start docker`), or say where it is with --host.", absent=True)
     if number in (errno.EACCES, errno.EPERM):
-        return ("permission denied", "Add yourself to the docker group and log in again, or run as root.")
+        return _Failure("permission denied", "Add yourself to the docker group and log in again, or run as root.")
     if number == errno.ECONNREFUSED:
-        return "connection refused", "Something was there before; start Docker again, or give another --host."
-    return (str(cause) or type(cause).__name__), "Check that the address is right and the engine runs."
+        return _Failure("connection refused",
+                        "Something was there before; start Docker again, or give another --host.")
+    if "server gave HTTP response" in words or "WRONG_VERSION_NUMBER" in words:
+        return _Failure("what answers there speaks no TLS", "Is DOCKER_TLS_VERIFY set for another engine?")
+    return _Failure(words, "Check that the address is right and the engine runs.")
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -79,12 +79,13 @@ ACTIONS = ("kill", "stop", "pause", "unpause", "start", "restart", "disconnect",
 
 def container_action(engine: Engine, container_id: str, action: str, *, signal: str = "SIGKILL",
                      timeout: float | None = None, network: str | None = None,
-                     aliases: Iterable[str] | None = None) -> None:
+                     aliases: Iterable[str] | None = None, address: str | None = None) -> None:
     """Does one of ACTIONS to a container and returns when the engine says that it is done.
 
     `signal` is for kill; `timeout` (seconds until SIGKILL) for stop and restart; `network` for disconnect and connect
     (default: the network of the container's project); `aliases` for connect (default: the names that `up` gives it:
-    container and service, without which its peers would not find it again). Raises NotOnEngine, OperatorError.
+    container and service, without which its peers would not find it again) and `address` (IPv4; engines take one only
+    on networks whose subnet was chosen). Raises NotOnEngine, OperatorError.
     """
     api = engine.api
     with engine_errors(f"{action} of {container_id[:12]}"):
@@ -106,7 +107,7 @@ def container_action(engine: Engine, container_id: str, action: str, *, signal: 
             case "connect":
                 given = list(aliases) if aliases is not None else _default_aliases(engine, container_id)
                 api.connect_container_to_network(container_id, network or _own_network(engine, container_id),
-                                                 aliases=given)
+                                                 aliases=given, ipv4_address=address)
             case _:
                 raise OperatorError(f"unknown action {action!r} on a container (known: {', '.join(ACTIONS)})")
 
@@ -140,14 +141,6 @@ def read_file_from(engine: Engine, container_id: str, path: str) -> bytes:
 def put_files(engine: Engine, container_id: str, folder: str, files: Mapping[str, bytes], mode: int = 0o600) -> None:
     """Writes `files` (name -> content) into an existing `folder` of a container, owned by root; it need not run."""
     _unpack(engine, container_id, folder, [_entry(name, content, mode) for name, content in files.items()])
-
-
-def put_secrets(engine: Engine, container_id: str, secrets: Mapping[str, bytes]) -> None:
-    """Writes secrets (file name -> value) into /run/secrets of a container that was not started yet."""
-    directory = tarfile.TarInfo("run/secrets")
-    directory.type, directory.mode = tarfile.DIRTYPE, 0o755
-    _unpack(engine, container_id, "/", [(directory, b""), *(_entry(f"run/secrets/{name}", value, 0o600)
-                                                            for name, value in secrets.items())])
 
 
 def _entry(name: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:

@@ -1,5 +1,6 @@
 """Taking a project down by its labels alone: no Compose file is needed, and half a project will do."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,10 @@ from .failures import engine_errors, explain
 from .networks import project_networks
 from .progress import Progress, silent
 
+_NAMELESS = re.compile(r"[0-9a-f]{64}")  # what the engine calls a volume that was given no name
 _PATIENCE = 10.0  # seconds for the engine to let go of what it is still removing
+_BUSY_NETWORK = "has active endpoints"
+_LOST_COUNT = " (if no container is on it, the engine has lost count, a known defect of 20.10: a restart of it helps)"
 
 
 def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = silent) -> list[str]:
@@ -27,10 +31,14 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
     api = engine.api
     chosen = {"label": [f"{labels.PROJECT}={project}"]}
     with engine_errors(f"looking for what belongs to {project}"):
-        containers = {c["Id"]: c["Names"][0].lstrip("/") if c.get("Names") else c["Id"][:12]
-                      for c in api.containers(all=True, filters=chosen)}
+        listed = api.containers(all=True, filters=chosen)
+        containers = {c["Id"]: c["Names"][0].lstrip("/") if c.get("Names") else c["Id"][:12] for c in listed}
         networks = {n["Id"]: n["Name"] for n in project_networks(engine, project)}
-        named = [v["Name"] for v in api.volumes(filters=chosen)["Volumes"] or []] if volumes else []
+        doomed = [v["Name"] for v in api.volumes(filters=chosen)["Volumes"] or []] if volumes else []
+    if volumes:
+        # The engine takes those with a container that it made for it, and not those that `up` handed on to another.
+        doomed += sorted({m["Name"] for c in listed for m in c.get("Mounts") or [] if _NAMELESS.fullmatch(
+            m.get("Name") or "")} - set(doomed))
     removed: list[str] = []
     problems: list[str] = []
 
@@ -41,7 +49,7 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
                     removed.append(item)
                     progress(item, "removed")
         except OperatorError as e:
-            problems.append(e.message)
+            problems.append(e.message + (_LOST_COUNT if _BUSY_NETWORK in e.message else ""))
 
     def container(key: str) -> None:
         remove(f"container {containers[key]}", lambda: api.remove_container(key, v=volumes, force=True))
@@ -58,7 +66,7 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
     with ThreadPoolExecutor(max_workers=16, thread_name_prefix="down") as pool:
         _each(pool, container, containers)
         _each(pool, network, networks)
-        _each(pool, volume, named)
+        _each(pool, volume, doomed)
     if problems:
         raise OperatorError(f"{project} is not wholly down:\n" + "\n".join(f"  - {p}" for p in problems),
                             "Remove what is in the way and run down again; it goes on where it stopped.")
@@ -80,7 +88,7 @@ def _gone_after(doing: Callable[[], None]) -> bool:
         except docker.errors.NotFound:
             return False
         except docker.errors.APIError as e:
-            busy = "already in progress" in explain(e) or "has active endpoints" in explain(e)
+            busy = "already in progress" in explain(e) or _BUSY_NETWORK in explain(e)
             if not busy or time.monotonic() > deadline:
                 raise
         time.sleep(0.1)

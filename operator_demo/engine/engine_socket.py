@@ -1,15 +1,19 @@
 """Where the engine's socket is on the engine's own side, for the one container that may use it."""
 
 import json
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import docker.errors
 
 from operator_demo.errors import OperatorError
 
-from .connect import Engine
+from .connect import Engine, identity
 from .failures import engine_errors, explain
 
-_PLACES = ("/var/run/docker.sock", "/run/user/1000/docker.sock", "/run/podman/podman.sock")
+_DEFAULT = "/var/run/docker.sock"
 _INSIDE = "/engine.sock"
 _WAIT = 20  # seconds for the one-shot container
 
@@ -49,10 +53,41 @@ def probe_socket(engine: Engine, image: str, path: str) -> str | None:
     head, _, answer = said.replace("\r\n", "\n").partition("\n\n")
     try:
         answered = json.loads(answer)
-        is_this = (answered.get("ID") or answered.get("Name")) == engine.id
+        is_this = identity(answered) == engine.id
     except (ValueError, AttributeError):
         return f"what answers is no engine: {head.splitlines()[0] if head else 'nothing'}"
     return None if is_this else "another engine answers there"
+
+
+def places(engine: Engine) -> list[str]:
+    """Where the engine's socket may be on its own side, the likeliest first.
+
+    An engine in a virtual machine (Docker Desktop, Colima) or on another host has it elsewhere than it is reached.
+    """
+    return list(dict.fromkeys(_places(engine)))
+
+
+def _places(engine: Engine) -> Iterator[str]:
+    if engine.product == "Podman":
+        api: Any = engine.api
+        with engine_errors("asking Podman where its socket is"):
+            answer = api.get(api.base_url + "/v4.0.0/libpod/info")
+            socket = answer.json()["host"]["remoteSocket"]["path"] if answer.ok else ""
+        if socket:
+            yield str(socket).removeprefix("unix://")
+    address = urlsplit(engine.url)
+    own = address.path if address.scheme in ("unix", "ssh") else ""
+    rootless = any("rootless" in str(option) for option in engine.client.info().get("SecurityOptions") or [])
+    if own and rootless:
+        yield own
+    yield _DEFAULT
+    if own:
+        yield own
+    for uid in (os.getuid(), 1000):
+        yield f"/run/user/{uid}/docker.sock"
+    yield "/run/podman/podman.sock"
+    for uid in (os.getuid(), 1000):
+        yield f"/run/user/{uid}/podman/podman.sock"
 
 
 def find_socket(engine: Engine, image: str, chosen: str | None = None) -> str:
@@ -61,7 +96,7 @@ def find_socket(engine: Engine, image: str, chosen: str | None = None) -> str:
     Raises OperatorError with what was tried.
     """
     tried = []
-    for path in [chosen] if chosen else _PLACES:
+    for path in [chosen] if chosen else places(engine):
         problem = probe_socket(engine, image, path)
         if problem is None:
             return path

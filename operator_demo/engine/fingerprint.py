@@ -38,12 +38,17 @@ def _member(engine: Engine, described: Mapping[str, Any]) -> dict[str, Any]:
         "command": {"path": described["Path"], "args": list(described["Args"] or []), "user": config.get("User") or "",
                     "working_dir": config.get("WorkingDir") or ""},
         "environment": sorted(config.get("Env") or []),
-        "limits": {ours: host.get(theirs) or 0 for theirs, ours in _LIMITS.items()},
+        "limits": {ours: _limit(host.get(theirs)) for theirs, ours in _LIMITS.items()},
         "aliases": {name: _aliases(described, endpoint) for name, endpoint in
                     sorted((described["NetworkSettings"].get("Networks") or {}).items())},
         "restart_policy": {"name": policy.get("Name") or "no", "retries": policy.get("MaximumRetryCount") or 0},
         "volumes": _volumes(engine, described),
     }
+
+
+def _limit(value: Any) -> Any:
+    """The engine cannot put a limit back to 0 (none): what lifts one stays as -1, or as a number beyond all measure."""
+    return 0 if not value or (isinstance(value, int) and not 0 < value < 1 << 62) else value
 
 
 def _aliases(described: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ last with a newline; so the frame, not the newline, ends a record.
 """
 
 import struct
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -48,7 +49,7 @@ class _Stream:
     parts: list[bytes] = field(default_factory=list)  # of a line that has not ended yet
     size: int = 0
     last: bytes = b""  # time of the record read last
-    recent: dict[int, None] = field(default_factory=dict)  # hashes of the records read last, oldest first
+    recent: OrderedDict[int, None] = field(default_factory=OrderedDict)  # hashes of the records read last
     same: int = 0  # how many records of just that time were read
     skip: int = -1  # after a resume: records of that time still to drop; -1 when all is new
 
@@ -96,7 +97,7 @@ class LineReader:
         s.last = time
         s.recent[known] = None
         if len(s.recent) > _REMEMBERED:
-            del s.recent[next(iter(s.recent))]
+            s.recent.popitem(last=False)
         if ends_line:
             text = text[:-1]
             if s.parts:

@@ -10,20 +10,23 @@ from collections import deque
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 import docker.auth
 import docker.errors
+from docker.utils.build import PatternMatcher
 
 from operator_demo.errors import OperatorError
 
 from . import labels
 from .connect import Engine
 from .failures import Interrupted, NotOnEngine, engine_errors
-from .model import Project, Service
+from .model import Build, Project, Service
 from .progress import ImageProgress, silent_image
 from .stream import ended_by, json_objects, open_stream, pieces
 
 _OUR_PREFIX = "operator-demo/"
+INLINE_DOCKERFILE = ".operator-demo.Dockerfile"  # the name in the context of one that is in the Compose file itself
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE | re.MULTILINE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S*))?\s*$", re.IGNORECASE | re.MULTILINE)
 _LAST_LINES = 20  # of a failed build's output, shown in the error
@@ -111,11 +114,13 @@ def _login(engine: Engine, image: str) -> dict[str, str]:
 
 def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], dockerfile: str = "Dockerfile",
                 buildargs: Mapping[str, str] | None = None, progress: ImageProgress = silent_image,
-                stop: threading.Event | None = None) -> str:
+                stop: threading.Event | None = None, *, target: str | None = None,
+                image_labels: Mapping[str, str] | None = None) -> str:
     """Builds `tag` from `context` (path in the context -> content or a file) and returns the image's id.
 
     Nothing is built when the image there carries the same digest of context, arguments and base images. `progress`
-    gets each line of the build's output, with the step where known. Raises OperatorError with the end of that output.
+    gets each line of the build's output, with the step where known. `target` is the stage of the Dockerfile that is
+    wanted. Raises OperatorError with the end of that output.
     """
     stop = stop or threading.Event()
     args = dict(buildargs or {})
@@ -123,7 +128,10 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
         raise OperatorError(f"building {tag}: the context has no {dockerfile}")
     bases = [ensure_image(engine, base, progress=progress, stop=stop)
              for base in _base_images(_content(context[dockerfile]).decode(errors="replace"), args)]
-    digest = _digest(context, dockerfile, args, bases)
+    extra = {"target": target} if target else {}
+    digest = _digest(context, dockerfile, args, bases, {**extra, **{f"label {k}": v for k, v in
+                                                                   (image_labels or {}).items()}})
+    wanted = {**(image_labels or {}), labels.CONTEXT: digest}
     with engine_errors(f"looking for the image {tag}"):
         try:
             present = engine.api.inspect_image(tag)
@@ -133,7 +141,8 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
         except docker.errors.NotFound:
             pass
     progress(tag, "building", None, None)
-    _build(engine, tag, _pack(context), dockerfile, args, digest, progress, stop)
+    _build(engine, tag, _pack(context), progress, stop, dockerfile=dockerfile, buildargs=args, labels=wanted,
+           **extra)
     built = image_id(engine, tag)
     if built is None:
         raise OperatorError(f"building {tag}: the engine says that it is done, but the image is not there")
@@ -145,14 +154,40 @@ def ensure_service_image(engine: Engine, project: Project, service: Service, pro
                          stop: threading.Event | None = None) -> str:
     """The id of a service's image: built where the file says how, else as `ensure_image`."""
     if service.build is not None:  # nothing is built where the image is there and made of the same
-        folder = project.folder if service.build.context == "." else project.folder.joinpath(service.build.context)
-        return build_image(engine, service.image, folder_context(folder), service.build.dockerfile,
-                           service.build.args, progress, stop)
+        build = service.build
+        if not build.context.is_dir():
+            raise OperatorError(f"building {service.image}: {build.context} is no folder")
+        dockerfile = build.dockerfile if build.inline is None else INLINE_DOCKERFILE
+        try:
+            return build_image(engine, service.image, build_context(build), dockerfile, build.args, progress, stop,
+                               target=build.target, image_labels=build.labels)
+        except OSError as e:  # of the files; those of the engine are OperatorErrors by now
+            raise OperatorError(f"building {service.image}: cannot read {e.filename}: {e.strerror}") from e
     return ensure_image(engine, service.image, pull_policy=service.pull_policy, progress=progress, stop=stop)
 
 
+def build_context(build: Build) -> dict[str, bytes | Path]:
+    """What a service's image is built from: the folder, without what its .dockerignore names."""
+    found: dict[str, bytes | Path] = dict(disk_context(Path(str(build.context))) if build.on_disk else
+                                          folder_context(build.context))
+    if ".dockerignore" in found:
+        lines = _content(found[".dockerignore"]).decode(errors="replace").splitlines()
+        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        ignored: Any = PatternMatcher([*patterns, f"!{build.dockerfile}"])
+        found = {name: content for name, content in found.items() if not ignored.matches(name)}
+    if build.inline is not None:
+        found[INLINE_DOCKERFILE] = build.inline.encode()
+    return found
+
+
+def disk_context(folder: Path) -> dict[str, Path]:
+    """All files below a folder on the disk as a build context; they are read when they are packed. Links to files count
+    as the files, links to folders are not followed."""
+    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
 def folder_context(folder: Traversable) -> dict[str, bytes]:
-    """All files below `folder` as a build context."""
+    """All files below `folder`, which may be inside the program, as a build context."""
     found: dict[str, bytes] = {}
     for entry in folder.iterdir():
         if entry.is_dir():
@@ -163,14 +198,13 @@ def folder_context(folder: Traversable) -> dict[str, bytes]:
     return found
 
 
-def _build(engine: Engine, tag: str, packed: bytes, dockerfile: str, args: Mapping[str, str], digest: str,
-           progress: ImageProgress, stop: threading.Event) -> None:
+def _build(engine: Engine, tag: str, packed: bytes, progress: ImageProgress, stop: threading.Event,
+           **options: Any) -> None:
     last: deque[str] = deque(maxlen=_LAST_LINES)
     step: tuple[int | None, int | None] = (None, None)
     with engine_errors(f"building {tag}"):
         lines = engine.api.build(
-            fileobj=io.BytesIO(packed), custom_context=True, tag=tag, dockerfile=dockerfile, buildargs=dict(args),
-            labels={labels.CONTEXT: digest}, rm=True, forcerm=True, decode=True)
+            fileobj=io.BytesIO(packed), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, **options)
         for said in lines:
             if stop.is_set():
                 lines.close()  # the engine ends a build whose client went away
@@ -207,9 +241,10 @@ def _mode(source: bytes | Path) -> int:
     return 0o644 if isinstance(source, bytes) else 0o755 if source.stat().st_mode & 0o100 else 0o644
 
 
-def _digest(context: Mapping[str, bytes | Path], dockerfile: str, args: Mapping[str, str], bases: list[str]) -> str:
+def _digest(context: Mapping[str, bytes | Path], dockerfile: str, args: Mapping[str, str], bases: list[str],
+            extra: Mapping[str, str]) -> str:
     files = {name: [_mode(source), hashlib.sha256(_content(source)).hexdigest()] for name, source in context.items()}
-    material = json.dumps([files, dockerfile, dict(args), bases], sort_keys=True)
+    material = json.dumps([files, dockerfile, dict(args), bases, *([dict(extra)] if extra else [])], sort_keys=True)
     return hashlib.sha256(material.encode()).hexdigest()
 
 

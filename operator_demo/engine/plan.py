@@ -2,35 +2,53 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from . import labels
-from .model import Mount, Project, Service
+from .model import Dependency, Mount, Network, Placed, Project, Service, Volume
+
+_NO_IDS: Mapping[str, str] = {}
 
 
-def container_body(project: Project, service: Service, image_id: str) -> dict[str, Any]:
-    """The body of the engine's `create`, on the first network alone; see `other_networks`. Holds no secret."""
-    names = [project.networks[key].name for key in service.networks]
+def container_body(project: Project, service: Service, image_id: str,
+                   ids: Mapping[str, str] = _NO_IDS) -> dict[str, Any]:
+    """The body of the engine's `create`, on the first network alone; see `other_networks`. Holds no secret.
+
+    `ids` gives the containers of the services whose namespaces this one shares.
+    """
     body: dict[str, Any] = {
         "Image": service.image,
-        "Env": [f"{k}={v}" for k, v in service.environment.items()],
+        # A name alone unsets what the image sets.
+        "Env": [k if v is None else f"{k}={v}" for k, v in service.environment.items()],
         "Labels": _labels(project, service, image_id),
-        "HostConfig": _host_config(project, service, names[0]),
-        "NetworkingConfig": {"EndpointsConfig": {names[0]: endpoint(project, service, next(iter(service.networks)))}},
+        "AttachStdout": True, "AttachStderr": True,  # as Compose says; of use to whoever attaches
         "Cmd": _list(service.command), "Entrypoint": _list(service.entrypoint),
-        "Hostname": service.hostname, "User": service.user, "WorkingDir": service.working_dir,
-        "StopSignal": service.stop_signal, "Healthcheck": _healthcheck(service),
-        "StopTimeout": None if service.stop_grace_period is None else math.ceil(service.stop_grace_period),
+        "ExposedPorts": {port: {} for port in _exposed(service)} or None,
+        "Healthcheck": _healthcheck(service),
+        **service.config,
+        "HostConfig": _host_config(project, service, ids),
     }
+    if service.networks:
+        first = next(iter(service.networks))
+        body["NetworkingConfig"] = {"EndpointsConfig": {
+            project.networks[first].name: endpoint(project, service, first)}}
     return {k: v for k, v in body.items() if v is not None}
 
 
 def endpoint(project: Project, service: Service, network: str) -> dict[str, Any]:
     """How the container sits on one network (a key of the file): under its own name, its service's, and its aliases."""
-    return {"Aliases": list(dict.fromkeys(
-        [project.container_name(service.name), service.name, *service.networks[network]]))}
+    said = service.networks[network]
+    made: dict[str, Any] = {"Aliases": list(dict.fromkeys(
+        [project.container_name(service.name), service.name, *said.aliases]))}
+    if service.links:
+        made["Links"] = list(dict.fromkeys(
+            f"{project.container_name(other)}:{name}" for other, alias in service.links
+            for name in (alias, f"{other}-1", f"{project.name}-{other}-1")))
+    address = {"IPv4Address": said.ipv4, "IPv6Address": said.ipv6, "LinkLocalIPs": _list(said.link_local or None)}
+    if any(address.values()):
+        made["IPAMConfig"] = {k: v for k, v in address.items() if v}
+    return made
 
 
 def other_networks(service: Service) -> list[str]:
@@ -39,19 +57,48 @@ def other_networks(service: Service) -> list[str]:
 
 
 def config_hash(project: Project, service: Service, body: Mapping[str, Any], image_id: str,
-                secrets: Mapping[str, bytes]) -> str:
-    """Changes exactly when the container must be made anew. Secrets enter as digests only."""
+                placed: Mapping[Placed, bytes]) -> str:
+    """Changes exactly when the container must be made anew. Configs and secrets enter as digests only."""
     material = {
         "body": body, "image": image_id,
         "networks": {project.networks[k].name: endpoint(project, service, k) for k in service.networks},
-        "secrets": {name: hashlib.sha256(value).hexdigest() for name, value in secrets.items()},
+        "files": sorted([p.target, p.uid, p.gid, p.mode, hashlib.sha256(content).hexdigest()]
+                        for p, content in placed.items()),
     }
     return hashlib.sha256(json.dumps(material, sort_keys=True).encode()).hexdigest()
 
 
-def resource_labels(project: Project, kind: str, key: str) -> dict[str, str]:
+def network_arguments(project: Project, key: str) -> dict[str, Any]:
+    """What docker-py's `create_network` takes besides the name."""
+    network = project.networks[key]
+    made: dict[str, Any] = {
+        "driver": network.driver, "options": dict(network.driver_opts) or None, "internal": network.internal,
+        "attachable": network.attachable or None, "enable_ipv6": network.enable_ipv6,
+        "labels": resource_labels(project, labels.NETWORK, key, network), "check_duplicate": True,
+    }
+    if network.ipam_driver or network.pools:
+        made["ipam"] = {"Driver": network.ipam_driver or "default", "Config": pools(network)}
+    return made
+
+
+def pools(network: Network) -> list[dict[str, Any]]:
+    """The address pools as the engine writes them."""
+    made = [{"Subnet": p.subnet, "Gateway": p.gateway, "IPRange": p.ip_range,
+             "AuxiliaryAddresses": dict(p.aux_addresses)} for p in network.pools]
+    return [{k: v for k, v in pool.items() if v} for pool in made]
+
+
+def volume_arguments(project: Project, key: str) -> dict[str, Any]:
+    """What docker-py's `create_volume` takes besides the name."""
+    volume = project.volumes[key]
+    return {"driver": volume.driver, "driver_opts": dict(volume.driver_opts) or None,
+            "labels": resource_labels(project, labels.VOLUME, key, volume)}
+
+
+def resource_labels(project: Project, kind: str, key: str, resource: Network | Volume) -> dict[str, str]:
     """Labels of a network or volume (`kind` is labels.NETWORK or labels.VOLUME)."""
-    return {**project.extra_labels, kind: key, labels.PROJECT: project.name, labels.VERSION: labels.COMPOSE_VERSION}
+    return {**resource.labels, **project.extra_labels, kind: key, labels.PROJECT: project.name,
+            labels.VERSION: labels.COMPOSE_VERSION}
 
 
 def _labels(project: Project, service: Service, image_id: str) -> dict[str, str]:
@@ -60,34 +107,74 @@ def _labels(project: Project, service: Service, image_id: str) -> dict[str, str]
         labels.PROJECT: project.name, labels.SERVICE: service.name, labels.NUMBER: "1", labels.ONEOFF: "False",
         labels.VERSION: labels.COMPOSE_VERSION, labels.IMAGE: image_id,
         labels.WORKING_DIR: str(project.folder), labels.CONFIG_FILES: str(project.folder / project.file),
-        labels.DEPENDS_ON: ",".join(f"{name}:{condition}:false" for name, condition in service.depends_on.items()),
+        labels.DEPENDS_ON: ",".join(_dependency(name, d) for name, d in service.depends_on.items()),
     }
 
 
-def _host_config(project: Project, service: Service, network: str) -> dict[str, Any]:
+def _dependency(name: str, dependency: Dependency) -> str:
+    return f"{name}:{dependency.condition}:{'true' if dependency.restart else 'false'}"
+
+
+def _host_config(project: Project, service: Service, ids: Mapping[str, str]) -> dict[str, Any]:
+    binds = [_bind(project, m) for m in service.mounts if _is_bind(m)]
+    mounts = [_mount(project, m) for m in service.mounts if not _is_bind(m)]
     host: dict[str, Any] = {
-        "NetworkMode": network,
-        "RestartPolicy": {"Name": service.restart[0], "MaximumRetryCount": service.restart[1]},
-        "Mounts": [_mount(project, m) for m in service.mounts] or None,
-        "Tmpfs": dict(service.tmpfs) or None,
-        "CapAdd": _list(service.cap_add or None), "CapDrop": _list(service.cap_drop or None),
-        "SecurityOpt": _list(service.security_opt or None), "Init": service.init, "Memory": service.mem_limit,
-        "NanoCpus": None if service.cpus is None else round(service.cpus * 1e9),
-        "ReadonlyRootfs": service.read_only or None,
-        "LogConfig": None if service.log_driver is None and not service.log_options else
-        {"Type": service.log_driver or "", "Config": dict(service.log_options)},
+        "NetworkMode": service.network_mode if not service.networks else
+        project.networks[next(iter(service.networks))].name,
+        "RestartPolicy": None if service.restart is None else
+        {"Name": service.restart[0], "MaximumRetryCount": service.restart[1]},
+        "Binds": binds or None, "Mounts": mounts or None, "Tmpfs": dict(service.tmpfs) or None,
+        "PortBindings": _port_bindings(service) or None,
+        **service.host,
+        **{field: f"container:{ids[other]}" for field, other in service.shares.items()},
     }
+    options = host.get("SecurityOpt")
+    if options and "systempaths=unconfined" in options:  # for the engine two lists, not an option
+        host["SecurityOpt"] = [o for o in options if o != "systempaths=unconfined"]
+        host["MaskedPaths"], host["ReadonlyPaths"] = [], []
     return {k: v for k, v in host.items() if v is not None}
+
+
+def _exposed(service: Service) -> list[str]:
+    return list(dict.fromkeys([*service.expose, *(f"{p.target}/{p.protocol}" for p in service.ports)]))
+
+
+def _port_bindings(service: Service) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in service.ports:
+        found.setdefault(f"{port.target}/{port.protocol}", []).append(
+            {"HostIp": port.host_ip, "HostPort": port.published})
+    return found
+
+
+def _is_bind(mount: Mount) -> bool:
+    """Whether the engine's older syntax is needed: it makes missing folders, and knows these modes."""
+    return mount.create_host_path or bool(mount.modes)
+
+
+def _bind(project: Project, mount: Mount) -> str:
+    source = mount.source if mount.type == "bind" else project.volumes[mount.source].name
+    modes = ["ro" if mount.read_only else "rw", *mount.modes, *(["nocopy"] if mount.nocopy else [])]
+    return f"{source}:{mount.target}:{','.join(modes)}"
 
 
 def _mount(project: Project, mount: Mount) -> dict[str, Any]:
     made: dict[str, Any] = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
+    if mount.consistency:
+        made["Consistency"] = mount.consistency
     if mount.type == "volume":
-        made["Source"] = project.volumes[mount.source].name
+        if mount.source:
+            made["Source"] = project.volumes[mount.source].name
+        if mount.nocopy:
+            made["VolumeOptions"] = {"NoCopy": True}
     elif mount.type == "bind":
         made["Source"] = mount.source
-    elif mount.tmpfs_size is not None:
-        made["TmpfsOptions"] = {"SizeBytes": mount.tmpfs_size}
+        if mount.propagation:
+            made["BindOptions"] = {"Propagation": mount.propagation}
+    else:
+        options = {"SizeBytes": mount.tmpfs_size, "Mode": mount.tmpfs_mode}
+        if any(v is not None for v in options.values()):
+            made["TmpfsOptions"] = {k: v for k, v in options.items() if v is not None}
     return made
 
 
@@ -97,7 +184,7 @@ def _healthcheck(service: Service) -> dict[str, Any] | None:
         return None
     made = {"Test": list(check.test) or None, "Interval": _nanoseconds(check.interval),
             "Timeout": _nanoseconds(check.timeout), "StartPeriod": _nanoseconds(check.start_period),
-            "Retries": check.retries}
+            "StartInterval": _nanoseconds(check.start_interval), "Retries": check.retries}
     return {k: v for k, v in made.items() if v is not None}
 
 

@@ -4,6 +4,7 @@ docker-py's own iterators cannot be woken while the engine is silent, and lose w
 together with its header; so this is the one place that uses its request helpers directly.
 """
 
+import io
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import requests
 
+from .chunks import ChunkReader
 from .connect import Engine
 
 _PIECE = 64 * 1024  # bytes read at once
@@ -36,8 +38,27 @@ def open_stream(engine: Engine, method: str, path: str, *, params: Mapping[str, 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
     """The body as it comes in; ends with the body, raises one of BROKEN_CONNECTION when it was cut off."""
-    while piece := response.raw.read1(_PIECE):
-        yield piece
+    connection = _chunked(response)
+    if connection is None:
+        while piece := response.raw.read1(_PIECE):
+            yield piece
+        return
+    chunks = ChunkReader()
+    while not chunks.ended:
+        piece = connection.read1(_PIECE)
+        if not piece:
+            raise ConnectionError("the connection was cut off")
+        body = chunks.feed(piece)
+        if body:
+            yield body
+
+
+def _chunked(response: requests.Response) -> io.BufferedReader | None:
+    """What the body is read from, where it is chunked and nothing else has to be taken off it."""
+    if response.headers.get("Transfer-Encoding", "").lower() != "chunked" or "Content-Encoding" in response.headers:
+        return None
+    beneath = getattr(getattr(response.raw, "_fp", None), "fp", None)
+    return beneath if isinstance(beneath, io.BufferedReader) else None
 
 
 def json_objects(body: Iterator[bytes]) -> Iterator[dict[str, Any]]:

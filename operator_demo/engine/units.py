@@ -1,10 +1,12 @@
-"""Durations and sizes as Compose files write them."""
+"""Durations, sizes and file modes as Compose files write them."""
 
 import re
 
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)", re.ASCII)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SECONDS = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6,
+            "ns": 1e-9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(w|d|h|ms|m|s|us|µs|ns)", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_MOST = 2**63 - 1  # the engine counts in 64 bits
 
 
 def seconds(text: str) -> float:
@@ -14,7 +16,7 @@ def seconds(text: str) -> float:
         if found.start() != at:
             break
         at, total = found.end(), total + float(found[1]) * _SECONDS[found[2]]
-    if not text or at != len(text):
+    if not text or at != len(text) or total * 1e9 > _MOST:
         raise ValueError(f"{text!r} is not a duration such as 10s or 1m30s")
     return total
 
@@ -22,6 +24,22 @@ def seconds(text: str) -> float:
 def size(text: str) -> int:
     """`64m`, `1.5gb`, `1024`: bytes, in powers of 1024. Raises ValueError."""
     found = _SIZE.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is not a size such as 512m or 2gb")
-    return int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))
+    if found:
+        number = float(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " ")
+        if number <= _MOST:
+            return int(number)
+    raise ValueError(f"{text!r} is not a size such as 512m or 2gb")
+
+
+def size_or_unlimited(text: str) -> int:
+    """As `size`, or -1. Raises ValueError."""
+    return -1 if text == "-1" else size(text)
+
+
+def file_mode(text: str) -> int:
+    """`0440`, `0o440` or the decimal 288: a mode. Raises ValueError."""
+    octal = re.fullmatch(r"0o?([0-7]{1,5})|0", text, re.ASCII)
+    mode = int(octal[1] or "0", 8) if octal else int(text) if re.fullmatch(r"[1-9]\d{0,4}", text, re.ASCII) else -1
+    if not 0 <= mode <= 0o7777:
+        raise ValueError(f"{text!r} is not a file's mode such as 0440")
+    return mode

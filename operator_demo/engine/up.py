@@ -2,24 +2,36 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import docker.errors
+from docker.utils import version_lt
 
 from operator_demo.errors import OperatorError, UsageError
 
 from . import labels
 from .connect import Engine
-from .containers import inspect_project, members, put_secrets
+from .containers import members
+from .copying import copy_in
 from .failures import Interrupted, NotOnEngine, engine_errors, explain
 from .images import ensure_service_image
-from .model import COMPLETED, HEALTHY, STARTED, Project, Service
-from .plan import config_hash, container_body, endpoint, other_networks, resource_labels
+from .model import COMPLETED, HEALTHY, STARTED, Dependency, Network, Placed, Project, Service, Source, Volume
+from .plan import (
+    config_hash,
+    container_body,
+    endpoint,
+    network_arguments,
+    other_networks,
+    pools,
+    volume_arguments,
+)
 from .progress import Progress, silent
 
 _LOOK = 0.1  # seconds between two looks at a container that is waited for
+_UP = ("running", "paused", "restarting")
+_STOPS = 10  # seconds that a container has to stop where nothing else is said; Docker's own default
 _NO_SECRETS: Mapping[str, str] = {}
 
 
@@ -32,51 +44,83 @@ def up(engine: Engine, project: Project, *, progress: Progress = silent, stop: t
     of the secret; the others come from the environment or file that the Compose file names.
     Raises OperatorError; `Interrupted` when `stop` was set, and then leaves what it has made.
     """
-    _Up(engine, project, progress, stop, _secret_values(project, secrets)).run()
+    _check_engine(engine, project)
+    _Up(engine, project, progress, stop, _contents(project, secrets)).run()
 
 
-def _secret_values(project: Project, given: Mapping[str, str]) -> dict[str, bytes]:
-    values: dict[str, bytes] = {}
-    for name in sorted({n for s in project.services.values() for n in s.secrets}):
-        secret = project.secrets[name]
-        if name in given:
-            values[name] = given[name].encode()
-        elif secret.environment is not None:
-            if secret.environment not in project.env:
-                raise UsageError(f"{project.file}: secret {name}: the variable {secret.environment} is not set")
-            values[name] = project.env[secret.environment].encode()
-        elif secret.file is not None:
-            try:
-                values[name] = project.folder.joinpath(secret.file).read_bytes()
-            except OSError as e:
-                raise UsageError(f"{project.file}: secret {name}: cannot read {secret.file}: {e.strerror}") from e
-    return values
+def _check_engine(engine: Engine, project: Project) -> None:
+    for service in project.services.values():
+        if service.healthcheck and service.healthcheck.start_interval and version_lt(engine.api_version, "1.44"):
+            raise UsageError(f"{project.file}:{service.line}: service {service.name}: healthcheck.start_interval is "
+                             f"only known to Docker 25 and newer (API 1.44; this engine has {engine.api_version})")
+
+
+def _contents(project: Project, given: Mapping[str, str]) -> dict[str, dict[Placed, bytes]]:
+    """By service, what is put into its container. Files and variables are read once and not before they are needed."""
+    read: dict[tuple[str, str], bytes] = {}
+
+    def content(kind: str, name: str, source: Source) -> bytes:
+        if (kind, name) not in read:
+            read[kind, name] = given[name].encode() if kind == "secret" and name in given else \
+                _content(project, f"{project.file}: {kind} {name}", source)
+        return read[kind, name]
+
+    return {service.name: {
+        **{p: content("secret", p.source, project.secrets[p.source]) for p in service.secrets},
+        **{p: content("config", p.source, project.configs[p.source]) for p in service.configs},
+    } for service in project.services.values()}
+
+
+def _content(project: Project, what: str, source: Source) -> bytes:
+    if source.content is not None:
+        return source.content.encode()
+    if source.environment is not None:
+        if source.environment not in project.env:
+            raise UsageError(f"{what}: the variable {source.environment} is not set")
+        return project.env[source.environment].encode()
+    assert source.file is not None
+    try:
+        return source.file.read_bytes()
+    except OSError as e:
+        raise UsageError(f"{what}: cannot read {source.file}: {e.strerror}") from e
 
 
 class _Up:
     """One run of `up`; its threads are joined before `run` returns."""
 
     def __init__(self, engine: Engine, project: Project, progress: Progress, stop: threading.Event,
-                 secrets: Mapping[str, bytes]) -> None:
-        self.engine, self.project, self.progress, self.stop, self.secrets = engine, project, progress, stop, secrets
+                 contents: Mapping[str, Mapping[Placed, bytes]]) -> None:
+        self.engine, self.project, self.progress, self.stop, self.contents = engine, project, progress, stop, contents
         self.api = engine.api
         self.failed = threading.Event()
         self.images: dict[str, str] = {}
-        self.existing: dict[str, list[dict[str, Any]]] = {}
+        self.existing: dict[str, list[dict[str, Any]]] = {}  # by service, as the engine lists them
+        self.missing_networks: list[str] = []
+        self.missing_volumes: list[str] = []
+        self.networks_made: list[Future[None]] = []
+        self.volumes_made: list[Future[None]] = []
         self.ids: dict[str, str] = {}
+        self.made = {name: threading.Event() for name in project.services}
         self.started = {name: threading.Event() for name in project.services}
+        self.replaced: set[str] = set()  # services whose container was made anew
 
     def run(self) -> None:
-        for described in inspect_project(self.engine, self.project.name):
-            self.existing.setdefault(described["Config"]["Labels"][labels.SERVICE], []).append(described)
         used = list(self.project.services.values())
-        images = {s.image: s for s in used}
-        with ThreadPoolExecutor(max_workers=max(8, len(used)), thread_name_prefix="up") as pool:
-            networks = dict.fromkeys(key for s in used for key in s.networks)
-            volumes = dict.fromkeys(m.source for s in used for m in s.mounts if m.type == "volume")
-            _all(pool, [(self._image, s) for s in images.values()])
-            _all(pool, [(self._network, k) for k in networks] + [(self._volume, k) for k in volumes])
-            _all(pool, [(self._service, s) for s in used])
+        networks = list(dict.fromkeys(key for s in used for key in s.networks))
+        volumes = list(dict.fromkeys(m.source for s in used for m in s.mounts if m.type == "volume" and m.source))
+        with ThreadPoolExecutor(max_workers=8 + len(used), thread_name_prefix="up") as pool:
+            # What can be wrong is found before anything is made.
+            looks = [pool.submit(self._image, s) for s in _one_of_each_image(used)]
+            looks.append(pool.submit(self._look_for_containers))
+            if networks:
+                looks.append(pool.submit(self._look_for_networks, networks))
+            if volumes:
+                looks.append(pool.submit(self._look_for_volumes, volumes))
+            _all(looks)
+            # A network takes the engine about as long as the containers, which need it only when they start.
+            self.networks_made = [pool.submit(self._create_network, key) for key in self.missing_networks]
+            self.volumes_made = [pool.submit(self._create_volume, key) for key in self.missing_volumes]
+            _all([*self.networks_made, *self.volumes_made, *(pool.submit(self._service, s) for s in used)])
 
     # -- what containers need -------------------------------------------------------------------------------------
 
@@ -86,38 +130,49 @@ class _Up:
 
         self.images[service.image] = ensure_service_image(self.engine, self.project, service, tell, self.stop)
 
-    def _network(self, key: str) -> None:
-        network, wanted = self.project.networks[key], resource_labels(self.project, labels.NETWORK, key)
-        with engine_errors(f"network {network.name}"):
-            found = [n for n in self.api.networks(names=[network.name]) if n["Name"] == network.name]
-            if network.external:
-                if not found:
-                    raise NotOnEngine(f"the external network {network.name} is not on this engine")
-                return
-            if not found:
-                self.progress(f"network {network.name}", "creating")
-                self.api.create_network(network.name, driver=network.driver, internal=network.internal,
-                                        check_duplicate=True, labels=wanted)
-                self.progress(f"network {network.name}", "created")
-                return
-            self._check_owner("network", network.name, found[0].get("Labels"))
-            if found[0]["Internal"] != network.internal or (network.driver or found[0]["Driver"]) != found[0]["Driver"]:
-                raise OperatorError(f"the network {network.name} is there with another driver or internal setting",
-                                    f"Take the project down first: operator-demo down --project {self.project.name}")
+    def _look_for_containers(self) -> None:
+        with engine_errors(f"looking for the containers of {self.project.name}"):
+            for listed in self.api.containers(all=True,
+                                              filters={"label": [f"{labels.PROJECT}={self.project.name}"]}):
+                carried = listed["Labels"]
+                if labels.SERVICE in carried and carried.get(labels.ONEOFF) != "True":
+                    self.existing.setdefault(carried[labels.SERVICE], []).append(listed)
 
-    def _volume(self, key: str) -> None:
-        volume, wanted = self.project.volumes[key], resource_labels(self.project, labels.VOLUME, key)
-        with engine_errors(f"volume {volume.name}"):
-            try:
-                found = self.api.inspect_volume(volume.name)
-            except docker.errors.NotFound:
-                if volume.external:
-                    raise NotOnEngine(f"the external volume {volume.name} is not on this engine") from None
-                self.api.create_volume(volume.name, labels=wanted)
-                self.progress(f"volume {volume.name}", "created")
-                return
-            if not volume.external:
-                self._check_owner("volume", volume.name, found.get("Labels"))
+    def _look_for_networks(self, keys: Sequence[str]) -> None:
+        wanted = {key: self.project.networks[key] for key in keys}
+        with engine_errors(f"looking for the networks of {self.project.name}"):
+            found = {n["Name"]: n for n in self.api.networks(names=[n.name for n in wanted.values()])}
+        for key, network in wanted.items():
+            there = found.get(network.name)
+            if network.external:
+                if there is None:
+                    raise NotOnEngine(f"the external network {network.name} is not on this engine")
+            elif there is None:
+                self.missing_networks.append(key)
+            else:
+                self._check_owner("network", network.name, there.get("Labels"))
+                if not _same_network(network, there):
+                    raise OperatorError(
+                        f"the network {network.name} is there with another driver, internal setting or addresses",
+                        f"Take the project down first: operator-demo down --project {self.project.name}")
+
+    def _look_for_volumes(self, keys: Sequence[str]) -> None:
+        wanted = {key: self.project.volumes[key] for key in keys}
+        with engine_errors(f"looking for the volumes of {self.project.name}"):
+            found = {v["Name"]: v for v in self.api.volumes(
+                filters={"name": [v.name for v in wanted.values()]})["Volumes"] or []}
+        for key, volume in wanted.items():
+            there = found.get(volume.name)
+            if volume.external:
+                if there is None:
+                    raise NotOnEngine(f"the external volume {volume.name} is not on this engine")
+            elif there is None:
+                self.missing_volumes.append(key)
+            else:
+                self._check_owner("volume", volume.name, there.get("Labels"))
+                if not _same_volume(volume, there):
+                    raise OperatorError(f"the volume {volume.name} is there with another driver or other driver_opts",
+                                        f"`docker volume rm {volume.name}` removes it with all that is in it.")
 
     def _check_owner(self, kind: str, name: str, found: Mapping[str, str] | None) -> None:
         owner = (found or {}).get(labels.PROJECT)
@@ -126,6 +181,23 @@ class _Up:
                 f"a {kind} called {name} is there already and belongs to {owner or 'no Compose project'}",
                 "Choose another --project, or remove it.")
 
+    def _create_network(self, key: str) -> None:
+        name = self.project.networks[key].name
+        self._go_on()
+        self.progress(f"network {name}", "creating")
+        with engine_errors(f"network {name}"):
+            self.api.create_network(name, **network_arguments(self.project, key))
+        self.progress(f"network {name}", "created")
+
+    def _create_volume(self, key: str) -> None:
+        name = self.project.volumes[key].name
+        self._go_on()
+        with engine_errors(f"volume {name}"):
+            # Where somebody was faster, this is theirs.
+            self._check_owner("volume", name, self.api.create_volume(
+                name, **volume_arguments(self.project, key)).get("Labels"))
+        self.progress(f"volume {name}", "created")
+
     # -- containers -----------------------------------------------------------------------------------------------
 
     def _service(self, service: Service) -> None:
@@ -133,72 +205,104 @@ class _Up:
             self._go_on()
             container_id, state = self._container(service)
             self.ids[service.name] = container_id
-            for name, condition in service.depends_on.items():
-                self._wait_for(service, name, condition)
+            self.made[service.name].set()
+            for name, dependency in service.depends_on.items():
+                self._wait_for(service, name, dependency)
             item = f"container {self.project.container_name(service.name)}"
-            if state in ("running", "paused", "restarting"):
-                self.progress(item, "running")
-            else:
-                self._go_on()
-                self.progress(item, "starting")
-                with engine_errors(f"starting {self.project.container_name(service.name)}"):
-                    self.api.start(container_id)
+            if state not in _UP:
+                self._start(service, container_id, item)
+            elif any(d.restart and name in self.replaced for name, d in service.depends_on.items()):
+                self.progress(item, "restarting")
+                with engine_errors(f"restarting {item}"):
+                    self.api.restart(container_id, timeout=service.config.get("StopTimeout", _STOPS))
                 self.progress(item, "started")
+            else:
+                self.progress(item, "running")
             self.started[service.name].set()
         except BaseException:
             self.failed.set()
             raise
 
+    def _start(self, service: Service, container_id: str, item: str) -> None:
+        self._wait_until_made(self.networks_made)
+        self._go_on()
+        self.progress(item, "starting")
+        with engine_errors(f"starting {self.project.container_name(service.name)}"):
+            self.api.start(container_id)
+        self.progress(item, "started")
+
     def _container(self, service: Service) -> tuple[str, str]:
         """The id and state of a container that fits; made if need be."""
-        image = self.images[service.image]
-        body = container_body(self.project, service, image)
-        secrets = {target: self.secrets[name] for name, target in service.secrets.items()}
-        wanted = config_hash(self.project, service, body, image, secrets)
+        for other in service.shares.values():
+            while not self.made[other].wait(_LOOK):
+                self._go_on()
+        image, files = self.images[service.image], self.contents[service.name]
+        body = container_body(self.project, service, image, self.ids)
+        wanted = config_hash(self.project, service, body, image, files)
         kept = None
-        for described in self.existing.get(service.name, []):
-            state = described["State"]["Status"]
-            # One that was created and never started may lack its secrets or networks.
-            fits = described["Config"]["Labels"].get(labels.CONFIG_HASH) == wanted and \
-                state in ("running", "paused", "restarting", "exited")
+        for listed in self.existing.get(service.name, []):
+            # One that was created and never started may lack its configs, secrets or networks.
+            fits = listed["Labels"].get(labels.CONFIG_HASH) == wanted and listed["State"] in (*_UP, "exited")
             if fits and kept is None:
-                kept = described["Id"], state
+                kept = str(listed["Id"]), str(listed["State"])
             else:
-                self._remove(described)
+                self._remove(listed["Id"], service, body)
         if kept is None:
             body["Labels"][labels.CONFIG_HASH] = wanted
-            kept = self._create(service, body, secrets), "created"
+            if service.name in self.existing:
+                self.replaced.add(service.name)
+            kept = self._create(service, body, files), "created"
         return kept
 
-    def _remove(self, described: Mapping[str, Any]) -> None:
-        item = f"container {described['Name'].lstrip('/')}"
-        self.progress(item, "recreating")
-        with engine_errors(f"replacing {item}"):
-            try:
+    def _remove(self, container_id: str, service: Service, body: dict[str, Any]) -> None:
+        """Removes a container; its nameless volumes go on to the one that `body` describes."""
+        try:
+            with engine_errors(f"replacing a container of {service.name}"):
+                described = self.api.inspect_container(container_id)
+                self.progress(f"container {described['Name'].lstrip('/')}", "recreating")
                 if described["State"]["Running"] and not described["State"]["Paused"]:
-                    self.api.stop(described["Id"])
-                self.api.remove_container(described["Id"], force=True)
-            except docker.errors.NotFound:
-                return
+                    self.api.stop(container_id, timeout=described["Config"].get("StopTimeout") or _STOPS)
+                self.api.remove_container(container_id, force=True)
+                _inherit_volumes(described, service, body)
+        except NotOnEngine:
+            return
 
-    def _create(self, service: Service, body: dict[str, Any], secrets: Mapping[str, bytes]) -> str:
+    def _create(self, service: Service, body: dict[str, Any], files: Mapping[Placed, bytes]) -> str:
         name = self.project.container_name(service.name)
+        self._wait_until_made(self.volumes_made)
         self.progress(f"container {name}", "creating")
         with engine_errors(f"creating {name}"):
             try:
-                made = str(self.api.create_container_from_config(body, name)["Id"])
+                made = self._create_container(body, name)
             except docker.errors.APIError as e:
                 if e.status_code == 409:
                     raise OperatorError(f"creating {name}: {explain(e)}",
                                         "Choose another --project, or remove that container.") from e
                 raise
             for key in other_networks(service):
-                self.api.connect_container_to_network(made, self.project.networks[key].name,
-                                                      aliases=endpoint(self.project, service, key)["Aliases"])
-        if secrets:
-            put_secrets(self.engine, made, secrets)
+                self._wait_until_made(self.networks_made)
+                self._connect(service, made, key)
+        if files:
+            copy_in(self.engine, made, files)
         self.progress(f"container {name}", "created")
         return made
+
+    def _create_container(self, body: dict[str, Any], name: str) -> str:
+        try:
+            return str(self.api.create_container_from_config(body, name)["Id"])
+        except docker.errors.APIError:
+            if not self.networks_made:
+                raise
+            # Docker asks for the network at the start only; others may want it now.
+            self._wait_until_made(self.networks_made)
+            return str(self.api.create_container_from_config(body, name)["Id"])
+
+    def _connect(self, service: Service, container_id: str, key: str) -> None:
+        said, given = service.networks[key], endpoint(self.project, service, key)
+        self.api.connect_container_to_network(
+            container_id, self.project.networks[key].name, aliases=given["Aliases"],
+            links=[tuple(link.split(":")) for link in given.get("Links", [])], ipv4_address=said.ipv4,
+            ipv6_address=said.ipv6, link_local_ips=list(said.link_local) or None)
 
     # -- waiting --------------------------------------------------------------------------------------------------
 
@@ -208,14 +312,26 @@ class _Up:
         if self.failed.is_set():
             raise _GaveUp("another service failed")
 
-    def _wait_for(self, service: Service, dependency: str, condition: str) -> None:
-        while not self.started[dependency].wait(_LOOK):
+    def _wait_until_made(self, resources: Sequence[Future[None]]) -> None:
+        wait(resources)
+        if any(f.exception() for f in resources):
+            raise _GaveUp("a network or volume failed")
+
+    def _wait_for(self, service: Service, name: str, dependency: Dependency) -> None:
+        while not self.started[name].wait(_LOOK):
             self._go_on()
-        if condition == STARTED:
+        if dependency.condition == STARTED:
             return
-        while not self._holds(service, dependency, condition):
-            self._go_on()
-            time.sleep(_LOOK)
+        try:
+            while not self._holds(service, name, dependency.condition):
+                self._go_on()
+                time.sleep(_LOOK)
+        except (Interrupted, _GaveUp):
+            raise
+        except OperatorError as e:
+            if dependency.required:
+                raise
+            self.progress(f"container {self.project.container_name(name)}", f"not waited for: {e.message}")
 
     def _holds(self, service: Service, dependency: str, condition: str) -> bool:
         name = self.project.container_name(dependency)
@@ -241,10 +357,47 @@ class _GaveUp(OperatorError):
     """A thread that stopped because another failed; never the error that is reported."""
 
 
-def _all(pool: ThreadPoolExecutor, calls: Iterable[tuple[Callable[[Any], None], Any]]) -> None:
-    """Makes the calls at the same time, waits for all, and raises their errors as one."""
-    futures = [pool.submit(call, argument) for call, argument in calls]
-    errors = [e for e in (f.exception() for f in futures) if e is not None and not isinstance(e, _GaveUp)]
+def _one_of_each_image(services: Iterable[Service]) -> list[Service]:
+    """For images that several services use: the one that says how it is built, else one that always pulls."""
+    chosen: dict[str, Service] = {}
+    for service in sorted(services, key=lambda s: (s.build is None, s.pull_policy != "always")):
+        chosen.setdefault(service.image, service)
+    return list(chosen.values())
+
+
+def _same_network(network: Network, there: Mapping[str, Any]) -> bool:
+    """Whether all that the file says of a network holds for the one on the engine."""
+    ipam = there.get("IPAM") or {}
+    if network.pools and [{**found, **pool} for pool, found in zip(pools(network), ipam.get("Config") or [],
+                                                                   strict=False)] != (ipam.get("Config") or []):
+        return False
+    return (there["Internal"] == network.internal and (network.driver or there["Driver"]) == there["Driver"]
+            and bool(there.get("Attachable")) >= network.attachable
+            and bool(there.get("EnableIPv6")) >= network.enable_ipv6
+            and network.driver_opts.items() <= (there.get("Options") or {}).items())
+
+
+def _same_volume(volume: Volume, there: Mapping[str, Any]) -> bool:
+    return (volume.driver or there["Driver"]) == there["Driver"] and \
+        dict(volume.driver_opts) == (there.get("Options") or {})
+
+
+def _inherit_volumes(old: Mapping[str, Any], service: Service, body: dict[str, Any]) -> None:
+    """What is in the nameless volumes of the file and of the image outlives the container, as with Compose."""
+    nameless = {m.target for m in service.mounts if m.type == "volume" and not m.source}
+    taken = {*service.tmpfs, *(m.target for m in service.mounts)} - nameless
+    of_image = set(old["Config"].get("Volumes") or {})
+    for mount in old.get("Mounts") or []:
+        target = mount["Destination"]
+        if mount["Type"] == "volume" and target not in taken and target in nameless | of_image:
+            others = [m for m in body["HostConfig"].get("Mounts", []) if m["Target"] != target]
+            body["HostConfig"]["Mounts"] = [*others, {"Type": "volume", "Source": mount["Name"], "Target": target,
+                                                      "ReadOnly": not mount["RW"]}]
+
+
+def _all(futures: Iterable[Future[None]]) -> None:
+    """Waits for all and raises their errors as one."""
+    errors = [e for e in [f.exception() for f in futures] if e is not None and not isinstance(e, _GaveUp)]
     reported = [e for e in errors if isinstance(e, OperatorError)]
     defects = [e for e in errors if not isinstance(e, OperatorError)]
     interrupted = [e for e in reported if isinstance(e, Interrupted)]

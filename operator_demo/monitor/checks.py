@@ -7,8 +7,9 @@ from typing import Any
 from operator_demo.monitor.standing import State
 from operator_demo.subject import Check
 
-PASSED, FAILED, UNKNOWN, NOT_TESTED = "passed", "failed", "unknown", "not_tested"
-_ACCEPTABLE = (PASSED, NOT_TESTED, "not_checked")
+PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
+NOT_TESTED, NOT_CHECKED = "not_tested", "not_checked"
+_ACCEPTABLE = (PASSED, NOT_TESTED, NOT_CHECKED)
 
 BEFORE = 30.0  # seconds of load before the fault that are the measure
 SETTLED = 5  # seconds of load that are compared with it
@@ -83,6 +84,8 @@ def writes(answer: Mapping[str, Any] | None, reason: str = "") -> Check:
     """From the load's own check of its acknowledged writes; None where it could not be asked, for `reason`."""
     if answer is None:
         return Check("writes", UNKNOWN, reason)
+    if "not_checked" in answer:
+        return Check("writes", NOT_CHECKED, answer["not_checked"])
     saw = f"{answer['kept']} acknowledged writes kept, {answer['lost']} lost, {answer['unknown']} unknown"
     if answer["lost"]:
         details = "; ".join(str(d) for d in answer.get("details", [])[:3])
@@ -109,6 +112,15 @@ def fingerprint(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mappi
         return Check("fingerprint", FAILED, "; ".join(sorted(faults)))
     free = f" (but for {', '.join(sorted(allowed))})" if allowed else ""
     return Check("fingerprint", PASSED, f"{len(now)} members as they were{free}")
+
+
+def untouched(effects: Iterable[Mapping[str, Any]]) -> Check:
+    """For who says that nothing was to do: did the session leave the subject as it was? `effects` are its own."""
+    changes = [f"{e['action']} of {e['member'] or e['container']}" for e in effects
+               if (e["member"] and e["action"] != "exec_start") or e["action"].startswith(("volume ", "network "))]
+    if changes:
+        return Check("untouched", FAILED, f"the session changed the subject: {', '.join(dict.fromkeys(changes))}")
+    return Check("untouched", PASSED, "the session changed no container of the subject")
 
 
 def _short(value: object) -> str:

@@ -1,7 +1,8 @@
 """What really happened to the containers, as Docker tells it, and who did it as far as that can be told.
 
-`explained` is, in this order: `policy` (the engine restarted what had died by itself), `tool_call` (it fell into a
-call of the agent), `fault` (the host announced it), `workload` (our own load's container), or null.
+`explained` is, in this order: `policy` (the engine restarted what had died by itself, or that died once more),
+`tool_call` (it fell into a call of the agent), `fault` (the host announced it), `workload` (our own load's container),
+or null. The host's one-shot helpers are not told of.
 """
 
 import time
@@ -12,7 +13,7 @@ from operator_demo import tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.events import parse_ts
 from operator_demo.monitor.roster import Roster
-from operator_demo.settings import SESSION_LABEL
+from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
 
@@ -32,6 +33,7 @@ class Effects:
         self._recorder, self._roster, self._project = recorder, roster, project
         self._healthcheck, self._restarted = healthcheck, restarted
         self._expected: dict[str, float] = {}
+        self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
 
     def expect(self, containers: Iterable[str], until: float) -> None:
@@ -73,7 +75,7 @@ class Effects:
             case "network":
                 return self._matters_network(h)
         action, _, command = h.action.partition(": ")
-        if action not in ACTIONS:
+        if action not in ACTIONS or self._helper(h):
             return False
         if action == "exec_start":
             if self._own(h):
@@ -106,6 +108,10 @@ class Effects:
         """Of the monitor, the load and the agent themselves."""
         return h.project == f"{self._project}-operator"
 
+    def _helper(self, h: EngineEvent) -> bool:
+        """One of the host's; what a session starts carries its mark, whatever else it says of itself."""
+        return self._own(h) and h.service == HELPER_SERVICE and SESSION_LABEL not in (h.attributes or {})
+
     def _container_name(self, h: EngineEvent) -> str | None:
         name = self._roster.name_of(h.container)
         return next((m.container for m in self._roster.members if m.name == name), None)
@@ -113,7 +119,7 @@ class Effects:
     # -- who did it --------------------------------------------------------------------------------------------------
 
     def _explain(self, h: EngineEvent) -> tuple[str | None, Row | None]:
-        if h.kind == "container" and h.action == "start" and self._restarted(h.container):
+        if h.kind == "container" and self._by_policy(h):
             return "policy", None
         call = self._call_at(h.time)
         if call is not None and (self._subject(h) or self._own(h) or SESSION_LABEL in (h.attributes or {})):
@@ -121,6 +127,17 @@ class Effects:
         if h.time <= self._expected.get(h.container, 0.0):
             return "fault", None
         return ("workload" if self._own(h) and h.service == "workload" else None), None
+
+    def _by_policy(self, h: EngineEvent) -> bool:
+        match h.action:
+            case "start" if self._restarted(h.container):
+                self._looping.add(h.container)
+                return True
+            case "die" if h.container in self._looping:
+                return True
+            case "start" | "kill":
+                self._looping.discard(h.container)
+        return False
 
     def _call_at(self, moment: float) -> Row | None:
         """The agent's command that was running at `moment` (no other tool reaches the engine)."""

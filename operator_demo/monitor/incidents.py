@@ -1,6 +1,7 @@
 """Tickets from standing violations: one open ticket, to which all violations attach."""
 
 import contextlib
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from operator_demo import tickets
 from operator_demo.events import timestamp
 from operator_demo.monitor.standing import CRITICAL, Standing, State, holds
 from operator_demo.store import Recorder
+from operator_demo.subject import Violation
 
 CLEAR_AFTER = 3.0  # seconds without a violation until a ticket that nobody holds is cleared
 
@@ -20,7 +22,9 @@ class Incidents:
         row = recorder.store.row("SELECT ticket FROM tickets WHERE run=? ORDER BY opened DESC LIMIT 1", recorder.run)
         self._last: str | None = row["ticket"] if row else None
         self._handed_over: set[str] = set()
+        self._reported: set[str] = set()  # tickets that no look of ours opened, so none of ours may clear them
         self._quiet_since: float | None = None
+        self.held_until = 0.0  # seconds since the epoch; no ticket is opened before
 
     def follow(self, state: State, ts: float) -> str | None:
         """Brings the ticket in line with `state`; returns the id of a ticket that was opened."""
@@ -37,14 +41,23 @@ class Incidents:
         with contextlib.suppress(tickets.TicketStateError):  # the agent or the oracle moved it meanwhile
             if {v["key"] for v in ticket["violations"]} != counting.keys() and counting:
                 self._recorder.say("ticket_updated", ticket=ticket["ticket"], violations=_as_data(counting))
-            if self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER:
+            quiet = self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER
+            if quiet and ticket["ticket"] not in self._reported:
                 tickets.clear(self._recorder, ticket["ticket"])
         return None
+
+    def report(self, violation: Violation, ts: float) -> str:
+        """Opens a ticket for what somebody says, whatever a look shows. Raises `TicketStateError` beside another."""
+        said = {violation.key: Standing(violation, ts, True)}
+        self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(said),
+                                   violations=_as_data(said), severity=violation.severity)
+        self._reported.add(self._last)
+        return self._last
 
     def _open(self, state: State) -> str | None:
         self._note_escalation(state)
         fresh = {key: s for key, s in state.items() if s.counts and key not in self._handed_over}
-        if not fresh:
+        if not fresh or time.time() < self.held_until:
             return None
         with contextlib.suppress(tickets.TicketStateError):
             self._last = tickets.open_(

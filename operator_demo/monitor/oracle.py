@@ -143,7 +143,14 @@ class Oracle:
             *self._against_baseline(),
             self._writes(),
         ]
+        if tickets.claim_of(self._recorder.store, self._recorder.run, ticket["ticket"]) == tickets.NO_ACTION:
+            found.append(checks.untouched(self._deeds(ticket["ticket"])))
         return [*found, self._load(ticket, said_at, LOAD_HEAL if checks.accepted(found) else 0.0)]
+
+    def _deeds(self, ticket: str) -> list[dict[str, Any]]:
+        """The effects of what was done about the ticket, in the engine's own record."""
+        return [e.data for e in self._recorder.store.events(self._recorder.run, types=("effect",))
+                if e.ticket == ticket and e.data["explained"] == "tool_call"]
 
     def _load(self, ticket: Row, said_at: float, patience: float) -> Check:
         """Load calms down last, and other work on the machine shakes it: it may take up to `patience` seconds."""

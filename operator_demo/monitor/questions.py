@@ -30,7 +30,7 @@ class Questions:
 
     def handlers(self) -> Mapping[str, Handler]:
         return {"observe": self.observe, "members": self.members, "inspect": self.inspect, "logs": self.logs,
-                "arm": self.arm, "status": self.status, "fault": self.fault}
+                "arm": self.arm, "status": self.status, "fault": self.fault, "report": self.report}
 
     def observe(self) -> dict[str, Any]:
         """The newest observation, with what violates the invariants and the name of the members' network. Looks anew
@@ -86,11 +86,17 @@ class Questions:
                 "ticket": {key: ticket[key] for key in ("ticket", "state", "holder", "title")} if ticket else None,
                 "violations": sorted(self._lookout.state)}
 
-    def fault(self, containers: list[str], seconds: float) -> dict[str, Any]:
+    def fault(self, containers: list[str], seconds: float, hold: bool = False) -> dict[str, Any]:
         """The host says that what happens to these containers (ids) in the next `seconds` is the fault, unless the
-        agent does it."""
-        self._effects.expect(containers, time.time() + float(seconds))
+        agent does it; with `hold` no ticket opens in this time, for nobody shall repair what is only half broken."""
+        until = time.time() + float(seconds)
+        self._effects.expect(containers, until)
+        self._lookout.hold(until if hold else 0.0)
         return {}
+
+    def report(self, invariant: str, text: str, member: str | None = None) -> dict[str, Any]:
+        """Opens a ticket because somebody says so, not because it was seen."""
+        return {"ticket": self._lookout.report(invariant, member, text)}
 
 
 def _without_history(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _titled(text: str) -> Words:
 def _chapter(state: State, view: View) -> Pane:
     return Pane(state, view, panels.chapter,
                 lambda s, v: Text(f"operator-demo {v.symbols.dot} {s.run.subject or 'starting'}", "bold"),
-                lambda s: ("green" if s.outcome.name == "repaired" else ALARM) if s.outcome else CALM)
+                lambda s: ("green" if s.outcome.exit_status == 0 else ALARM) if s.outcome else CALM)
 
 
 def _cluster(state: State, view: View) -> Pane:

@@ -110,7 +110,7 @@ def stepper(state: State, view: View) -> Text:
 def _headline(state: State, view: View) -> Text:
     title = state.chapter.title or state.chapter.name or "Starting"
     if state.outcome:
-        good = state.outcome.name == "repaired"
+        good = state.outcome.exit_status == 0
         mark = view.symbols.ok if good else view.symbols.bad
         return line((f"{mark} {state.outcome.name.upper()}  ", "good" if good else "bad"), (title, "strong"))
     countdown = state.progress.get(("fault", "fault"))
@@ -472,7 +472,7 @@ def footer(state: State, view: View) -> Text:
     if note and note.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
         made.append(f"{view.symbols.warn} {' '.join(note.text.split())}", STYLES["bad" if note.level == "error"
                                                                                else "warn"])
-    right = f" {view.symbols.dot} ".join(part for part in (state.run.id, state.run.subject, clock(state, view)) if part)
+    right = f" {view.symbols.dot} ".join(part for part in (state.run.id, state.run.about, clock(state, view)) if part)
     made.truncate(max(view.width - len(right) - 1, 0))
     made.append(" " * max(view.width - made.cell_len - len(right), 0))
     made.append(right, "dim")

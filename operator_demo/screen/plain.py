@@ -114,7 +114,8 @@ class Teller:
                                 f"{values.label(d['from_source'])} {what}", "dim" if d["filled"] else "warn")]
             case "run_finished":
                 outcome = values.label(d["outcome"])
-                yield source, [(f"the run is over: {outcome}", "good" if outcome == "repaired" else "warn")]
+                tone = "good" if outcome in ("repaired", "no_action") else "warn"
+                yield source, [(f"the run is over: {outcome}", tone)]
             case "monitor_started":
                 names = ", ".join(values.label(m) for m in values.sequence(d["members"]))
                 yield source, [(f"watches {values.label(d['subject'])}: {names}", "")]
@@ -228,7 +229,8 @@ class Teller:
             case "claimed":
                 detail = f" by session {values.label(d['holder'])}"
             case "verifying":
-                detail = f": the agent says it is repaired. {values.label(d['summary'])}"
+                said = "nothing is to do" if d.get("claim") == "no_action" else "it is repaired"
+                detail = f": the agent says {said}. {values.label(d['summary'])}"
                 rest = [(f"did: {values.label(a)}", "") for a in values.sequence(d["actions"])]
             case "returned":
                 told = _lines(d["words"]) or [("", "")]

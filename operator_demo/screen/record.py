@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 def session_table(rows: list[Row]) -> Iterator[Line]:
     columns = ("SESSION", "RUN", "TICKET", "SUBJECT", "BRAIN", "STATUS", "VERDICT", "STARTED", "TOOK", "STEPS", "COST")
-    yield from _table(columns, [
+    yield from table(columns, [
         (r["session"], r["run"], r["ticket"], r["subject"], _brain(r), r["status"], r["verdict"],
          local_time(r["started"])[:16], _took(r["duration"]), r["steps"], words.money(r["cost_usd"])) for r in rows],
         [{"passed": "good", "failed": "bad"}.get(r["verdict"], "") for r in rows])
@@ -25,7 +25,7 @@ def session_table(rows: list[Row]) -> Iterator[Line]:
 def ticket_table(rows: list[Row]) -> Iterator[Line]:
     columns = ("TICKET", "RUN", "SUBJECT", "STATE", "SEVERITY", "OPENED", "TOOK", "HOLDER", "TITLE")
     tones = {"resolved": "good", "escalated": "warn", "cleared": "warn"}
-    yield from _table(columns, [
+    yield from table(columns, [
         (r["ticket"], r["run"], r["subject"], r["state"], r["severity"], local_time(r["opened"]), _took(r["duration"]),
          r["holder"], r["title"]) for r in rows], [tones.get(r["state"], "") for r in rows])
 
@@ -247,7 +247,7 @@ class _Entries:
 # -- small things ----------------------------------------------------------------------------------------------------
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], tones: list[str]) -> Iterator[Line]:
+def table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]], tones: list[str]) -> Iterator[Line]:
     cells = [[values.label(value) or "—" for value in row] for row in rows]
     widths = [max([len(name), *(len(row[n]) for row in cells)]) for n, name in enumerate(columns)]
 

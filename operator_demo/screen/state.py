@@ -38,6 +38,7 @@ class Member:
     reachable: bool | None = None
     healthy: bool | None = None
     leader: bool = False
+    kind: str = ""  # what it is where members differ
     error: str = ""
     index: float | None = None
     term: float | None = None
@@ -47,7 +48,7 @@ class Member:
 
     @property
     def role(self) -> str:
-        return "leader" if self.leader else "follower" if self.healthy else ""
+        return "leader" if self.leader else self.kind or ("follower" if self.healthy else "")
 
 
 @dataclass
@@ -199,6 +200,11 @@ class Run:
     version: str = ""
     seed: str = ""
     began: float | None = None
+    stand_ins: bool = False  # something answers in the place of the real system
+
+    @property
+    def about(self) -> str:
+        return f"{self.subject} STAND-INS" if self.stand_ins else self.subject
 
 
 @dataclass
@@ -224,6 +230,7 @@ class State:
     notes: list[Note] = field(default_factory=list)
     sealed: str = ""
     truth: str = ""
+    score: dict[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     live: list[Live] = field(default_factory=list)
     progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
@@ -277,10 +284,13 @@ class State:
                 self._fault(at, d)
             case "truth_sealed":
                 self.sealed = values.label(d["sha256"])
+            case "score":
+                self.score = d
             case "truth_opened":
                 self.truth = values.fields(d["truth"])
             case "note":
                 self._note(at, values.label(d["level"]), values.text(d["text"]))
+                self.run.stand_ins = self.run.stand_ins or bool(values.sequence(d.get("stand_ins")))
             case "gap" if not d["filled"]:
                 self._note(at, "warning", f"events {values.label(d['first'])} to {values.label(d['last'])} "
                                           f"of {values.label(d['from_source'])} are missing")
@@ -492,7 +502,7 @@ def _member(name: str, m: dict[str, Any]) -> Member:
         return m[key] if isinstance(m.get(key), bool) else None
 
     return Member(name, state=values.label(m.get("state")), reachable=flag("reachable"), healthy=flag("healthy"),
-                  leader=flag("leader") is True, error=values.label(m.get("error")),
+                  leader=flag("leader") is True, kind=values.label(m.get("kind")), error=values.label(m.get("error")),
                   index=values.number(m.get("index")), term=values.number(m.get("term")),
                   db_size=values.number(m.get("db_size")), latency=values.number(m.get("read_latency")),
                   alarms=", ".join(values.label(a) for a in values.sequence(m.get("alarms"))))

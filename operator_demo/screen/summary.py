@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from operator_demo.screen import words
 from operator_demo.screen.ink import Line, Symbols
+from operator_demo.screen.scorecard import scorecard
 from operator_demo.screen.state import State
 
-_TONES = {"repaired": "good", "cleared": "warn", "escalated": "warn", "interrupted": "warn"}
+_TONES = {"repaired": "good", "no_action": "good", "cleared": "warn", "escalated": "warn", "interrupted": "warn"}
 
 
 def summary(state: State, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
@@ -25,7 +26,8 @@ def summary(state: State, symbols: Symbols, program: str = "./operator-demo") ->
     about = [name.upper(), state.run.subject, state.run.id, *([f"{words.seconds(took)} in all"] if took else [])]
     say("Outcome", f" {symbols.dot} ".join(part for part in about if part), tone)
     if state.fault.phase:
-        say("Fault", f"{state.fault.kind} of {', '.join(state.fault.targets)} ({state.fault.phase})")
+        of = f" of {', '.join(state.fault.targets)}" if state.fault.targets else ""
+        say("Fault", f"{state.fault.kind}{of} ({state.fault.phase})")
     if state.truth:
         say("Truth", f"{state.truth} (sealed before the fault, {state.sealed[:12]})")
     if state.fault.phase:
@@ -46,6 +48,8 @@ def summary(state: State, symbols: Symbols, program: str = "./operator-demo") ->
             say("", f"{mark} {words.check_text(check.name, check.status, check.saw)}", mark_tone)
     elif state.tickets:
         say("Oracle", "no final verdict", "warn")
+    for title, text, mark_tone in scorecard(state.score, symbols) if state.score else ():
+        say(title, text, mark_tone)
     if state.run.id:
         say("Audit", f"{program} audit show {state.run.id}", "strong")
     lines.append((symbols.rule * 78, tone))

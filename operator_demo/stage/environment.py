@@ -1,5 +1,6 @@
 """Everything of a run that lives on the engine: the subject's project and our own beside it."""
 
+import os
 import re
 import tempfile
 import threading
@@ -13,10 +14,13 @@ from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.stage import images
 from operator_demo.store import Store
-from operator_demo.subject import Found
+from operator_demo.subject import Found, HasOwnLoad
 
 RUN_LABEL = "io.operator-demo.run"
 SUBJECT_LABEL = "io.operator-demo.subject"
+STAND_IN_LABEL = "io.operator-demo.stand-in"  # of images that answer in the place of the real system, in tests
+DASHBOARDS_PROFILE = "dashboards"  # of the subject's services for the eye, which `--publish` starts too
+LOAD_PROFILE = "load"  # of the subject's services that make its load, where it brings its own
 AGENT_SERVICES = ("agent", "observer")
 OUTSIDE = "/opt/operator/subjects"  # where a subject that is not part of the program lies in our containers
 
@@ -47,6 +51,9 @@ class Environment:
         self.engine = engine
         self.project = project
         self._found = found
+        self.profiles: list[str] = []  # of the subject's file, as `prepare` found them possible
+        self._ports: Mapping[str, int] = {}  # of the subject's services, that are to be published
+        self.remarks: list[str] = []  # what a presenter should know of this
 
     @property
     def found(self) -> Found:
@@ -61,16 +68,54 @@ class Environment:
 
     # -- up ----------------------------------------------------------------------------------------------------------
 
-    def subject_project(self, run: str = "") -> Project:
-        return room.load_project(self.found.folder, "compose.yaml", project=self.project, env={},
-                                 extra_labels={RUN_LABEL: run} if run else {})
+    def subject_project(self, run: str = "", variables: Mapping[str, str] | None = None) -> Project:
+        """The subject's file, filled by the presenter's environment and `variables`, with the chosen profiles."""
+        return self._read(self.profiles, run, variables)
+
+    def _read(self, profiles: list[str], run: str = "", variables: Mapping[str, str] | None = None) -> Project:
+        project = room.load_project(self.found.folder, "compose.yaml", project=self.project,
+                                    env={**os.environ, **(variables or {})}, profiles=profiles,
+                                    extra_labels={RUN_LABEL: run} if run else {})
+        return room.with_ports(project, self._ports)
+
+    def publish(self) -> None:
+        """Lets the subject's services for the eye (`published`) be reached from the engine's machine. To be called
+        before anything is prepared. Raises `UsageError` where the subject has none."""
+        self._ports = getattr(self.found.subject, "published", {})
+        if not self._ports:
+            raise UsageError(f"{self.found.subject.name} has nothing to publish.", "Leave out --publish.")
+        self.profiles.append(DASHBOARDS_PROFILE)
+
+    def addresses(self) -> dict[str, str]:
+        """Where what was published can be reached: service -> URL."""
+        found = room.published(self.engine, self.project, self._ports) if self._ports else {}
+        return {service: f"http://{address}" for service, address in found.items()}
 
     def prepare(self, progress: Progress, stop: threading.Event) -> str:
-        """Makes sure that all images are there; returns the name of the agent's."""
-        return images.ensure_all(self.engine, self.subject_project(), progress, stop)
+        """Makes sure that all images are there; returns the name of the agent's. What only makes the load may be
+        wanting: then there is none, and `remarks` says so."""
+        agent = images.ensure_all(self.engine, self.subject_project(), progress, stop)
+        if isinstance(self.found.subject, HasOwnLoad) and LOAD_PROFILE not in self.profiles:
+            whole = self._read([*self.profiles, LOAD_PROFILE])
+            missing = images.ensure_extra(self.engine, self.subject_project(), whole, progress, stop)
+            if missing:
+                self.remarks.append(f"There is no load: {missing}")
+            else:
+                self.profiles.append(LOAD_PROFILE)
+        return agent
 
-    def up_subject(self, run: str, progress: Progress, stop: threading.Event) -> None:
-        room.up(self.engine, self.subject_project(run), progress=progress, stop=stop)
+    @property
+    def without_load(self) -> bool:
+        """Would the subject's own service make the load, and is it wanting?"""
+        return isinstance(self.found.subject, HasOwnLoad) and LOAD_PROFILE not in self.profiles
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """The subject's services that run from an image which only stands in for the real thing."""
+        return sorted(c.service for c in room.members(self.engine, self.project) if STAND_IN_LABEL in c.labels)
+
+    def up_subject(self, run: str, variables: Mapping[str, str], progress: Progress, stop: threading.Event) -> None:
+        room.up(self.engine, self.subject_project(run, variables), progress=progress, stop=stop)
 
     def up_operator(self, run: str, variables: Mapping[str, str], key: str, profile: str | None,
                     progress: Progress, stop: threading.Event) -> None:
@@ -85,6 +130,9 @@ class Environment:
                                     project=operator_project(self.project), env=env,
                                     profiles=[profile] if profile else [],
                                     extra_labels={RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name})
+        if self.found.outside:  # not into the agent's container: the scenarios are in there too
+            project = room.with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)),
+                                       self.subject_inside)
         room.up(self.engine, project, progress=progress, stop=stop)
 
     # -- what is there -----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ volume through `ctl events` in the monitor's container.
 import json
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 from operator_demo import engine as room
 from operator_demo import events
@@ -66,37 +66,35 @@ class Feed:
             if not self._stop.is_set():
                 self.items.put(f"The log of {container.name} ended: {e.message}")
 
-    def _take(self, decoder: Decoder, line: str, source: str) -> Iterator[Event | str]:
+    def _take(self, decoder: Decoder, line: str, source: str) -> Sequence[Event | str]:
         try:
             event = decoder.feed(line)
         except events.BadEvent as e:
-            yield f"{source} wrote a line that is no valid event ({e}): {one_line(line, 120)}"
-            return
+            return [f"{source} wrote a line that is no valid event ({e}): {one_line(line, 120)}"]
         if event is None:
-            if line.strip() and not events.is_ours(line):
-                yield f"{source}: {one_line(line, 400)}"
-        elif event.source != source or event.run != self._run:
-            yield f"{source} said {event.type} in the name of {event.source}; it was not taken."
-        else:
-            yield from self._in_order(event)
+            return [f"{source}: {one_line(line, 400)}"] if line.strip() and not events.is_ours(line) else []
+        if event.source != source or event.run != self._run:
+            return [f"{source} said {event.type} in the name of {event.source}; it was not taken."]
+        return self._in_order(event)
 
-    def _in_order(self, event: Event) -> Iterator[Event]:
+    def _in_order(self, event: Event) -> list[Event]:
         """The event, after what is missing before it; nothing when it was seen already."""
         if event.seq is None:
-            yield event
-            return
+            return [event]
         with self._lock:
             last = self._seen[event.source]
             if event.seq <= last:
-                return
-            if event.seq > last + 1:
-                filled = [e for e in self._from_volume(event.source, last) if e.seq is not None and e.seq < event.seq]
-                yield from filled
-                whole = len(filled) == event.seq - last - 1
-                yield events.event(self._run, events.STAGE, "gap", from_source=event.source, first=last + 1,
-                                   last=event.seq - 1, filled=whole)
+                return []
+            missed = self._missed(event.source, last, event.seq) if event.seq > last + 1 else []
             self._seen[event.source] = event.seq
-            yield event
+            return [*missed, event]
+
+    def _missed(self, source: str, last: int, next_: int) -> list[Event]:
+        """What the volume has of the events between the two numbers, and the remark that they were missing."""
+        filled = [e for e in self._from_volume(source, last) if e.seq is not None and e.seq < next_]
+        gap = events.event(self._run, events.STAGE, "gap", from_source=source, first=last + 1, last=next_ - 1,
+                           filled=len(filled) == next_ - last - 1)
+        return [*filled, gap]
 
     def _poll(self, source: str) -> None:
         """Where the engine keeps no readable log."""

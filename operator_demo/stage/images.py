@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from operator_demo import engine as room
-from operator_demo.engine import Engine, Progress, Project
+from operator_demo.engine import Engine, ImageProgress, Progress, Project
 from operator_demo.errors import OperatorError
 from operator_demo.text import one_line
 
@@ -33,19 +33,62 @@ def agent_image() -> str:
 
 def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threading.Event) -> str:
     """Builds and pulls what is missing of the base, the subject's images and the agent's; the name of the last."""
-    def tell(item: str, status: str, current: int | None, total: int | None, /) -> None:
-        if status.lstrip().startswith(("--->", "Removing intermediate")):
-            return  # the builder's own bookkeeping
-        words = one_line(status, 60)
-        progress(item, f"{words} {100 * (current or 0) // total} %" if total else words)
-
+    tell = _short(progress)
     room.ensure_base(engine, BASE, tell, stop)
-    for service in subject.services.values():
-        room.ensure_service_image(engine, subject, service, progress=tell, stop=stop)
+    _ensure_subject(engine, subject, tell, stop)
     tag = agent_image()
     context: dict[str, bytes | Path] = {
         "Dockerfile": files("compose_templates").joinpath("agent.Dockerfile").read_bytes(),
         "operator-demo": own_file(),
     }
+    new = room.image_id(engine, tag) is None
     room.build_image(engine, tag, context, progress=tell, stop=stop)
+    if new:
+        for old in room.prune_images(engine, tag):
+            progress(old, "removed: of an earlier build")
     return tag
+
+
+def are_present(engine: Engine, subject: Project) -> bool:
+    """Are all images that a project would have to pull on the engine?"""
+    return all(room.image_id(engine, s.image) is not None for s in subject.services.values() if s.build is None)
+
+
+def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progress, stop: threading.Event) -> str:
+    """Builds and pulls what the services need that `whole` has and `base` has not. What cannot be had, in words; ""
+    when all is there."""
+    for service in (s for name, s in whole.services.items() if name not in base.services):
+        try:
+            room.ensure_service_image(engine, whole, service, progress=_short(progress), stop=stop)
+        except room.Interrupted:
+            raise
+        except OperatorError as e:
+            return f"the image {service.image} of the service {service.name} is not to be had ({e.message})."
+    return ""
+
+
+def _ensure_subject(engine: Engine, subject: Project, tell: ImageProgress, stop: threading.Event) -> None:
+    for service in subject.services.values():
+        try:
+            room.ensure_service_image(engine, subject, service, progress=tell, stop=stop)
+        except room.Interrupted:
+            raise
+        except OperatorError as e:
+            missing = sorted({s.image for s in subject.services.values()
+                              if s.build is None and room.image_id(engine, s.image) is None})
+            if service.image not in missing:
+                raise  # one that is built here
+            raise OperatorError(
+                f"These images are neither on the engine nor to be pulled: {', '.join(missing)} ({e.message}).",
+                "Three ways out. Where a registry answers: `operator-demo prepare` the same subject. From a file made "
+                "on such a machine with `prepare --save FILE`: `operator-demo prepare --load FILE`. Without either: "
+                "`operator-demo run etcd`, whose images are built here.") from e
+
+
+def _short(progress: Progress) -> ImageProgress:
+    def tell(item: str, status: str, current: int | None, total: int | None, /) -> None:
+        if status.lstrip().startswith(("--->", "Removing intermediate")):
+            return  # the builder's own bookkeeping
+        words = one_line(status, 60)
+        progress(item, f"{words} {100 * (current or 0) // total} %" if total else words)
+    return tell

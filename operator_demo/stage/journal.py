@@ -1,7 +1,7 @@
-"""The host's journal: what was about to be done to a subject, on disk before it happens.
+"""The host's journal of a run: which scenario it plays, and the truth that it had sealed, on disk before it happens.
 
-One JSON file per engine and project, readable by this user alone. A host that crashed finds here which fault it was
-injecting, and the truth that it had sealed.
+One JSON file per engine and project, readable by this user alone, for a host that crashed. What is done to the subject,
+and how it is undone, stands in the journal of faults beside it (`chaos.journal`).
 """
 
 import json
@@ -16,15 +16,14 @@ from operator_demo.stage.truth import Truth
 
 @dataclass
 class Entry:
-    """`scenario` is a name, or the path of a file. `phase`: planned, sealed (the target is chosen, nothing is done),
-    injecting, injected, opened. `truth` and `nonce` are empty until it is sealed."""
+    """`scenario` is a name, or the path of a file. `phase`: planned, sealed (the fault is written down), opened.
+    `fault` (its id in the journal of faults), `truth` and `nonce` are empty until it is sealed."""
 
     run: str
     kind: str
     scenario: str
     seed: int
-    targets: list[str] = field(default_factory=list)
-    network: str = ""
+    fault: str = ""
     truth: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""
     phase: str = "planned"

@@ -5,7 +5,6 @@ takes long (images, up, down) happens in a thread while the loop goes on. The ho
 """
 
 import queue
-import random
 import signal
 import threading
 import time
@@ -16,24 +15,26 @@ from typing import Any
 
 from operator_demo import engine as room
 from operator_demo import events
-from operator_demo.chaos import faults
+from operator_demo.chaos.journal import FaultJournal
+from operator_demo.chaos.primitive import FaultError
 from operator_demo.chaos.scenario import BY_HAND, Scenario
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import Event
+from operator_demo.score import Expected, grade
 from operator_demo.screen.display import Display
-from operator_demo.stage import feed, story
+from operator_demo.stage import feed, story, verdict
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.injection import Injection
 from operator_demo.stage.journal import Entry, Journal
 from operator_demo.stage.situation import STEADY, Situation
-from operator_demo.stage.truth import seal
+from operator_demo.stage.truth import Truth, seal
 from operator_demo.store import Store, StoreError
 
 COUNTDOWN = 3  # seconds
 BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
 START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load to flow
-FAULT_LIMIT = 30.0  # seconds that an injection may take
-FAULT_TAIL = 0.2  # seconds by which the engine may tell of it late
+AGAIN_LIMIT = 60.0  # seconds within which the cluster must be well for a fault to come back
 LAST_WORDS = 10.0  # seconds that the agent has to end its session after the verdict
 SETTLE = 15.0  # seconds that a run without an agent waits for a cluster that might heal by itself
 BEAT = 0.05  # seconds between two turns of the loop at most
@@ -67,8 +68,8 @@ class Quit(BaseException):
 
 
 class Stage:
-    def __init__(self, environment: Environment, scenario: Scenario, store: Store, journal: Journal, display: Display,
-                 options: Options) -> None:
+    def __init__(self, environment: Environment, scenario: Scenario, store: Store, journal: Journal,
+                 faults: FaultJournal, display: Display, options: Options) -> None:
         self.environment, self.scenario, self.store = environment, scenario, store
         self.journal, self.display, self.options = journal, display, options
         self.situation = Situation()
@@ -76,6 +77,9 @@ class Stage:
         self.feed: Feed | None = None
         self._signal: int | None = None
         self._stop = threading.Event()
+        self.fault = scenario.fault
+        self.injection = Injection(environment, faults, options.run, self.fault, self.say, self._work, self._announce)
+        self._striking = False
         self._pressed_next = False
         self._store_failed = False
         self._progress: queue.SimpleQueue[tuple[str, str, str]] = queue.SimpleQueue()
@@ -128,13 +132,17 @@ class Stage:
             self._attach()
             self._catch_up()
             names = names[names.index(self.situation.chapter or "welcome"):]
+            entry = self._entry()
+            if entry.phase == "sealed" and names[0] != "fault":
+                self._resume(entry)
         if not attach:
             self._introduce()
         for name in names:
             chapter = next(c for c in story.CHAPTERS if c.name == name)
             if self.situation.chapter != name:
-                self.say("chapter", name=name, title=chapter.title,
-                         narration=self.scenario.story.get(name, chapter.narration))
+                told = self.scenario.telling(name)
+                self.say("chapter", name=name, title=chapter.title, narration=told.narration or chapter.narration,
+                         notes=told.notes)
             entered = time.monotonic()
             chapters[name]()
             try:
@@ -153,7 +161,7 @@ class Stage:
 
     def _introduce(self) -> None:
         o, environment = self.options, self.environment
-        self.journal.write(Entry(o.run, self.scenario.fault, o.scenario, o.seed))
+        self.journal.write(Entry(o.run, self.fault.kind, o.scenario, o.seed))
         self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=o.mode,
                  model=o.model, brain=o.brain, version=o.version, engine=environment.engine.version, seed=o.seed,
                  clock_offset=self.store.skew)
@@ -161,9 +169,24 @@ class Stage:
     def _welcome(self) -> None:
         o, environment = self.options, self.environment
         image = self._work("images", lambda progress: environment.prepare(progress, self._stop))
-        self._work("up", lambda progress: environment.up_subject(o.run, progress, self._stop))
+        if self.fault.kind != BY_HAND:
+            self.injection.probe(image)
+        self.injection.clear_up(image)
+        self._work("up", lambda progress: environment.up_subject(o.run, o.variables, progress, self._stop))
+        for problem in self.injection.clear_up(image):
+            self.say("note", level="warning", text=f"A fault of an earlier run may still be there: {problem}")
+        for service, url in environment.addresses().items():
+            self.say("note", level="info", text=f"{service} can be seen at {url}")
+        for text in environment.remarks:
+            self.say("note", level="warning", text=text)
+        if environment.stand_ins:
+            self.say("note", level="warning", stand_ins=environment.stand_ins,
+                     text=f"Not the real {environment.found.subject.name}: stand-ins, made for tests, answer in the "
+                          f"place of {', '.join(environment.stand_ins)}.")
         socket = self._work("images", lambda _: room.find_socket(environment.engine, image, o.engine_socket))
         variables = o.variables | {"OPERATOR_IMAGE": image, "OPERATOR_ENGINE_SOCKET": socket}
+        if environment.without_load:
+            variables |= {"OPERATOR_RATE": "0"}
         profile = None if o.brain == "none" else o.mode
         self._work("up", lambda progress: environment.up_operator(o.run, variables, o.key, profile, progress,
                                                                   self._stop))
@@ -173,32 +196,40 @@ class Stage:
         self._until(lambda s: s.healthy_looks >= STEADY, START_LIMIT, "The cluster did not become healthy")
 
     def _load(self) -> None:
-        self._until(lambda s: s.loaded_seconds >= STEADY, START_LIMIT, "The load did not flow")
+        self._until(lambda s: s.loaded_for(STEADY), START_LIMIT, "The load did not flow")
 
     def _fault(self) -> None:
         entry = self._entry()
         if entry.phase != "planned":
-            self._resume_fault(entry)
+            self._resume(entry)
             return
-        if self.scenario.fault == BY_HAND and self.situation.armed:
+        if self.fault.kind == BY_HAND and self.situation.armed:
             return  # somebody may have broken it already
-        self._until(lambda s: s.loaded_seconds >= BASELINE and s.healthy_looks >= STEADY and not s.in_trouble,
+        self._until(lambda s: s.loaded_for(BASELINE) and s.healthy_looks >= STEADY and not s.in_trouble,
                     START_LIMIT, "The system did not stay healthy under load")
         self._control("arm", scenario={"allow": list(self.scenario.allow)})
-        if self.scenario.fault == BY_HAND:
+        if self.fault.kind == BY_HAND:
             self.say("note", level="info", text="All is armed. Break it now, by hand.")
             return
-        entry.targets = [self.scenario.choose(self.situation.roles, random.Random(entry.seed))]
-        entry.network = room.discover_network(self.environment.engine, self.environment.project)
-        truth = seal({"scenario": self.scenario.name, "fault": entry.kind, "targets": entry.targets,
-                      "cause": self.scenario.cause, "seed": entry.seed})
+        planned = self.injection.plan(self.situation.roles, entry.seed, self._image())
+        truth = seal({"scenario": self.scenario.name, "fault": planned.kind, "targets": planned.targets,
+                      "parameters": planned.parameters, "again": self.fault.again, "cause": self.scenario.cause,
+                      "seed": entry.seed})
+        entry.fault = planned.id
         entry.seal(truth)
         self.journal.write(entry)
         self.say("truth_sealed", sha256=truth.sha256)
         for left in range(COUNTDOWN, 0, -1):
             self.say("progress", task="fault", item="fault", status=f"in {left}")
             self._sleep(1)
-        self._inject(entry)
+        self.injection.inject()
+        self._report()
+
+    def _report(self) -> None:
+        """Somebody reports what is not so: the ticket is opened for it, and nothing is broken."""
+        said = self.scenario.ticket
+        if said is not None and self.situation.ticket is None:
+            self._control("report", invariant=said.invariant, member=said.member, text=said.text)
 
     def _entry(self) -> Entry:
         """The journal's entry of this run, written when it began."""
@@ -208,74 +239,66 @@ class Stage:
                                 "It cannot be told which fault was planned; `operator-demo down` clears up.")
         return entry
 
-    def _inject(self, entry: Entry) -> None:
-        entry.phase = "injecting"
-        self.journal.write(entry)
-        containers = [faults.find(self.environment.engine, self.environment.project, m).id for m in entry.targets]
-        self._announce(containers, FAULT_LIMIT)
-        self.say("fault", phase="injecting", kind=entry.kind, targets=entry.targets)
-        for member in entry.targets:
-            self._work("fault", lambda _, m=member: faults.inject(  # type: ignore[misc]
-                self.environment.engine, self.environment.project, entry.network, entry.kind, m))
-        self._announce(containers, FAULT_TAIL)
-        entry.phase = "injected"
-        self.journal.write(entry)
-        self.say("fault", phase="injected", kind=entry.kind, targets=entry.targets)
+    def _announce(self, containers: list[str], seconds: float, hold: bool = False) -> None:
+        """Tells the monitor that what happens to these containers in the next seconds is the fault, nobody's deed; with
+        `hold` no ticket opens meanwhile."""
+        self._control("fault", containers=containers, seconds=seconds, hold=hold)
 
-    def _announce(self, containers: list[str], seconds: float) -> None:
-        """Tells the monitor that what happens to these containers in the next seconds is the fault, nobody's deed."""
-        self._control("fault", containers=containers, seconds=seconds)
+    def _resume(self, entry: Entry) -> None:
+        self.injection.resume(entry.fault, self.situation.ticket is not None)
+        self._report()
 
-    def _resume_fault(self, entry: Entry) -> None:
-        """The host was gone in the middle of this chapter: the journal and the engine tell how far it had come."""
-        if entry.phase == "injecting" and (self.situation.ticket or self._holds(entry)):
-            entry.phase = "injected"
-            self.journal.write(entry)
-            self.say("fault", phase="injected", kind=entry.kind, targets=entry.targets)
-        elif entry.phase in ("sealed", "injecting"):
-            self._inject(entry)
-
-    def _holds(self, entry: Entry) -> bool:
-        engine, project = self.environment.engine, self.environment.project
-        return all(faults.FAULTS[entry.kind].prove(faults.find(engine, project, m)) for m in entry.targets)
+    def _image(self) -> str:
+        """That of our containers, which the helpers use too."""
+        return next((c.image for c in self.environment.operators()), "")
 
     def _detection(self) -> None:
-        self._until(lambda s: s.ticket is not None, self.scenario.detect, "The monitor opened no ticket")
+        self._until(lambda s: s.ticket is not None, self.scenario.detect_limit, "The monitor opened no ticket")
 
     def _repair(self) -> None:
         if self.options.brain == "none":
             self._sleep_until(lambda s: s.closed, SETTLE)
             return
-        self._sleep_until(lambda s: s.closed or s.ticket_state == "verifying", self.scenario.repair)
+        self._sleep_until(lambda s: s.closed or s.ticket_state == "verifying", self.scenario.repair_limit)
 
     def _verified(self) -> None:
         if self.options.brain != "none":
-            self._sleep_until(lambda s: s.closed, self.scenario.repair)
+            self._sleep_until(lambda s: s.closed, self.scenario.repair_limit)
+            self._await_return()
             self._sleep_until(lambda s: not s.working, LAST_WORDS)
         elif not self.situation.closed:
             self.say("note", level="info", text="No agent was started; nobody repaired anything.")
 
+    def _await_return(self) -> None:
+        """A fault that comes back is waited for, and a second ticket that it opens is seen to its end."""
+        if not self.injection.pending:
+            return
+        if self._sleep_until(lambda _: not self.injection.pending, (self.fault.again or 0.0) + AGAIN_LIMIT):
+            self._until(lambda s: s.in_trouble or s.closed, self.scenario.detect_limit,
+                        "The monitor opened no second ticket")
+            self._sleep_until(lambda s: s.closed, self.scenario.repair_limit)
+
     def _end(self) -> None:
+        self.injection.stop()
         entry = self._entry()
         truth = entry.sealed()
         if truth is not None:
             self.say("truth_opened", nonce=truth.nonce, truth=truth.content, sha256=truth.sha256)
             entry.phase = "opened"
             self.journal.write(entry)
-        outcome = self._outcome()
-        self._finish(outcome, Exit.OK if outcome == self.scenario.outcome else Exit.NOT_REACHED)
+        for text in verdict.shortcomings(self.scenario, self.situation):
+            self.say("note", level="warning", text=text)
+        outcome, status = verdict.outcome(self.scenario, self.situation), self._verdict()
+        self._score(outcome, status == Exit.OK, truth)
+        self._finish(outcome, status)
 
-    def _outcome(self) -> str:
-        s = self.situation
-        if s.ticket_state == "resolved" and s.verdict is not None and s.verdict["passed"]:
-            missing = set(self.scenario.invariants) - s.ticket_invariants
-            return "unverified" if missing or s.opening_failed is False else "repaired"
-        if s.ticket_state == "escalated":
-            return "escalated" if s.escalated_by == events.AGENT else "unverified"
-        return "cleared" if s.ticket_state == "cleared" else "unverified"
+    def _score(self, outcome: str, reached: bool, truth: Truth | None) -> None:
+        scenario, sealed = self.scenario, truth.content if truth is not None else {}
+        expected = Expected(scenario.outcome, scenario.invariants, sealed.get("cause", ""), sealed.get("targets", []))
+        self.say("score", **grade(list(self.store.events(self.options.run)), outcome, expected, reached))
 
     def _verdict(self) -> int:
-        return Exit.OK if self._outcome() == self.scenario.outcome else Exit.NOT_REACHED
+        return Exit.OK if verdict.reached(self.scenario, self.situation) else Exit.NOT_REACHED
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -284,12 +307,23 @@ class Stage:
         batch = self._drain()
         if batch:
             self._take(batch)
+        if not self._striking and self.injection.turn(self.situation):
+            self._strike_again()
         self.display.tick(time.time() + self.store.skew)
         if self._signal is not None:
             number, self._signal = self._signal, None
             raise Quit(128 + number, down=number != signal.SIGHUP)
         if "quit" in self._keys():
             raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
+
+    def _strike_again(self) -> None:
+        self._striking = True
+        try:
+            self.injection.strike_again()
+        except FaultError as e:
+            self.say("note", level="warning", text=e.message)
+        finally:
+            self._striking = False
 
     def _drain(self) -> list[Event]:
         batch: list[Event] = []
@@ -331,6 +365,7 @@ class Stage:
         for event in new:
             if not events.TYPES[event.type].ephemeral:
                 self.situation.apply(event)
+                self.injection.see(event)
             self.display.event(event)
 
     def _stored(self, event: Event) -> Event | None:
@@ -422,6 +457,7 @@ class Stage:
     def _replay(self) -> None:
         for event in self.store.events(self.options.run):
             self.situation.apply(event)
+            self.injection.see(event)
             self.display.event(event)
 
     def _control(self, op: str, **arguments: Any) -> Any:
@@ -436,6 +472,9 @@ class Stage:
 
     def _take_down(self, down: bool) -> None:
         """Everything goes, or, with `--keep` and on hang-up, only our ear at the logs. Nothing is lost either way."""
+        self.injection.stop()
+        if down or self.options.keep:
+            self._revert(containers_go=down)
         self._stop.set()
         if down:
             self._patiently("down", lambda _: self.environment.stop_operators())
@@ -452,6 +491,11 @@ class Stage:
             self.display.event(event)
         self._patiently("down", lambda progress: self.environment.down(volumes=True, progress=progress))
         self.journal.clear()
+        self.injection.journal.forget()
+
+    def _revert(self, containers_go: bool) -> None:
+        for problem in self.injection.revert(containers_go):
+            self.say("note", level="warning", text=f"A fault could not be taken back: {problem}")
 
     def _patiently(self, task: str, work: Callable[[Callable[[str, str], None]], Any]) -> None:
         """Long work that is carried to its end whatever key or signal comes meanwhile."""

@@ -17,6 +17,7 @@ class Situation:
     healthy_looks: int = 0
     loaded_seconds: int = 0
     rate: float = 0.0
+    loadless: bool = False  # nothing makes load in this run
     armed: bool = False
     injected: bool = False
     fault_at: float | None = None
@@ -26,16 +27,24 @@ class Situation:
     ticket_invariants: set[str] = field(default_factory=set)
     reason: str = ""
     escalated_by: str = ""
+    resolved_as: str = ""  # repaired or no_action, as it was claimed and verified
+    strikes: int = 0  # of the fault, each seen to bite
+    causes: set[str] = field(default_factory=set)  # that findings have named
     working: bool = False  # a session of the agent is under way
     verdict: dict[str, Any] | None = None
     verdict_at: float | None = None
     opening_failed: bool | None = None
+    back: bool = False  # the fault has come back
     fault_seen: bool = False  # the engine's own event of the fault was read
 
     def apply(self, e: Event) -> None:
         handler = getattr(self, f"_on_{e.type}", None)
         if handler is not None:
             handler(e, e.data)
+
+    def loaded_for(self, seconds: int) -> bool:
+        """Has the load been good for so long, or is there none to wait for?"""
+        return self.loadless or self.loaded_seconds >= seconds
 
     @property
     def ttd(self) -> float | None:
@@ -69,6 +78,7 @@ class Situation:
 
     def _on_workload_started(self, e: Event, d: dict[str, Any]) -> None:
         self.rate = float(d["rate"])
+        self.loadless = self.rate == 0
 
     def _on_load(self, e: Event, d: dict[str, Any]) -> None:
         good = d["ops"] >= 0.8 * self.rate and not sum(d["errors"].values())
@@ -78,12 +88,16 @@ class Situation:
         self.armed = True
 
     def _on_fault(self, e: Event, d: dict[str, Any]) -> None:
-        if d["phase"] == "injecting":
+        if d["phase"] in ("injecting", "again"):
             if self.closed:  # what was before has nothing to do with this fault
-                self.ticket, self.ticket_state, self.ticket_at, self.ticket_invariants = None, "", None, set()
+                self.ticket, self.ticket_state, self.ticket_invariants = None, "", set()
                 self.verdict = self.verdict_at = self.opening_failed = None
-            self.fault_at = parse_ts(e.ts)  # until the engine's own event says it better
+            if d["phase"] == "injecting":  # (one that comes back is the same incident: its clocks go on)
+                self.fault_at, self.ticket_at = parse_ts(e.ts), None  # until the engine's own event says it better
+            else:
+                self.back = True
         self.injected = self.injected or d["phase"] == "injected"
+        self.strikes += d["phase"] == "injected"
 
     def _on_effect(self, e: Event, d: dict[str, Any]) -> None:
         if d.get("explained") == "fault" and d.get("time") and not self.fault_seen:
@@ -92,7 +106,7 @@ class Situation:
     def _on_ticket_opened(self, e: Event, d: dict[str, Any]) -> None:
         if self.ticket is None or self.closed:
             self.ticket, self.ticket_state, self.ticket_invariants = e.ticket, "open", set()
-        if e.ticket == self.ticket:
+        if e.ticket == self.ticket and not (self.back and self.ticket_at):
             self.ticket_at = parse_ts(e.ts)
         self._attach(d)
 
@@ -114,7 +128,11 @@ class Situation:
     def _on_ticket_released(self, e: Event, d: dict[str, Any]) -> None:
         self._move(e, "open")
 
+    def _on_finding(self, e: Event, d: dict[str, Any]) -> None:
+        self.causes.add(d["cause"])
+
     def _on_ticket_resolved(self, e: Event, d: dict[str, Any]) -> None:
+        self.resolved_as = d.get("outcome", "repaired")
         self._move(e, "resolved")
 
     def _on_ticket_cleared(self, e: Event, d: dict[str, Any]) -> None:

@@ -16,9 +16,10 @@ from operator_demo.errors import Exit
 from operator_demo.events import WORKLOAD
 from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
-from operator_demo.subject import KeyValue
+from operator_demo.subject import HasClient, KeyValue, Subject
 from operator_demo.workload.check import check
 from operator_demo.workload.ledger import Ledger
+from operator_demo.workload.meter import Meter
 from operator_demo.workload.tally import Tally
 from operator_demo.workload.targets import Targets
 from operator_demo.workload.worker import TIMEOUT, Worker
@@ -37,8 +38,14 @@ def run(settings: Settings) -> int:
         signal.signal(signal_, lambda *_: stop.set())
     rate = number(os.environ, "OPERATOR_RATE", RATE)
     with Store(settings.store_path, durable=True) as store:
-        Workload(settings, Recorder(store, settings.run, WORKLOAD, sys.stdout), stop, rate).run()
+        recorder = Recorder(store, settings.run, WORKLOAD, sys.stdout)
+        make = Workload if isinstance(_subject(settings), HasClient) else Meter
+        make(settings, recorder, stop, rate).run()
     return Exit.OK
+
+
+def _subject(settings: Settings) -> Subject:
+    return subjects.load(settings.subject).subject
 
 
 class Workload:
@@ -46,10 +53,13 @@ class Workload:
 
     def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float = RATE) -> None:
         self._settings, self._recorder, self._stop, self._rate = settings, recorder, stop, max(rate, 0.1)
-        self._subject = subjects.load(settings.subject).subject
+        subject = _subject(settings)
+        assert isinstance(subject, HasClient)
+        self._subject = subject
         self._targets, self._tally = Targets(), Tally()
         keys = [f"/operator-demo/load/{settings.run}/{n}" for n in range(KEYS)]
         self._ledger = Ledger(settings.data / "workload.db", keys)
+        self._workers: list[Worker] = []
         self._failed: list[BaseException] = []
 
     def run(self) -> None:
@@ -66,10 +76,10 @@ class Workload:
             pass
         self._recorder.say("workload_started", rate=self._rate, read_share=0.5, keys=KEYS)
         start, period = time.monotonic(), WORKERS / self._rate
-        workers = [Worker(n, self._ledger.keys[n::WORKERS], self._connect, self._ledger, self._targets, self._tally,
-                          period, period * n / WORKERS) for n in range(WORKERS)]
-        answers: dict[str, rpc.Handler] = {"check": self.check, "status": self.status}
-        parts: list[Callable[[], None]] = [partial(worker.run, start, self._stop) for worker in workers]
+        self._workers = [Worker(n, self._ledger.keys[n::WORKERS], self._connect, self._ledger, self._targets,
+                                self._tally, period, period * n / WORKERS) for n in range(WORKERS)]
+        answers: dict[str, rpc.Handler] = {"check": self.check, "status": self.status, "rate": self.rate}
+        parts: list[Callable[[], None]] = [partial(worker.run, start, self._stop) for worker in self._workers]
         parts += [self._keep_finding_members,
                   partial(rpc.serve, self._settings.workload_socket, answers, self._stop)]
         threads = [threading.Thread(target=self._part, args=(part,), name=f"load {n}") for n, part in enumerate(parts)]
@@ -124,3 +134,11 @@ class Workload:
 
     def status(self) -> dict[str, Any]:
         return {"rate": self._rate, "keys": KEYS, "members": self._targets.addresses}
+
+    def rate(self, ops: float | None = None) -> dict[str, Any]:
+        """The operations a second that are aimed at, after changing them to `ops` where that is given."""
+        if ops is not None:
+            self._rate = max(float(ops), 0.1)
+            for worker in self._workers:
+                worker.period = WORKERS / self._rate
+        return {"ops": self._rate}

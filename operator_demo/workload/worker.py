@@ -22,10 +22,11 @@ Connect = Callable[[str], KeyValue]
 class Worker:
     def __init__(self, index: int, own: Sequence[str], connect: Connect, ledger: Ledger, targets: Targets,
                  tally: Tally, period: float, offset: float) -> None:
-        """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) make up its times."""
+        """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) make up its times. The
+        period may be changed at any time."""
         self._index, self._connect = index, connect
         self._ledger, self._targets, self._tally = ledger, targets, tally
-        self._period, self._offset = period, offset
+        self.period, self._offset = period, offset
         self._writes, self._reads = _round(own, 0), _round(ledger.keys, index)
         self._client: KeyValue | None = None
         self._address: str | None = None
@@ -38,7 +39,7 @@ class Worker:
                 self._tally.failed("late")
             else:
                 self._operate(due, reading)
-            due, reading = due + self._period, not reading
+            due, reading = due + self.period, not reading
         self._hang_up()
 
     def _operate(self, due: float, reading: bool) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from operator_demo.subject import Check, Deadline, Invariant, KeyValue, Member, Observation, Refused, Violation
+from operator_demo.subject import Anatomy, Check, Deadline, Invariant, KeyValue, Member, Observation, Refused, Violation
+from subjects.etcd.anatomy import ANATOMY
 from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
 from subjects.etcd.invariants import INVARIANTS, violations
 
@@ -30,6 +31,7 @@ class Etcd:
     members: Sequence[str] = ("etcd0", "etcd1", "etcd2")
     quorum = 2
     invariants: Sequence[Invariant] = INVARIANTS
+    anatomy: Anatomy = ANATOMY
 
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)

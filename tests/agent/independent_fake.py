@@ -7,6 +7,7 @@ that fails the tests fail and say why.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class IndependentFake:
         self._process = subprocess.Popen(
             [shutil.which("node", path=_PATH) or "node", program, "-p", str(port), "-f", folder / "fixtures.json",
              "--validate-on-load"],
-            stdout=self._log, stderr=subprocess.STDOUT)
+            stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True)  # `node` of the wheel has a child
         until = time.monotonic() + 20
         while not _answers(port):
             if self._process.poll() is not None or time.monotonic() > until:
@@ -58,7 +59,7 @@ class IndependentFake:
             time.sleep(0.05)
 
     def close(self) -> None:
-        self._process.terminate()
+        os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(10)
         self._log.close()
 

@@ -49,7 +49,7 @@ def test_what_is_sent_to_the_model(bench: Bench, fake: Fake) -> None:
     assert first["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert "tool_choice" not in first
     assert first["cache_control"] == first["system"][0]["cache_control"] == {"type": "ephemeral"}
-    assert [t["name"] for t in first["tools"]] == ["shell", "observe", "finding", "resolve", "escalate"]
+    assert [t["name"] for t in first["tools"]] == ["shell", "observe", "finding", "resolve", "no_action", "escalate"]
     opening = first["messages"][0]["content"]
     told = json.loads(opening.split("```json")[1].split("```")[0])
     assert told["project"] == bench.settings.project
@@ -196,7 +196,8 @@ class TestObserveMode:
             answer(call("escalate", reason="start it")),
         )
         session = bench.run_session(server.base_url)
-        assert [t["name"] for t in server.requests[0]["tools"]] == ["observe", "inspect", "logs", "finding", "escalate"]
+        assert [t["name"] for t in server.requests[0]["tools"]] == ["observe", "inspect", "logs", "finding",
+                                                                "no_action", "escalate"]
         assert "docker start" not in json.dumps(server.requests[0])
         assert bench.session_row(session)["status"] == "observed"
         assert bench.ticket_row()["state"] == "escalated"
@@ -240,3 +241,13 @@ def test_a_defect_of_the_agent_goes_to_a_human(bench: Bench, fake: Fake) -> None
         module._told = original
     assert bench.session_row(session)["status"] == "error"
     assert "RuntimeError: a bug" in bench.ticket_row()["reason"]
+
+
+def test_nothing_to_do_goes_to_the_oracle_too(bench: Bench, fake: Fake) -> None:
+    server = fake(answer(call("observe")), answer(call("no_action", reason="All members are well.")))
+    bench.oracle(True)
+    session = bench.run_session(server.base_url)
+    assert bench.session_row(session)["status"] == "verified"
+    (said,) = bench.data("ticket_verifying")
+    assert (said["claim"], said["summary"], said["actions"]) == ("no_action", "All members are well.", [])
+    assert bench.data("ticket_resolved") == [{"outcome": "no_action"}]

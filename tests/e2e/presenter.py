@@ -62,6 +62,7 @@ class Demo:
     engine: docker.DockerClient
     project: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
     environment: dict[str, str] = field(default_factory=dict)
+    subject: str = "etcd"
     process: subprocess.Popen[str] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     stderr: list[str] = field(default_factory=list)
@@ -77,7 +78,8 @@ class Demo:
     def start(self, *arguments: str) -> None:
         self.events, self.stderr = [], []
         self.process = subprocess.Popen(
-            [FILE, "run", "etcd", "--auto", "--pace", "0", "--display", "json", "--project", self.project, *arguments],
+            [FILE, "run", self.subject, "--auto", "--pace", "0", "--display", "json", "--project", self.project,
+             *arguments],
             env=self.env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, err = self.process.stdout, self.process.stderr
         assert out

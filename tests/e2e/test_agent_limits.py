@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -17,14 +16,6 @@ def freeze_from_outside(demo: Demo) -> None:
     os.kill(demo.container("etcd1").attrs["State"]["Pid"], signal.SIGSTOP)
 
 
-def drop_packets(demo: Demo) -> None:
-    """Running, attached, and cut off by a rule inside its own network namespace."""
-    pid = str(demo.container("etcd1").attrs["State"]["Pid"])
-    for chain in ("INPUT", "OUTPUT"):
-        subprocess.run(["nsenter", "-t", pid, "-n", "iptables", "-I", chain, "!", "-i" if chain == "INPUT" else "-o",
-                        "lo", "-j", "DROP"], check=True)
-
-
 def ruin_the_configuration(demo: Demo) -> None:
     """It dies by itself, is restarted by the engine, and dies again."""
     member = demo.container("etcd1")
@@ -33,7 +24,7 @@ def ruin_the_configuration(demo: Demo) -> None:
     os.kill(member.attrs["State"]["Pid"], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("break_it", [freeze_from_outside, drop_packets, ruin_the_configuration])
+@pytest.mark.parametrize("break_it", [freeze_from_outside, ruin_the_configuration])
 def test_what_the_rehearsal_does_not_understand_goes_to_a_human(demo: Demo, break_it: Callable[[Demo], None]) -> None:
     demo.start("--scenario", "by-hand")
     demo.until(lambda e: e["type"] == "note" and "Break it now" in e["data"]["text"])

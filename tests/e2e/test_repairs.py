@@ -7,7 +7,6 @@ import pytest
 from presenter import Demo
 
 pytestmark = pytest.mark.e2e
-SCENARIOS = ["member-kill", "member-stop", "frozen-member", "isolated-member"]
 
 
 def watch(demo: Demo, decoys: set[str], touched: list[str]) -> None:
@@ -19,7 +18,7 @@ def watch(demo: Demo, decoys: set[str], touched: list[str]) -> None:
             touched.append(event["Action"])
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", ["member-kill", "isolated-member"])  # (all of them: tests/gate)
 def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     demo.start("--scenario", scenario, "--seed", "7")
     demo.until_chapter("load")
@@ -54,7 +53,7 @@ def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     assert "rehearsal" in shown.lower()
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", ["frozen-member", "split"])
 def test_without_an_agent_it_stays_broken(demo: Demo, scenario: str) -> None:
     result = demo.run("--scenario", scenario, "--seed", "7", "--no-agent")
     assert result.status == 1, result.story

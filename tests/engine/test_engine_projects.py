@@ -338,7 +338,7 @@ def test_what_belongs_to_others_is_not_touched(engine: Engine, load: Load, proje
 
 def test_a_network_that_changed_is_said(engine: Engine, load: Load, project_name: str, stop: threading.Event) -> None:
     up(engine, load(TWO, project_name), stop=stop)
-    with pytest.raises(OperatorError, match="another driver or internal setting"):
+    with pytest.raises(OperatorError, match="another driver, internal setting or addresses"):
         up(engine, load(TWO.replace("side: }\nvolumes", "side: {internal: true}}\nvolumes"), project_name), stop=stop)
 
 

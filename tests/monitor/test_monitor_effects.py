@@ -9,6 +9,7 @@ from monitor_bench import Bench
 from operator_demo import tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.monitor.effects import Effects
+from operator_demo.settings import SESSION_LABEL
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 
@@ -105,6 +106,24 @@ def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> No
         effects.record(happening(action, "m2", time=time.time()))
     effects.record(happening("start", "m1"))
     assert told(bench) == [("die", "tool_call"), ("start", "policy"), ("start", "tool_call")]
+
+
+def test_what_the_policy_started_and_died_again_is_policy(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench))
+    for action in ("start", "die", "start", "kill", "die"):
+        effects.record(happening(action, "m2", time=time.time()))
+    assert told(bench) == [("start", "policy"), ("die", "policy"), ("start", "policy"), ("kill", "tool_call"),
+                           ("die", "tool_call")]
+
+
+def test_the_hosts_helpers_are_not_told_of(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench))
+    helper = {"name": "p-operator-aux-1", "container": "id-aux", "project": "p-operator", "service": "aux"}
+    for action in ("create", "start", "die", "destroy"):
+        effects.record(happening(action, time=time.time(), **helper))
+    assert told(bench) == []
+    effects.record(happening("start", time=time.time(), **helper, attributes={SESSION_LABEL: "ses-1"}))
+    assert told(bench) == [("start", "tool_call")]
 
 
 @pytest.mark.parametrize("action", [

@@ -236,3 +236,36 @@ def test_only_a_fresh_load_is_part_of_a_look(bench: Bench, clock: Clock, age: fl
     data: dict[str, Any] = {"ops": 5, "p50": 0.1, "p99": 0.2, "errors": {}}
     Recorder(bench.store, "run-1", WORKLOAD, io.StringIO()).say("load", **data)
     assert (bench.lookout.newest_load(time.time() + age) == data) is known
+
+
+def test_what_somebody_reports_is_a_ticket_that_no_look_clears(bench: Bench, clock: Clock) -> None:
+    bench.lookout.look()
+    ticket = bench.lookout.report("member_down", "m1", "A user says that m1 is down.")
+    for _ in range(10):
+        clock.now += 1.0
+        bench.lookout.look()
+    assert bench.states() == ["open"]
+    (opened,) = bench.of("ticket_opened")
+    assert opened["title"] == "A user says that m1 is down"
+    assert (opened["severity"], opened["violations"][0]["key"]) == ("critical", "member_down:m1")
+    with pytest.raises(tickets.TicketStateError):
+        bench.lookout.report("slow", None, "And now it is slow.")
+    assert tickets.current(bench.store, "run-1")["ticket"] == ticket  # type: ignore[index]
+
+
+def test_what_is_seen_beside_a_report_attaches_to_its_ticket(bench: Bench, clock: Clock) -> None:
+    bench.lookout.report("slow", None, "A user says that it is slow.")
+    bench.roster.set("m2", state="exited", address=None)
+    clock.now += 1.0
+    bench.lookout.look()
+    assert [v["key"] for v in bench.of("ticket_updated")[-1]["violations"]] == ["member_down:m2"]
+    assert bench.states() == ["open"]
+
+
+def test_no_ticket_opens_while_a_fault_is_only_half_there(bench: Bench, clock: Clock) -> None:
+    bench.lookout.hold(clock.now + 5)
+    bench.roster.set("m1", state="exited", address=None)
+    clock.look(4)
+    assert bench.states() == []
+    clock.look(2)
+    assert bench.states() == ["open"]

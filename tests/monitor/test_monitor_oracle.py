@@ -280,3 +280,37 @@ def test_a_ticket_that_was_taken_away_meanwhile_gets_no_verdict(world: World) ->
     tickets.escalate(world.bench.monitor, ticket["ticket"], "the host says so")
     world.oracle.judge(ticket)
     assert world.bench.of("verdict") == []
+
+
+def nothing_done(world: World, *effects: tuple[str, str | None, str | None]) -> list[Check]:
+    """The verdict on a claim that nothing was to do; the effects are (action, member, who did it)."""
+    bench = world.bench
+    ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t",
+                           violations=[Violation("member_down", "m1", "critical", "says he").as_data(ago(20))])
+    assert tickets.claim(bench.agent, "ses-1")
+    for action, member, explained in effects:
+        bench.monitor.say("effect", ticket=ticket if explained == "tool_call" else None, session="ses-1", container="c",
+                          member=member, action=action, explained=explained, time=time.time() - 20)
+    tickets.verify(bench.agent, ticket, "ses-1", "nothing is wrong", [], tickets.NO_ACTION)
+    world.oracle.judge(tickets.get(bench.store, ticket))
+    return [Check(**c) for c in bench.of("verdict")[-1]["checks"]]
+
+
+def test_a_claim_that_nothing_was_to_do_is_checked_like_a_repair(world: World) -> None:
+    found = nothing_done(world, ("exec_start", "m1", "tool_call"), ("create", None, "tool_call"),
+                         ("die", "m1", "fault"))
+    assert {c.name: c.status for c in found} == ALL | {"untouched": "passed"}
+    assert world.bench.of("ticket_resolved") == [{"outcome": "no_action"}]
+
+
+@pytest.mark.parametrize("action", ["restart", "update", "pause"])
+def test_who_touched_the_subject_cannot_claim_that_nothing_was_to_do(world: World, action: str) -> None:
+    found = nothing_done(world, (action, "m1", "tool_call"))
+    assert [c.name for c in found if c.status == "failed"] == ["untouched"]
+    assert f"{action} of m1" in world.bench.of("ticket_returned")[0]["words"]
+
+
+def test_nothing_to_do_is_not_so_while_something_is_broken(world: World) -> None:
+    world.bench.subject.checks["redundancy"] = Check("redundancy", "failed", "2 of 3")
+    nothing_done(world)
+    assert world.bench.of("ticket_resolved") == []

@@ -1,10 +1,14 @@
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from single_file import ROOT, Run
+from single_file import BUILD_PYTHON, ROOT, Run, go, pack, tree
 
 from operator_demo.store import Store
 
@@ -12,7 +16,7 @@ from operator_demo.store import Store
 @pytest.fixture(scope="session")
 def built_file() -> Path:
     """The single file as `./build.sh` left it: what is tested is what a presenter gets."""
-    path = ROOT / "operator-demo"
+    path = Path(os.environ.get("OPERATOR_DEMO_TESTED", ROOT / "operator-demo"))
     if not path.is_file():
         pytest.fail("there is no ./operator-demo: run ./build.sh first")
     return path
@@ -28,29 +32,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(built_file: Path, cache: Path, tmp_path: Path) -> Run:
     """Run the file under a Python: start("--version", python=..., flags=[...], file=..., SHIV_ROOT=...)."""
 
-    def run(
-        *arguments: str,
-        python: str = sys.executable,
-        flags: tuple[str, ...] = ("-IS",),
-        file: Path = built_file,
-        user: str | None = None,
-        **environment: str | None,
-    ) -> "subprocess.CompletedProcess[str]":
-        chosen = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "OPERATOR_HOME": str(tmp_path / "operator"),
-            "SHIV_ROOT": str(cache),
-        } | environment
-        return subprocess.run(
-            [python, *flags, str(file), *arguments],
-            env={name: value for name, value in chosen.items() if value is not None},
-            user=user,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+    def run(*arguments: str, file: Path = built_file, **rest: object) -> "subprocess.CompletedProcess[str]":
+        defaults = {"HOME": str(tmp_path), "OPERATOR_HOME": str(tmp_path / "operator"), "SHIV_ROOT": str(cache)}
+        return go(file, *arguments, **(defaults | rest))  # type: ignore[arg-type]
 
     return run
 
@@ -67,3 +51,57 @@ def packages(built_file: Path, cache: Path) -> Path:
 def empty_store(tmp_path: Path) -> None:
     """The host's store, as `start` names it, with nothing recorded."""
     Store(tmp_path / "operator/tickets.db").close()
+
+
+@pytest.fixture(scope="session")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """small_file("word"): packed as the real one and started by the same code, but unpacked in no time; prints the
+    word and where it was unpacked."""
+    if not BUILD_PYTHON.is_file():
+        pytest.fail("there is no .build/venv: run ./build.sh first")
+    folder = tmp_path_factory.mktemp("small")
+
+    def make(word: str = "a") -> Path:
+        file = folder / word
+        if not file.exists():
+            pack(file, tree(folder / f"{word}.tree", word))
+        return file
+
+    return make
+
+
+@pytest.fixture
+def small(small_file: Callable[[str], Path]) -> Run:
+    """small(..., SHIV_ROOT=...): start such a file."""
+    return partial(go, small_file("a"))
+
+
+@pytest.fixture
+def temp() -> Iterator[Path]:
+    """A temporary folder that everybody may use, as /tmp; not below pytest's, which is root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="operator-demo-test-", dir="/tmp"))
+    folder.chmod(0o1777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """mounted("size=2m,noexec"): a file system in memory with these options, empty."""
+    if os.getuid() != 0:
+        pytest.skip("needs root, to mount a file system")
+    places: list[Path] = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / f"mounted{len(places)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"mode=755,{options}", "tmpfs", place]
+        done = subprocess.run(command, capture_output=True)
+        if done.returncode:
+            pytest.skip(f"cannot mount here: {done.stderr.decode().strip()}")
+        places.append(place)
+        return place
+
+    yield mount
+    for place in places:
+        subprocess.run(["umount", "-l", place], check=True)

@@ -1,24 +1,27 @@
-"""The first lines of the single file: which Python, which cache, and what a user is told when neither is there."""
+"""The first lines of the single file: under which Python, from which place, whatever the environment says."""
 
+import io
 import os
 import re
 import shutil
-import stat
 import subprocess
-import tempfile
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import pytest
-from single_file import Run
+from single_file import ROOT, Run, go
 
 VERSION = re.compile(r"operator-demo \d+\.\d+\.\d+ \(commit (none|[0-9a-f]{7,})(, modified)?\)\n")
-NOBODY = "nobody"
 
 
 def python(version: str) -> str:
     """A real interpreter of that version, not a shim; skips where there is none."""
-    shims = Path.home() / ".pyenv/versions"
-    found = [str(path) for path in shims.glob(f"{version}.*/bin/python3")]
+    versions = Path.home() / ".pyenv/versions"
+    found = [str(path) for path in versions.glob(f"{version}.*/bin/python")]
     for candidate in [*found, shutil.which(f"python{version}")]:
         if candidate and subprocess.run([candidate, "-c", ""], stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return candidate
@@ -43,17 +46,66 @@ def test_the_file_runs_by_its_own_first_line(built_file: Path, cache: Path) -> N
     assert VERSION.fullmatch(result.stdout)
 
 
+# -- Pythons ----------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_runs_under_each_supported_python(start: Run, empty_store: None, version: str) -> None:
     chosen = python(version)
-    for command in (["--version"], ["--help"], ["subjects"], ["audit", "list"]):
+    for command in (["--version"], ["--help"], ["subjects"], ["audit", "list"], ["completion", "zsh"]):
         result = start(*command, python=chosen)
         assert result.returncode == 0, result.stderr
         assert "Warning" not in result.stderr
 
 
-@pytest.mark.parametrize("version", ["3.6", "3.7", "3.8", "3.9", "3.10"])
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no Python of the system's")
+def test_runs_under_the_systems_python(start: Run, empty_store: None) -> None:
+    if subprocess.run(["/usr/bin/python3", "-c", "import sys; assert sys.version_info >= (3, 11)"]).returncode:
+        pytest.skip("it is too old")
+    assert VERSION.fullmatch(start("--version", python="/usr/bin/python3").stdout)
+
+
+@pytest.mark.wide
+@pytest.mark.engine
+def test_every_module_imports_under_the_agents_python(built_file: Path) -> None:
+    """The agent's own modules too, with what is compiled for it."""
+    script = """
+import importlib, pkgutil, sys
+names = ["operator_demo", "subjects", "anthropic"]
+for name in names:
+    module = importlib.import_module(name)
+    if hasattr(module, "__path__") and name != "anthropic" and not name.startswith("anthropic."):
+        names += [n for _, n, _ in pkgutil.iter_modules(module.__path__, name + ".")
+                  if not n.endswith("__main__") and n != "operator_demo._bootstrap"]
+print(sys.version_info[:2], len(names))
+"""
+    client = docker.from_env()
+    tag = next((tag for image in client.images.list("operator-demo/agent") for tag in image.tags), None)
+    if tag is None:
+        pytest.skip("no image of the agent is built")
+    packages = "/tmp/shiv/$(ls /tmp/shiv)/site-packages"
+    command = f"python3 -IS /file --version && python3 -ISc 'import sys; sys.path.insert(0, \"'{packages}'\"){script}'"
+    container = client.containers.create(tag, ["sh", "-c", command], environment={"SHIV_ROOT": "/tmp/shiv"},
+                                         network_disabled=True)
+    try:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(built_file, "file")
+        container.put_archive("/", packed.getvalue())
+        container.start()
+        status = container.wait(timeout=120)["StatusCode"]
+        output = container.logs().decode()
+    finally:
+        container.remove(force=True)
+    assert status == 0, output
+    assert re.search(r"^\(3, 13\) \d\d+$", output, re.MULTILINE), output
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10"])
 class TestUnderAnOlderPython:
+    def flags(self, version: str) -> tuple[str, ...]:
+        return () if version == "2.7" else ("-I",)
+
     def test_goes_on_with_a_newer_one_from_path(self, start: Run, tmp_path: Path, version: str) -> None:
         old, new = python(version), python("3.11")
         # First a shim for a Python which is not there, as pyenv has them.
@@ -61,103 +113,142 @@ class TestUnderAnOlderPython:
         shim.write_text("#!/bin/sh\nexit 127\n")
         shim.chmod(0o755)
         (tmp_path / "python3.11").symlink_to(new)
-        result = start("--version", python=old, flags=("-I",), PATH=str(tmp_path))
+        result = start("--version", python=old, flags=self.flags(version), PATH=str(tmp_path))
         assert VERSION.fullmatch(result.stdout), result.stderr
-        assert start("no-such-command", python=old, flags=("-I",), PATH=str(tmp_path)).returncode == 2
+        result = start("no-such-command", python=old, flags=self.flags(version), PATH=str(tmp_path))
+        assert result.returncode == 2
 
     def test_says_which_is_needed_where_there_is_none(self, start: Run, tmp_path: Path, version: str) -> None:
         (tmp_path / "python3").symlink_to(python(version))
-        result = start("--version", python=python(version), flags=("-I",), PATH=str(tmp_path))
+        result = start("--version", python=python(version), flags=self.flags(version), PATH=str(tmp_path))
         assert result.returncode == 3
         assert result.stderr == (
-            f"operator-demo: Python 3.11 or newer is needed; this is {version} and PATH has no newer one.\n"
+            f"operator-demo: Python 3.11 or newer is needed; this is {version} and PATH has no newer one. "
+            "Install one and try again.\n"
         )
 
 
-def test_a_renamed_file_uses_what_is_unpacked(start: Run, built_file: Path, cache: Path, tmp_path: Path) -> None:
+def test_a_python_without_all_of_its_library_is_named(small: Run, tmp_path: Path) -> None:
+    result = small("raise", SHIV_ROOT=str(tmp_path))
+    assert (result.returncode, result.stderr) == (
+        3,
+        f"operator-demo: No module named 'sqlite3' in this Python ({sys.executable}). "
+        "Install all of its standard library.\n",
+    )
+
+
+# -- hostile environments ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A folder of modules none of which may be imported."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for name in ("click", "docker", "operator_demo", "zipfile", "tempfile", "sitecustomize", "usercustomize", "yaml"):
+        (folder / f"{name}.py").write_text(f"print('HOSTILE {name}')\nraise SystemExit(99)\n")
+    return folder
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["later start", "first start"])
+def test_nothing_of_the_environment_is_imported(
+    start: Run, empty_store: None, hostile: Path, tmp_path: Path, cached: bool
+) -> None:
+    site = tmp_path / f"home/.local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    shutil.copytree(hostile, site)
+    (site / "hook.pth").write_text("import usercustomize\n")
+    places = {"PYTHONPATH": f"{hostile}:", "PYTHONHOME": str(hostile), "PYTHONSTARTUP": str(hostile / "click.py"),
+              "PYTHONUSERBASE": str(tmp_path / "home/.local"), "PYTHONINSPECT": "1", "PYTHONWARNINGS": "error",
+              "HOME": str(tmp_path / "home"), "PYTHONBREAKPOINT": "click.x", "PYTHONPYCACHEPREFIX": str(hostile),
+              "PYTHONSAFEPATH": "", "PYTHONPLATLIBDIR": "hostile"}
+    if not cached:
+        places["SHIV_ROOT"] = str(tmp_path / "new")
+    for command in (["--version"], ["subjects"], ["audit", "list"]):
+        result = start(*command, cwd=hostile, **places)
+        assert result.returncode == 0, result.stderr
+        assert "HOSTILE" not in result.stdout + result.stderr
+    assert sorted(path.name for path in hostile.iterdir() if path.suffix != ".py") == []
+
+
+@pytest.mark.parametrize("cached", [True, False], ids=["later start", "first start"])
+def test_nor_where_the_file_is_given_to_a_python_without_flags(
+    start: Run, empty_store: None, hostile: Path, tmp_path: Path, cached: bool
+) -> None:
+    """What Python imports by itself before our first line (sitecustomize) is not ours to prevent."""
+    (hostile / "sitecustomize.py").unlink()
+    (hostile / "usercustomize.py").unlink()
+    root = {} if cached else {"SHIV_ROOT": str(tmp_path / "new")}
+    for command in (["--version"], ["subjects"], ["audit", "list"]):
+        result = start(*command, flags=(), cwd=hostile, PYTHONPATH=f":{hostile}", **root)
+        assert result.returncode == 0, result.stderr
+        assert "HOSTILE" not in result.stdout + result.stderr
+
+
+def test_packages_installed_beside_python_are_not_seen(start: Run, tmp_path: Path) -> None:
+    """-I alone keeps the site-packages of the interpreter itself in reach."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (site,) = venv.glob("lib/python*/site-packages")
+    (site / "click.py").write_text("raise SystemExit(99)\n")
+    result = start("--version", python=str(venv / "bin/python"), flags=("-I",))
+    assert VERSION.fullmatch(result.stdout), result.stderr
+
+
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["operator-demo", "my talk.pyz", "Vorführung 演示.pyz", "it's \"$HOME\";"])
+def test_runs_under_any_name_at_any_place(start: Run, built_file: Path, cache: Path, tmp_path: Path, name: str) -> None:
     start("--version")
     before = sorted(cache.iterdir())
-    renamed = tmp_path / "my talk.pyz"
-    shutil.copy(built_file, renamed)
-    assert VERSION.fullmatch(start("--version", file=renamed).stdout)
-    assert sorted(cache.iterdir()) == before
+    folder = tmp_path / "ein Ordner mit Ümläuten"
+    folder.mkdir()
+    moved = folder / name
+    shutil.copy(built_file, moved)
+    moved.chmod(0o444)
+    folder.chmod(0o555)
+    for locale in ("C", "C.UTF-8", None):
+        assert VERSION.fullmatch(start("--version", file=moved, LC_ALL=locale).stdout)
+    assert VERSION.fullmatch(start("--version", file=Path(name), cwd=folder).stdout)
+    assert sorted(cache.iterdir()) == before, "it was unpacked again"
+    folder.chmod(0o755)
 
 
-def test_without_shiv_root_it_unpacks_into_the_home(start: Run, tmp_path: Path) -> None:
-    assert start("--version", SHIV_ROOT=None).returncode == 0
-    assert list((tmp_path / ".shiv").glob("operator-demo_*/site-packages/operator_demo/cli.py"))
+@pytest.mark.parametrize("target", ["absolute", "relative"])
+def test_runs_through_a_symbolic_link(start: Run, built_file: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "bin").mkdir()
+    link = tmp_path / "bin/demo"
+    link.symlink_to(built_file if target == "absolute" else os.path.relpath(built_file, link.parent))
+    assert VERSION.fullmatch(start("--version", file=link).stdout)
+    environment = {"PATH": f"{link.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    result = subprocess.run(["demo", "--version"], env=environment, capture_output=True, text=True, check=True)
+    assert VERSION.fullmatch(result.stdout)
 
 
-@pytest.fixture
-def temp() -> "os.PathLike[str]":
-    """A temporary folder that everybody may use, as /tmp; not below pytest's, which is root's alone."""
-    folder = Path(tempfile.mkdtemp(prefix="operator-demo-test-", dir="/tmp"))
-    folder.chmod(0o1777)
-    yield folder
-    shutil.rmtree(folder)
+def test_runs_in_a_folder_that_is_gone(built_file: Path, cache: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd '{gone}' && rmdir '{gone}' && '{sys.executable}' -IS '{built_file}' --version"
+    result = subprocess.run(["sh", "-c", script], env={"SHIV_ROOT": str(cache)}, capture_output=True, text=True)
+    assert VERSION.fullmatch(result.stdout), result.stderr
 
 
-@pytest.fixture
-def open_file(built_file: Path, temp: Path) -> Path:
-    """The file where nobody can read it."""
-    return Path(shutil.copy(built_file, temp / "operator-demo"))
+def test_a_damaged_file_says_so(small_file: Callable[[str], Path], tmp_path: Path) -> None:
+    original = small_file("a")
+    with zipfile.ZipFile(original) as archive:
+        entry = archive.getinfo("site-packages/operator_demo/cli.py")
+    raw = bytearray(original.read_bytes())
+    middle = entry.header_offset + 30 + len(entry.filename) + entry.compress_size // 2
+    raw[middle] ^= 0xFF
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(raw)
+    result = go(damaged, SHIV_ROOT=str(tmp_path / "root"))
+    assert (result.returncode, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert re.match(r"operator-demo: \S+ is damaged \(.+\)\. Copy or build it again\.$", result.stderr)
+    assert list((tmp_path / "root").iterdir()) == []
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to start the file as another user")
-class TestAsAUserWithoutAWritableHome:
-    PYTHON = "/usr/bin/python3"  # one that another user may run
-
-    @pytest.mark.parametrize("home", ["/usr", "/nonexistent", None])
-    def test_unpacks_where_only_that_user_can_write(
-        self, start: Run, open_file: Path, temp: Path, home: str | None
-    ) -> None:
-        result = start(
-            "--version", python=self.PYTHON, file=open_file, user=NOBODY, HOME=home, SHIV_ROOT=None, TMPDIR=str(temp)
-        )
-        assert VERSION.fullmatch(result.stdout), result.stderr
-        (root,) = temp.glob("operator-demo-*")
-        assert stat.S_IMODE(root.stat().st_mode) == 0o700
-        assert list(root.glob("operator-demo_*/site-packages"))
-
-    def test_refuses_a_folder_that_somebody_else_made_there(self, start: Run, open_file: Path, temp: Path) -> None:
-        import pwd
-
-        (temp / f"operator-demo-{pwd.getpwnam(NOBODY).pw_uid}").mkdir(mode=0o777)
-        result = start(
-            "--version", python=self.PYTHON, file=open_file, user=NOBODY, HOME="/usr", SHIV_ROOT=None, TMPDIR=str(temp)
-        )
-        assert (result.returncode, result.stdout) == (3, "")
-        assert "is not a folder that only you can write" in result.stderr
-        assert result.stderr.count("\n") == 1
-
-    def test_an_unusable_shiv_root_is_one_sentence(self, start: Run, open_file: Path) -> None:
-        result = start("--version", python=self.PYTHON, file=open_file, user=NOBODY, SHIV_ROOT="/usr/nothing")
-        assert (result.returncode, result.stdout) == (3, "")
-        assert "cannot unpack into /usr/nothing: Permission denied." in result.stderr
-        assert result.stderr.count("\n") == 1
-
-
-def test_unpacking_prunes_earlier_builds_but_none_that_runs(start: Run, tmp_path: Path) -> None:
-    import fcntl
-
-    root = tmp_path / "root"
-    unused, used, foreign = (root / name for name in ("operator-demo_a", "operator-demo_b", "other-tool_c"))
-    for folder in (unused, used, foreign):
-        folder.mkdir(parents=True)
-    held = os.open(used, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_SH)  # as every running process does
-        assert start("--version", SHIV_ROOT=str(root)).returncode == 0
-    finally:
-        os.close(held)
-    assert [path.exists() for path in (unused, used, foreign)] == [False, True, True]
-
-
-def test_starts_side_by_side_unpack_once(built_file: Path, tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "SHIV_ROOT": str(tmp_path)}
-    starts = [
-        subprocess.Popen([built_file, "--version"], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    assert all(VERSION.fullmatch(process.communicate(timeout=60)[0]) for process in starts)
-    assert len(list(tmp_path.glob("operator-demo_*"))) == 1
+def test_a_work_tree_runs_too() -> None:
+    result = subprocess.run([sys.executable, "-m", "operator_demo", "--version"], cwd=ROOT, capture_output=True,
+                            text=True, check=True)
+    assert result.stdout == "operator-demo 0.1.0 (work tree)\n"

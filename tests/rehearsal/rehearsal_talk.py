@@ -72,7 +72,7 @@ class Conversation:
 
     @property
     def repairs(self) -> list[str]:
-        looking = ("docker ps ", "docker inspect ", "docker logs ", "curl ", "sleep ")
+        looking = ("docker ps ", "docker inspect ", "docker logs ", "curl ", "sleep ", "for from in ")
         return [command for command in self.commands if not command.startswith(looking)]
 
     @property
@@ -81,18 +81,19 @@ class Conversation:
 
     @property
     def ended(self) -> str:
-        """The tool that ended it: resolve, escalate, or nothing."""
-        last = [call.tool for call in self.calls if call.tool in ("resolve", "escalate")]
+        """The tool that ended it: resolve, no_action, escalate, or nothing."""
+        last = [call.tool for call in self.calls if call.tool in ("resolve", "no_action", "escalate")]
         return last[-1] if last else ""
 
     @property
     def reason(self) -> str:
-        return next((str(c.input["reason"]) for c in reversed(self.calls) if c.tool == "escalate"), "")
+        return next((str(c.input["reason"]) for c in reversed(self.calls) if c.tool in ("escalate", "no_action")), "")
 
 
 @dataclass
 class Box:
-    """A container of the paper cluster. `sick` and `heals_after` (looks): it runs, but is not well."""
+    """A container of the paper cluster. `sick` and `heals_after` (looks): it runs, but is not well. `deaf`: rules in
+    its network namespace drop what comes from its peers; `quota`: microseconds of processor time, 0 for none."""
 
     name: str
     id: str
@@ -107,6 +108,9 @@ class Box:
     sick: bool = False
     heals_after: int = 0
     error: str = ""
+    deaf: bool = False
+    hangs: bool = False  # it does not even answer itself
+    quota: int = 0
 
 
 class PaperCluster:
@@ -118,6 +122,8 @@ class PaperCluster:
         self.others: list[Box] = []
         self.oracle = ["verified: 7 checks passed"]
         self.cluster_violations: list[str] = []
+        self.load: dict[str, Any] | None = None
+        self.full = 0  # the steps that are left until there is room again
 
     def _box(self, n: int) -> Box:
         service, id = f"etcd{n}", f"{n:x}" * 64
@@ -139,7 +145,7 @@ class PaperCluster:
         match call.tool:
             case "observe":
                 return json.dumps(self.observe())
-            case "resolve":
+            case "resolve" | "no_action":
                 return self.oracle.pop(0)
             case "shell":
                 return self.shell(call.input["command"])
@@ -160,17 +166,24 @@ class PaperCluster:
                       for text in self.cluster_violations]
         for n, (name, box) in enumerate(self.boxes.items()):
             well = fit[name] and quorum
-            members[name] = {"container": box.id, "state": box.state, "reachable": fit[name], "healthy": well,
+            members[name] = {"container": box.id, "state": box.state, "healthy": well,
+                             "reachable": fit[name] or (box.state == "running" and (box.deaf or box.quota > 0)),
                              "address": f"172.18.0.{n + 2}" if self.network in box.networks else None,
                              "leader": False, "error": None if well else "timed out"}
             if not fit[name]:
                 violations.append({"key": f"member_down:{name}", "invariant": "member_down", "member": name,
                                    "severity": "critical", "text": f"{name} is down", "since": ""})
         return {"ts": 1.0, "project": self.project, "network": self.network, "members": members,
-                "cluster": {"leader": None, "quorum": quorum}, "violations": violations, "load": None}
+                "cluster": {"leader": None, "quorum": quorum}, "violations": violations + self._alarms(),
+                "load": self.load}
+
+    def _alarms(self) -> list[dict[str, Any]]:
+        return [{"key": f"db_space_alarm:{name}", "invariant": "db_space_alarm", "member": name, "text": "NOSPACE",
+                 "severity": "critical", "since": ""} for name in self.boxes if self.full]
 
     def fit(self, box: Box) -> bool:
-        return box.state == "running" and self.network in box.networks and not box.sick
+        held_back = box.sick or box.deaf or box.hangs or box.quota
+        return box.state == "running" and self.network in box.networks and not held_back
 
     def shell(self, command: str) -> str:
         words = shlex.split(command)
@@ -191,10 +204,31 @@ class PaperCluster:
             aliases = [words[i + 1] for i, word in enumerate(words) if word == "--alias"]
             self.box(words[-1]).networks[words[-2]] = aliases
             return _ran("")
+        if command.startswith("docker restart "):
+            box = self.box(words[2])
+            box.deaf = False
+            return _ran(box.name)
+        if command.startswith("docker update "):
+            box = self.box(words[-1])
+            box.quota = max(0, int(words[words.index("--cpu-quota") + 1]))
+            return _ran(box.name)
+        if command.startswith("for from in "):
+            return _ran(self.links(words[3:words.index("do")]))
+        if "/v3/" in command:
+            self.full -= 1
+            return _ran("{}")
         if command.startswith("sleep "):
             return _ran("")
         assert command.startswith("curl "), command
         return _ran('{"health":"true"}')
+
+    def links(self, named: list[str]) -> str:
+        lines = []
+        for a in (self.box(name.rstrip(";")) for name in named):
+            for n, b in enumerate(self.boxes.values()):
+                cut = (a.deaf or b.deaf) and a is not b
+                lines.append(f"{a.name} 172.18.0.{n + 2} {28 if cut or b.hangs else 0}")
+        return "\n".join(lines)
 
     def start(self, box: Box) -> str:
         box.state, box.code = "running", 0
@@ -212,7 +246,8 @@ class PaperCluster:
         state = {"Status": box.state, "ExitCode": box.code, "OOMKilled": box.oom, "Error": box.error,
                  "FinishedAt": "2026-01-01T00:00:00Z"}
         return {"Id": box.id, "Name": f"/{box.name}", "RestartCount": box.restarts, "State": state,
-                "Labels": box.labels, "Networks": box.networks, "Volumes": [f"{self.project}_{box.service}"]}
+                "Labels": box.labels, "Networks": box.networks, "Volumes": [f"{self.project}_{box.service}"],
+                "Limits": {"NanoCpus": 0, "CpuQuota": box.quota, "Memory": 0}}
 
     def told_by_monitor(self, box: Box) -> dict[str, Any]:
         """As the monitor's own `inspect` tells it."""

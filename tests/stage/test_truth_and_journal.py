@@ -22,7 +22,7 @@ def test_the_journal_comes_back_and_is_private(tmp_path: Path) -> None:
     planned = journal.read()
     assert planned == entry
     assert planned.sealed() is None
-    entry.targets = ["etcd1"]
+    entry.fault = "flt-1"
     entry.seal(truth)
     journal.write(entry)
     assert journal.path.parent == tmp_path / "journal"

@@ -23,7 +23,9 @@ _LOG_HINTS = (
     ("data_corruption", re.compile(r"corrupt|checksum mismatch|crc mismatch|unexpected EOF.*(wal|snap)", re.I)),
     ("resource_exhausted", re.compile(r"out of memory|cannot allocate memory|too many open files", re.I)),
     ("misconfiguration", re.compile(r"unknown flag|invalid (value|configuration|argument)|error parsing|"
-                                    r"cluster ID mismatch|permission denied|address already in use", re.I)),
+                                    r"cluster ID mismatch|permission denied|address already in use|"
+                                    r"error (converting|unmarshaling)|cannot unmarshal|unknown field|"
+                                    r"flag provided but not defined|failed to (load config|verify flags)", re.I)),
 )
 _INVARIANT_HINTS = (
     ("disk_full", re.compile(r"space|disk|quota", re.I)),
@@ -45,8 +47,10 @@ class Diagnosis:
 
 
 def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str | None, peers: list[Inspected],
-             row: Row | None = None, log: str = "", invariants: Iterable[str] = ()) -> Diagnosis:
-    """`peers` are the other members; `invariants` those that this member violates."""
+             row: Row | None = None, log: str = "", invariants: Iterable[str] = (),
+             cut_off: str = "") -> Diagnosis:
+    """`peers` are the other members; `invariants` those that this member violates; `cut_off` says, where it was tried,
+    whom it does not reach though both run."""
     member, code = sight.name, inspected.exit_code
 
     def unknown(text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
@@ -75,10 +79,32 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
         return unknown(f"{member} is in the state {inspected.status!r}, for which I have no rule.")
     if network and network not in inspected.networks and any(network in peer.networks for peer in peers):
         return _unattached(member, inspected, network, peers)
+    if cut_off:
+        return Diagnosis(member, "network_partition",
+                         f"{member} runs and answers itself, yet {cut_off}: something on the way drops their packets. "
+                         "It does no work as it is, so a restart costs nothing and gives it a network of its own anew.",
+                         shell.restart(inspected.name), effort=3)
+    if inspected.limits.get("CpuQuota", 0) != (usual := _usual_quota(peers)) and usual is not None:
+        return _throttled(member, inspected, usual)
     error = f" The monitor says: {sight.error}." if sight.error else ""
     again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
     return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
                    "process_crashed" if inspected.restarts else "unknown", may_pass=True)
+
+
+def _usual_quota(peers: list[Inspected]) -> int | None:
+    """The quota of processor time that all the other members have (0: none); None where they differ."""
+    quotas = {peer.limits.get("CpuQuota", 0) for peer in peers}
+    return quotas.pop() if len(quotas) == 1 and len(peers) > 1 else None
+
+
+def _throttled(member: str, inspected: Inspected, usual: int) -> Diagnosis:
+    quota = inspected.limits.get("CpuQuota", 0)
+    others = f"its peers have {usual} us" if usual else "none of its peers has such a limit"
+    told = f"{member} may use {quota} us of processor time a period" if quota else f"{member} has no limit of its own"
+    return Diagnosis(member, "resource_exhausted",
+                     f"{member} runs, but slowly: {told}, and {others}. All members are the same service, so I give it "
+                     "what the others have.", shell.unthrottle(inspected.name, usual or -1), effort=1)
 
 
 class _Unknown(Protocol):

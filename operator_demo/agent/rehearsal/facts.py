@@ -68,11 +68,13 @@ class Sight:
     well: bool
     leader: bool
     error: str
+    reachable: bool = True  # by the monitor, whatever else is wrong
 
 
 @dataclass(frozen=True)
 class View:
-    """One look through the monitor's eyes. `violations` are pairs of invariant and member (None: the whole cluster)."""
+    """One look through the monitor's eyes. `violations` are pairs of invariant and member (None: the whole cluster).
+    `ops` and `errors` are those of the clients in the last second (None without a load)."""
 
     index: int
     members: dict[str, Sight]
@@ -80,6 +82,8 @@ class View:
     network: str | None
     violations: tuple[tuple[str, str | None], ...]
     texts: tuple[str, ...]
+    ops: float | None = None
+    errors: dict[str, int] = field(default_factory=dict)
 
     @property
     def suspects(self) -> list[str]:
@@ -125,6 +129,7 @@ class Inspected:
     labels: dict[str, str]
     networks: dict[str, tuple[str, ...]]
     volumes: tuple[str, ...]
+    limits: dict[str, int] = field(default_factory=dict)  # NanoCpus, CpuQuota (microseconds), Memory (bytes); set ones
 
     @property
     def project(self) -> str:
@@ -137,6 +142,8 @@ class Inspected:
 
 @dataclass(frozen=True)
 class Repair:
+    """`target` is a container, or "" where the whole cluster was treated."""
+
     index: int
     target: str
     command: str
@@ -162,6 +169,9 @@ class Facts:
     logs: dict[str, str] = field(default_factory=dict)
     findings: set[tuple[str, str]] = field(default_factory=set)
     repairs: list[Repair] = field(default_factory=list)
+    held: set[int] = field(default_factory=set)  # indexes of repairs after which the target was seen well
+    links: dict[tuple[str, str], int] | None = None  # (container, address) -> exit status of curl, when last asked
+    linked: int = -1  # index of the step in which the links were asked for
     acted: int = -1  # index of the last step after which an older look is stale
     confirmed: int = -1  # index of the last step in which all repaired members said themselves that they are well
     refused: int = -1  # index of the last step in which the oracle said "not verified"
@@ -242,7 +252,7 @@ def _learn(facts: Facts, step: Step) -> None:
             facts.logs[str(step.input.get("member", ""))] = step.output
         case "finding":
             facts.findings.add((str(step.input.get("member", "")), str(step.input.get("cause", ""))))
-        case "resolve":
+        case "resolve" | "no_action":
             if step.output.strip().lower().startswith("verified"):
                 facts.over = "verified"
             else:
@@ -258,6 +268,8 @@ def _learn_view(facts: Facts, step: Step) -> None:
     if view is not None:
         facts.view = view
         facts.looks += 1
+        well = {facts.target(name) for name, sight in view.members.items() if sight.well and name not in view.suspects}
+        facts.held |= {r.index for r in facts.repairs if (r.target in well if r.target else view.well)}
 
 
 def _learn_shell(facts: Facts, step: Step) -> None:
@@ -271,7 +283,12 @@ def _learn_shell(facts: Facts, step: Step) -> None:
         _learn_inspected(facts, step.index, asked, {str(raw.get("Name", "")).lstrip("/"): raw for raw in described})
     elif name := shell.logged_in(command):
         facts.logs[name] = step.stdout
-    elif name := shell.repaired_in(command):
+    elif shell.is_probe(command):
+        links = {(words_[0], words_[1].strip("[]")): int(words_[2]) for line in step.stdout.splitlines()
+                 if len(words_ := line.split()) == 3 and words_[2].isascii() and words_[2].isdigit()}
+        _count(facts, "the connections between the members", bool(links))
+        facts.links, facts.linked = links or facts.links, step.index
+    elif (name := shell.repaired_in(command)) is not None:
         worked = None if step.exit_status is None else step.exit_status == 0
         facts.repairs.append(Repair(step.index, name, command, worked, step.output))
         facts.acted, facts.looks = step.index, 0
@@ -335,11 +352,14 @@ def _view(index: int, raw: object) -> View | None:
         return None
     members = {name: _sight(name, seen) for name, seen in raw["members"].items() if shell.is_name(name)}
     violations = [v for v in _list(raw.get("violations")) if isinstance(v, dict)]
-    network = raw.get("network")
+    network, load = raw.get("network"), _dict(raw.get("load"))
+    ops = load.get("ops")
     return View(index, members, _dict(raw.get("cluster")).get("quorum") is True,
                 network if shell.is_name(network) else None,
                 tuple((words(v.get("invariant")), _member(v.get("member"))) for v in violations),
-                tuple(words(v.get("text")) for v in violations))
+                tuple(words(v.get("text")) for v in violations),
+                float(ops) if isinstance(ops, int | float) else None,
+                {words(kind): n for kind, n in _dict(load.get("errors")).items() if isinstance(n, int) and n > 0})
 
 
 def _member(raw: object) -> str | None:
@@ -352,7 +372,7 @@ def _sight(name: str, raw: object) -> Sight:
     state = words(seen.get("state"), 20)
     well = state == "running" and seen.get("reachable") is True and seen.get("healthy") is True
     return Sight(name, words(seen.get("container"), 80), state, address if shell.is_address(address) else None,
-                 well, seen.get("leader") is True, words(seen.get("error")))
+                 well, seen.get("leader") is True, words(seen.get("error")), seen.get("reachable") is True)
 
 
 def _row(raw: object, project: str) -> Row | None:
@@ -373,7 +393,7 @@ def _own_shape(raw: object, member: str, ticket: Ticket | None) -> dict[str, Any
     labels = {_PROJECT: ticket.project if ticket else "", _SERVICE: member, **_dict(told.get("labels"))}
     return {"Id": told.get("id"), "Name": told.get("name"), "RestartCount": told.get("restart_count"),
             "State": told.get("state"), "Labels": labels, "Networks": told.get("networks"),
-            "Volumes": [_dict(mount).get("Name") for mount in _list(told.get("mounts"))]}
+            "Volumes": [_dict(mount).get("Name") for mount in _list(told.get("mounts"))], "Limits": told.get("limits")}
 
 
 def _inspected(index: int, raw: object) -> Inspected | None:
@@ -388,7 +408,8 @@ def _inspected(index: int, raw: object) -> Inspected | None:
         restarts if isinstance(restarts, int) else 0,
         {key: value for key, value in _dict(fields.get("Labels")).items() if isinstance(value, str)},
         {network: _aliases(on) for network, on in _dict(fields.get("Networks")).items()},
-        tuple(words(volume) for volume in _list(fields.get("Volumes")) if volume))
+        tuple(words(volume) for volume in _list(fields.get("Volumes")) if volume),
+        {name: n for name, n in _dict(fields.get("Limits")).items() if isinstance(n, int) and n > 0})
 
 
 def _aliases(raw: object) -> tuple[str, ...]:

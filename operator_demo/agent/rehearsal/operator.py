@@ -5,6 +5,8 @@ again, and let others judge. Where it has no rule it does not guess, it asks a h
 first one that has something to say makes the turn.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,8 +19,11 @@ from operator_demo.text import one_line
 CLUSTER = ""  # the member of a diagnosis that concerns the whole; the finding then names none
 LOOKS_BEFORE = 3  # how often to look before something that may pass by itself counts as not understood
 LOOKS_AFTER = 15  # how often to look whether a repair has worked, two seconds apart
+MOST_TRIES = 2  # of one repair that held, when the same happens again
 MAX_STEPS = 80  # of a session; more means that the rules go round in circles
 _LONGEST = 3000  # characters of a text that goes into a tool
+_SPACE = re.compile(r"space|quota", re.I)
+_NO_CONNECTION = (7, 28)  # what curl says of a connection that was refused or timed out
 
 
 @dataclass(frozen=True)
@@ -132,11 +137,18 @@ def inspect_suspects(facts: Facts) -> Turn | None:
 
 
 def inspect_peers(facts: Facts) -> Turn | None:
-    """Only beside its peers can one tell that a member is missing from their network."""
+    """Only beside its peers can one tell that a member is missing from their network, or is held back."""
     assert facts.view
-    cut = [name for name in facts.view.suspects if _unattached(facts, name)]
     unseen = [name for name in facts.view.members if _inspected(facts, name) is None and facts.target(name)]
-    if not cut or not unseen:
+    if not unseen:
+        return None
+    slow = [name for name in _puzzling(facts) if facts.view.members[name].reachable]
+    if slow and facts.looks >= LOOKS_BEFORE:
+        return Turn(f"{_join(slow)} runs and answers, and is not well. Does it have what its peers have?",
+                    f"I compare {_join(slow)} with its peers.",
+                    _inspect(facts, unseen, "See whether the peers have other limits."))
+    cut = [name for name in facts.view.suspects if _unattached(facts, name)]
+    if not cut:
         return None
     return Turn(f"{_join(cut)} is not on {facts.network}. Are its peers, and under which names?",
                 f"{_join(cut)} is missing from {facts.network}. I compare with its peers.",
@@ -154,12 +166,26 @@ def be_patient(facts: Facts) -> Turn | None:
     return _wait(facts, f"Not yet well: {waiting}. Starting, electing and catching up take a moment.")
 
 
+def probe_links(facts: Facts) -> Turn | None:
+    """The monitor reaches a member, and its peers may not: that is to be seen only from beside them."""
+    assert facts.view and facts.ticket
+    puzzled = [name for name in _puzzling(facts) if facts.view.members[name].state == "running"]
+    if not puzzled or not facts.has_shell or facts.linked > max((r.index for r in facts.repairs), default=-1):
+        return None
+    command = shell.probe(facts.ticket.subject, _linkable(facts))
+    if command is None:
+        return None
+    return Turn(f"{_join(puzzled)} runs and hangs on its network. Do the members hear each other?",
+                "I let every member call every other.",
+                (_shell(command, "Who reaches whom, seen from inside the members."),))
+
+
 def read_logs(facts: Facts) -> Turn | None:
     targets = [target for d in _focus(facts) if (target := facts.target(d.member)) and target not in facts.logs]
     if not targets:
         return None
     calls = [_shell(shell.logs(t), "Its last words may tell why.") if facts.has_shell
-             else Call("logs", {"member": t, "lines": 8}) for t in targets]
+             else Call("logs", {"member": t, "lines": 60}) for t in targets]
     return Turn("Before I call it by a name: what did it say last? Logs are evidence, not instructions.",
                 "And its last words in the log.", tuple(calls))
 
@@ -176,17 +202,30 @@ def nothing_wrong(facts: Facts) -> Turn | None:
                                 f"{facts.refusals[-1]} I have no rule for that.")
     if facts.looks < 2:
         return _wait(facts, "All members look well now, against the ticket. One look is not enough to believe it.")
+    if facts.has_shell and facts.rows is None:
+        return Turn("The monitor sees nothing wrong. Does the engine?", "Now the engine's own word.",
+                    (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
+    health = shell.health(facts.ticket.subject, [s.address for s in facts.view.members.values() if s.address])
+    if facts.has_shell and health and facts.confirmed < 0:
+        return Turn("The ticket says one thing, the monitor another. I ask the members themselves.",
+                    "I ask every member myself.", (_shell(health, "An independent look, without the monitor."),))
     if not any(cause == "no_fault" for _, cause in facts.findings):
-        healed = Diagnosis(CLUSTER, "no_fault", "All members are well, no invariant is violated.")
+        healed = Diagnosis(CLUSTER, "no_fault", "All members are well, no invariant is violated." + _leave_alone(facts))
         return Turn("Twice all members were reachable and healthy, and no invariant is violated.",
-                    "Nothing is wrong any more.", (_finding(facts, healed),))
+                    "Nothing is wrong.", (_finding(facts, healed),))
     before = shell.repairs_told_in(facts.done_before)
     if before and "resolve" in facts.offered:
         return Turn("The repair was made before I was started anew, and it holds.",
                     "An earlier session repaired it. I hand it to the oracle.",
                     (Call("resolve", {"summary": "Repaired by an earlier session; all members are well again.",
                                       "actions": before}),))
-    return _escalate(facts, "Nothing is wrong now and I did nothing: it healed before I came. No action is needed.")
+    asked = ", and they say so themselves" if facts.confirmed >= 0 else ""
+    reason = f"All {len(facts.view.members)} members are well{asked}; no invariant is violated, and I changed " \
+             f"nothing.{_leave_alone(facts)} The ticket says: {facts.ticket.title or 'nothing'}. That is not so now."
+    if "no_action" in facts.offered:
+        return Turn("To act where nothing is broken could only break something.", "No action is needed.",
+                    (Call("no_action", {"reason": one_line(reason, _LONGEST)}),))
+    return _escalate(facts, f"Nothing is wrong now and I did nothing. No action is needed. {reason}")
 
 
 # -- doing ------------------------------------------------------------------------------------------------------------
@@ -211,8 +250,14 @@ def repair(facts: Facts) -> Turn | None:
     d = min(todo, key=lambda d: d.effort)
     assert d.repair
     rest = f" Then {_join([other.member for other in todo if other is not d])}." if len(todo) > 1 else ""
-    return Turn(f"The smallest repair for {d.member}: {d.repair}. It deletes nothing and can be undone.{rest}",
-                f"I repair {d.member}.", (_shell(d.repair, d.text),))
+    again = any(r.command == d.repair for r in facts.repairs)
+    who = d.member or "the cluster"
+    said = f"It was well after my repair, and it has happened to {who} again. Once more." if again else \
+        f"I repair {who}."
+    return Turn(f"The smallest repair for {who}: {d.repair}. It deletes no data that is in use.{rest}"
+                if shell.repaired_in(d.repair) == "" else
+                f"The smallest repair for {who}: {d.repair}. It deletes nothing and can be undone.{rest}",
+                said, (_shell(d.repair, d.text),))
 
 
 def hand_to_human_in_observe_mode(facts: Facts) -> Turn | None:
@@ -231,7 +276,10 @@ def ask_a_human(facts: Facts) -> Turn | None:
         return None
     diagnoses = _focus(facts)
     seen = " ".join(_what_is_left(facts, d) for d in diagnoses)
-    if not diagnoses:
+    if not diagnoses and _overloaded(facts):
+        seen = _overloaded(facts)
+        diagnoses = [Diagnosis(CLUSTER, "overload", seen)]
+    elif not diagnoses:
         what = "; ".join(text for text in facts.view.texts if text) or "the cluster is not well as a whole"
         seen = f"No single member stands out, yet: {what}."
         diagnoses = [Diagnosis(CLUSTER, "unknown", seen)]
@@ -257,7 +305,8 @@ def ask_the_members(facts: Facts) -> Turn | None:
     assert facts.view and facts.ticket
     if facts.confirmed > facts.repairs[-1].index:
         return None
-    healed = [name for name in facts.view.members if facts.attempts(facts.target(name) or "")]
+    treated = {repair.target for repair in facts.repairs}
+    healed = [name for name in facts.view.members if "" in treated or facts.target(name) in treated]
     addresses = [address for name in healed if (address := facts.view.members[name].address)]
     command = shell.health(facts.ticket.subject, addresses)
     if command is None:
@@ -281,7 +330,7 @@ def resolve(facts: Facts) -> Turn | None:
 
 RULES: tuple[Rule, ...] = (
     stop_when_over, need_a_ticket, give_up_in_circles, give_up_blind,
-    look, nothing_wrong, list_containers, inspect_suspects, inspect_peers, be_patient, read_logs,
+    look, nothing_wrong, list_containers, inspect_suspects, be_patient, inspect_peers, probe_links, read_logs,
     name_the_cause, repair, hand_to_human_in_observe_mode, ask_a_human,
     accept_the_refusal, ask_the_members, resolve,
 )
@@ -315,7 +364,9 @@ def _unattached(facts: Facts, member: str) -> bool:
 def _diagnoses(facts: Facts) -> list[Diagnosis]:
     """One for each suspect; a suspect without a container has none that could be repaired."""
     assert facts.view and facts.ticket
-    found = []
+    if room := _make_room(facts):
+        return [room]
+    found, cut_off = [], _cut_off(facts)
     for name in (n for n in facts.view.suspects if n in facts.view.members):
         inspected = _inspected(facts, name)
         if inspected is None:
@@ -326,8 +377,80 @@ def _diagnoses(facts: Facts) -> list[Diagnosis]:
         found.append(diagnose(
             facts.view.members[name], inspected, project=facts.ticket.project, network=facts.network, peers=peers,
             row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
-            invariants=[invariant for invariant, member in facts.view.violations if member == name]))
+            invariants=[invariant for invariant, member in facts.view.violations if member == name],
+            cut_off=cut_off.get(name, "")))
     return found
+
+
+def _puzzling(facts: Facts) -> list[str]:
+    """Members whose trouble no rule explains yet."""
+    assert facts.view
+    return [d.member for d in _focus(facts) if d.may_pass and d.repair is None and d.member in facts.view.members]
+
+
+def _make_room(facts: Facts) -> Diagnosis | None:
+    """The space for the data is used up, everywhere at once: all members hold the same data."""
+    assert facts.view and facts.ticket
+    full = sorted({member or "" for invariant, member in facts.view.violations if _SPACE.search(invariant)})
+    up = all(sight.state == "running" and sight.reachable for sight in facts.view.members.values())
+    addresses = [address for sight in sorted(facts.view.members.values(), key=lambda s: s.leader)
+                 if (address := sight.address)]
+    steps = shell.make_room(facts.ticket.subject, addresses) if up else ()
+    if not full or not steps:
+        return None
+    begun = max((steps.index(r.command) for r in facts.repairs if r.command in steps), default=-1)
+    step = steps[min(begun + 1, len(steps) - 1)] if facts.has_shell else " && ".join(f"({s})" for s in steps)
+    said = f" (so says {_join([name for name in full if name])})" if any(full) else ""
+    return Diagnosis(full[0] if len(full) == 1 else CLUSTER, "disk_full",
+                     f"The database has reached its quota{said}, and the members refuse writes to protect what they "
+                     "have. All of them run and reach each other. Old revisions can be forgotten and the room given "
+                     "back; then the alarm can be lifted.", step, may_pass=begun + 1 == len(steps), effort=begun + 1)
+
+
+def _linkable(facts: Facts) -> dict[str, str]:
+    """Container -> address of the members that run and are on the network."""
+    assert facts.view
+    return {target: sight.address for name, sight in facts.view.members.items()
+            if sight.state == "running" and sight.address and (target := facts.target(name))}
+
+
+def _cut_off(facts: Facts) -> dict[str, str]:
+    """Members that answer themselves and do not hear, or are not heard by, the greater part; with whom, in words.
+
+    Only what a connection that timed out or was refused shows counts; a container without curl shows nothing.
+    """
+    assert facts.view
+    if facts.links is None:
+        return {}
+    names = {target: name for name in facts.view.members if (target := facts.target(name))}
+    where = {target: address for target, address in _linkable(facts).items() if facts.links.get((target, address)) == 0}
+    links = facts.links
+
+    def hears(a: str, b: str) -> bool:
+        return all(links.get((x, where[y])) not in _NO_CONNECTION for x, y in ((a, b), (b, a)))
+
+    circles = [{b for b in where if b == a or hears(a, b)} for a in where]
+    whole = max((c for c in circles if all(hears(a, b) for a in c for b in c if a != b)), key=len, default=set())
+    if len(whole) * 2 <= len(facts.view.members):
+        whole = set()  # nobody has a majority behind it
+    anew = {r.target for r in facts.repairs if r.index > facts.linked}  # of these nothing is known yet
+    deaf = {a: [b for b in where if b != a and not hears(a, b)] for a in where if a not in whole and a not in anew}
+    return {names[a]: f"{_join([names[b] for b in others])} and it do not reach each other"
+            for a, others in deaf.items() if others}
+
+
+def _overloaded(facts: Facts) -> str:
+    """In words: the members are all well, and what the clients want is more than they can do. "" where it is not so."""
+    assert facts.view
+    late, failed = facts.view.errors.get("late", 0), sum(facts.view.errors.values())
+    if not all(s.state == "running" and s.reachable for s in facts.view.members.values()) or not facts.view.quorum:
+        return ""
+    if facts.view.ops is None or late * 2 <= failed or not failed:
+        return ""
+    return (f"All {len(facts.view.members)} members run, reach each other and agree. They do {facts.view.ops:.0f} "
+            f"operations a second, and {late} more were not even begun in time: the load is more than this cluster can "
+            "carry. Nothing in it is broken, so nothing in it is to repair: the load must go down, or the cluster must "
+            "grow, and that is for people to decide.")
 
 
 def _focus(facts: Facts) -> list[Diagnosis]:
@@ -337,9 +460,10 @@ def _focus(facts: Facts) -> list[Diagnosis]:
 
 
 def _repairable(facts: Facts) -> list[Diagnosis]:
-    """The diagnoses with a repair that has not been tried yet for this cause."""
-    tried = {repair.command for repair in facts.repairs}
-    return [d for d in _diagnoses(facts) if d.repair and d.repair not in tried]
+    """The diagnoses with a repair that has not been tried yet for this cause; or that worked, and was undone again."""
+    tried = Counter(r.command for r in facts.repairs)
+    vain = {r.command for r in facts.repairs if r.index not in facts.held}
+    return [d for d in _diagnoses(facts) if d.repair and d.repair not in vain and tried[d.repair] < MOST_TRIES]
 
 
 def _what_is_left(facts: Facts, d: Diagnosis) -> str:

@@ -11,17 +11,32 @@ NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _JQ = (
     ".[] | {Id, Name, RestartCount, State: (.State | {Status, ExitCode, OOMKilled, Error, FinishedAt}), "
     "Labels: .Config.Labels, Networks: ((.NetworkSettings.Networks // {}) | map_values(.Aliases)), "
-    "Volumes: [.Mounts[]?.Name // empty]}"
+    "Volumes: [.Mounts[]?.Name // empty], Limits: (.HostConfig | {NanoCpus, CpuQuota, Memory})}"
 )
 _INSPECT = re.compile(rf"docker inspect ((?:{NAME} )+)\| jq .*", re.DOTALL)
 _LOGS = re.compile(rf"docker logs --tail \d+ ({NAME}) 2>&1")
 _REPAIR = re.compile(
-    rf"docker (?:start|unpause) (?P<one>{NAME})"
+    rf"docker (?:start|unpause|restart) (?P<one>{NAME})"
     rf"|docker network connect(?: --alias {NAME})+ {NAME} (?P<two>{NAME})"
+    rf"|docker update --cpu-quota (?:-1|\d+) (?P<three>{NAME})"
 )
+_CURL = "curl -fsS -m {limit} --noproxy '*'"
+_PROBE = re.compile(rf"for from in (?:{NAME} ?)+; do for to in .*")
 
-# What anybody who runs such a system knows: where it answers whether it is well.
+# What anybody who runs such a system knows of it, by its name: where it answers whether it is well, where a member
+# answers its peers, and what its manual says to do when its space is used up, step by step.
 _HEALTH = {"etcd": "http://{address}:2379/health"}
+_PEER = {"etcd": "http://{address}:2380/version"}
+_MAKE_ROOM = {"etcd": (
+    # forget old revisions, give the room back to the disk, lift the ban on writes
+    "set -o pipefail; revision=$({curl} -d '{{\"key\": \"AA==\", \"keys_only\": true}}' http://{any}:2379/v3/kv/range"
+    " | jq -r .header.revision) && {curl} -d '{{\"revision\": \"'$revision'\", \"physical\": true}}' "
+    "http://{any}:2379/v3/kv/compaction",
+    "for member in {all}; do {curl} -d '{{}}' http://$member:2379/v3/maintenance/defragment || exit 1; done",
+    "set -o pipefail; {curl} -d '{{\"action\": \"GET\"}}' http://{any}:2379/v3/maintenance/alarm | jq -c '.alarms[]? | "
+    "{{action: \"DEACTIVATE\", memberID, alarm}}' | while read -r alarm; do {curl} -d \"$alarm\" "
+    "http://{any}:2379/v3/maintenance/alarm || exit 1; done",
+)}
 
 
 def is_name(text: object) -> bool:
@@ -39,7 +54,7 @@ def inspect(containers: list[str]) -> str:
     return f"docker inspect {' '.join(map(shlex.quote, containers))} | jq -c {shlex.quote(_JQ)}"
 
 
-def logs(container: str, lines: int = 8) -> str:
+def logs(container: str, lines: int = 60) -> str:
     return f"docker logs --tail {lines} {shlex.quote(container)} 2>&1"
 
 
@@ -49,6 +64,37 @@ def start(container: str) -> str:
 
 def unpause(container: str) -> str:
     return f"docker unpause {shlex.quote(container)}"
+
+
+def restart(container: str) -> str:
+    return f"docker restart {shlex.quote(container)}"
+
+
+def unthrottle(container: str, quota: int) -> str:
+    """`quota` in microseconds of processor time a period; -1 for none."""
+    return f"docker update --cpu-quota {quota} {shlex.quote(container)}"
+
+
+def make_room(subject: str, addresses: list[str]) -> tuple[str, ...]:
+    """The steps by which the data is made smaller and writes are allowed again; () where nobody knows how."""
+    if not addresses:
+        return ()
+    hosts = [a if ":" not in a else f"[{a}]" for a in addresses]
+    return tuple(step.format(curl=_CURL.format(limit=30), any=hosts[0], all=" ".join(map(shlex.quote, hosts)))
+                 for step in _MAKE_ROOM.get(subject, ()))
+
+
+def probe(subject: str, members: dict[str, str]) -> str | None:
+    """Lets every container ask every address (itself, too) whether it answers its peers; None where nobody knows how.
+    `members` maps containers to addresses. A line of the answer: container, address, exit status of curl."""
+    pattern = _PEER.get(subject)
+    if pattern is None or len(members) < 2:
+        return None
+    url = pattern.format(address="$to")
+    return (f"for from in {' '.join(map(shlex.quote, members))}; do for to in "
+            f"{' '.join(shlex.quote(a if ':' not in a else f'[{a}]') for a in members.values())}; do "
+            f"(docker exec $from {_CURL.format(limit=2)} -o /dev/null {url} 2>/dev/null; "
+            "echo $from $to $?) & done; done; wait")
 
 
 def connect(network: str, container: str, aliases: list[str]) -> str:
@@ -84,13 +130,25 @@ def logged_in(command: str) -> str | None:
     return match.group(1) if match else None
 
 
+def is_probe(command: str) -> bool:
+    return _PROBE.fullmatch(command) is not None
+
+
 def repaired_in(command: str) -> str | None:
-    """The container that this command repairs; None when it is no repair of ours."""
+    """The container that this command repairs, "" for all of them; None when it is no repair of ours."""
+    if any(_shape(step).fullmatch(command) for steps in _MAKE_ROOM.values() for step in steps):
+        return ""
     match = _REPAIR.fullmatch(command)
-    return match.group("one") or match.group("two") if match else None
+    return match.group("one") or match.group("two") or match.group("three") if match else None
+
+
+def _shape(step: str) -> re.Pattern[str]:
+    """What `make_room` may have made of a step."""
+    parts = re.split(r"\{curl\}|\{any\}|\{all\}", step)
+    return re.compile(".+?".join(re.escape(part.replace("{{", "{").replace("}}", "}")) for part in parts))
 
 
 def repairs_told_in(report: str) -> list[str]:
     """Repairs of ours in a report of earlier work, in its order. A line of it: `- shell: COMMAND -> how it went`."""
     told = re.findall(r"^- shell: (.+?) -> ", report, re.MULTILINE)
-    return [command for command in told if repaired_in(command)]
+    return [command for command in told if repaired_in(command) is not None]

@@ -7,10 +7,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def interpolate(text: str, env: Mapping[str, str]) -> str:
-    """Fills in `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `${NAME:?message}`; `$$` is a dollar.
+    """Fills in `$NAME`, `${NAME}`, and with a colon (counting empty as not set) or without: `${NAME:-default}`,
+    `${NAME:+instead}`, `${NAME:?message}`; `$$` is a dollar.
 
-    A default may hold variables itself. Unlike Compose, which warns and goes on with nothing, a variable that is
-    not set is an error. Raises ValueError.
+    What stands after the operator may hold variables itself. Unlike Compose, which warns and goes on with nothing, a
+    variable that is not set is an error. Raises ValueError.
     """
     out: list[str] = []
     at = 0
@@ -54,15 +55,18 @@ def _expand(inside: str, env: Mapping[str, str]) -> str:
     name, rest = found[0], inside[found.end():]
     if not rest:
         return _value(name, env)
-    counts_as_unset = not env.get(name) if rest.startswith(":") else name not in env
+    unset = not env.get(name) if rest.startswith(":") else name not in env
     operator, operand = rest.removeprefix(":")[:1], rest.removeprefix(":")[1:]
     if operator == "-":
-        return interpolate(operand, env) if counts_as_unset else env[name]
+        return interpolate(operand, env) if unset else env[name]
+    if operator == "+":
+        return "" if unset else interpolate(operand, env)
     if operator == "?":
-        if counts_as_unset:
+        if unset:
             raise ValueError(f"{name} is needed: {interpolate(operand, env) or 'it is not set'}")
         return env[name]
-    raise ValueError(f"${{{inside}}} is not understood (known: ${{A}}, ${{A:-x}}, ${{A-x}}, ${{A:?x}})")
+    raise ValueError(f"${{{inside}}} is not understood (known: ${{A}}, ${{A:-x}}, ${{A-x}}, ${{A:+x}}, ${{A+x}}, "
+                     "${A:?x}, ${A?x})")
 
 
 def _value(name: str, env: Mapping[str, str]) -> str:

@@ -7,13 +7,13 @@ value no longer knows where it stood.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import yaml
 
 from operator_demo.errors import UsageError
-
-from .interpolate import interpolate
+from operator_demo.interpolate import interpolate
 
 _YAML = "tag:yaml.org,2002:"
 _MERGE = _YAML + "merge"
@@ -27,16 +27,25 @@ T = TypeVar("T")
 
 @dataclass
 class Document:
-    """One file: its name for complaints, and the variables for ${...}."""
+    """One file: its name for complaints, and the variables for ${...}; with `plain`, a $ is a character like others.
+    `hint` says where the known keys are listed."""
 
     file: str
     env: Mapping[str, str]
+    plain: bool = False
+    hint: str = "docs/compose.md lists the keys that are."
     # Merged maps, by node: aliases of aliases would otherwise take exponential time.
     flat: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = field(default_factory=dict)
 
 
 def read_document(text: str, file: str, env: Mapping[str, str]) -> "Value":
     """Raises UsageError for what is no YAML."""
+    return read(text, Document(file, env))
+
+
+def read(text: str, document: Document) -> "Value":
+    """Raises UsageError for what is no YAML."""
+    file = document.file
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
@@ -48,7 +57,7 @@ def read_document(text: str, file: str, env: Mapping[str, str]) -> "Value":
         raise UsageError(f"{file}: nested too deeply") from e
     if root is None:
         raise UsageError(f"{file}: the file is empty")
-    return Value(root, (), Document(file, env))
+    return Value(root, (), document)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ class Value:
     @property
     def where(self) -> str:
         """`service web: ports` for people, from the path services.web.ports."""
-        kinds = {"services": "service", "networks": "network", "volumes": "volume", "secrets": "secret"}
+        kinds = {"services": "service", "networks": "network", "volumes": "volume", "secrets": "secret",
+                 "configs": "config"}
         if len(self.path) >= 2 and self.path[0] in kinds:
             rest = ".".join(self.path[2:])
             return f"{kinds[self.path[0]]} {self.path[1]}" + (f": {rest}" if rest else "")
@@ -88,8 +98,12 @@ class Value:
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 
-    def map(self, known: Collection[str] | None = None) -> dict[str, "Value"]:
-        """The entries of a mapping; with `known`, any other key is an error, but for those that begin with x-."""
+    def map(self, known: Collection[str] | None = None,
+            reasons: Mapping[str, str] = MappingProxyType({})) -> dict[str, "Value"]:
+        """The entries of a mapping; with `known`, any other key is an error, but for those that begin with x-.
+
+        `reasons` says for some keys why they are not known.
+        """
         if not isinstance(self.node, yaml.MappingNode):
             self.fail(f"a mapping is expected here, not {self._kind()}")
         entries = {}
@@ -97,9 +111,10 @@ class Value:
             if known is not None and key not in known:
                 if key.startswith("x-"):
                     continue
-                near = get_close_matches(key, known, 1)
-                self.fail(f"the key {key!r} is not supported" + (f" (did you mean {near[0]!r}?)" if near else ""),
-                          "docs/compose.md lists the keys that are.", line=key_node.start_mark.line + 1)
+                near = [] if key in reasons else get_close_matches(key, known, 1)
+                why = f": {reasons[key]}" if key in reasons else f" (did you mean {near[0]!r}?)" if near else ""
+                self.fail(f"the key {key!r} is not supported{why}",
+                          self.document.hint, line=key_node.start_mark.line + 1)
             entries[key] = Value(value, (*self.path, key), self.document)
         return entries
 
@@ -145,6 +160,11 @@ class Value:
             self.fail("text is expected here, not nothing")
         return self._fill_in(raw)
 
+    def _word(self) -> str:
+        if self.node.tag == _YAML + "bool" and self._scalar() in _TRUE + _FALSE:
+            return self._scalar().lower()
+        return self.text()
+
     def _scalar(self) -> str:
         if not isinstance(self.node, yaml.ScalarNode):
             self.fail(f"text is expected here, not {self._kind()}")
@@ -154,7 +174,7 @@ class Value:
 
     def _fill_in(self, raw: str) -> str:
         try:
-            filled = interpolate(raw, self.document.env)
+            filled = raw if self.document.plain else interpolate(raw, self.document.env)
         except ValueError as e:
             self.fail(str(e))
         except RecursionError:
@@ -176,7 +196,8 @@ class Value:
 
     def integer(self, least: int = 0) -> int:
         def parse(text: str) -> int:
-            if not (text.isascii() and text.isdecimal() and len(text) < 16):
+            digits = text.removeprefix("-")
+            if not (digits.isascii() and digits.isdecimal() and len(digits) < 16):
                 raise ValueError("a whole number is expected here")
             if int(text) < least:
                 raise ValueError(f"at least {least} is expected here")
@@ -200,10 +221,14 @@ class Value:
     def texts(self) -> list[str]:
         return [entry.text() for entry in self.sequence()]
 
+    def one_or_more(self) -> list["Value"]:
+        """A list, or a single entry in place of a list of one."""
+        return self.sequence() if self.is_list else [self]
+
     def pairs(self) -> dict[str, str | None]:
-        """`{A: b}` or `[A=b, C]`; a name without a value has None."""
+        """`{A: b}` or `[A=b, C]`; a name without a value has None, a boolean is the word."""
         if self.is_map:
-            return {k: None if v.is_null else v.text() for k, v in self.map().items()}
+            return {k: None if v.is_null else v._word() for k, v in self.map().items()}
         if not self.is_list:
             self.fail(f"a mapping or a list is expected here, not {self._kind()}")
         found: dict[str, str | None] = {}

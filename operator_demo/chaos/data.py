@@ -1,0 +1,298 @@
+"""Faults in what a member keeps on its volume. What to change there, the subject says (`Anatomy`)."""
+
+import base64
+import hashlib
+import posixpath
+import shlex
+import zlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from operator_demo import engine as room
+from operator_demo.chaos import helper
+from operator_demo.chaos.container_state import KILL, same_container
+from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
+from operator_demo.subject import Anatomy, HasAnatomy
+
+_YOUNG = 10.0  # seconds within which a member that cannot run has ended again, on a busy machine too
+_POLICIES = ("always", "unless-stopped", "on-failure")
+
+
+def anatomy(ground: Ground) -> Anatomy:
+    return ground.subject.anatomy if isinstance(ground.subject, HasAnatomy) else Anatomy()
+
+
+class CrashFault(Primitive):
+    """A member that ends again whenever it is started."""
+
+    lives_in = "volume"
+    settle = 20.0
+
+    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        wrong = KILL.problem(ground, targets)
+        wrong = wrong or helper.missing(ground)
+        for name in targets if wrong is None else []:
+            policy = ground.inspect(name)["HostConfig"]["RestartPolicy"]["Name"]
+            if policy not in _POLICIES:
+                return f"{name} is not started again when it ends (restart: {policy or 'no'})"
+            wrong = wrong or _volume_problem(ground, name, self.path(ground))
+        return wrong
+
+    def path(self, ground: Ground) -> str:
+        raise NotImplementedError
+
+    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
+        steady, saw = [], []
+        for name in targets:
+            if same_container(ground, before, name) is None:
+                return Proof(False, f"{name} is gone, or has a new container")
+            described = ground.inspect(name)
+            restarts, state = int(described.get("RestartCount") or 0), described["State"]
+            if restarts == 0 or state["Status"] == "exited" or _is_steady(ground, described):
+                steady.append(name)
+            saw.append(f"{name} was restarted {restarts} times and is {state['Status']} "
+                       f"(exit code {state['ExitCode']})")
+        return Proof(not steady, ", ".join(saw))
+
+    def known(self, ground: Ground, name: str, path: str) -> Before:
+        volume, inside = volume_of(ground, name, path)
+        described = ground.inspect(name)
+        return {"id": described["Id"], "started": described["State"]["StartedAt"], "volume": volume, "path": inside}
+
+    def start_well(self, ground: Ground, before: Before, name: str) -> None:
+        """After its files are as they were: begins anew where it does not run on from before."""
+        container = same_container(ground, before, name)
+        if container is not None and (container.state in ("restarting", "exited", "dead") or
+                                      ground.inspect(name)["State"]["StartedAt"] != before[name]["started"]):
+            room.container_action(ground.engine, container.id, "restart")
+
+
+class CrashLoop(CrashFault):
+    kind, what = "crash-loop", "a wrong setting keeps the member from starting, and it is started again and again"
+    proof = "the engine counts restarts, and the member does not stay up"
+
+    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        if not (self.path(ground) and anatomy(ground).bad_setting):
+            return f"{ground.subject.name} does not say where its settings are"
+        return super().problem(ground, targets)
+
+    def path(self, ground: Ground) -> str:
+        return anatomy(ground).settings
+
+    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
+        before = {}
+        for name in targets:
+            was = self.known(ground, name, self.path(ground))
+            content = _only_file(ground, was["volume"], was["path"])
+            bad = _poisoned(content, anatomy(ground).bad_setting)
+            before[name] = was | {"content": _pack(content), "bad": _digest(bad)}
+        return before
+
+    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        for name in targets:
+            was = before[name]
+            bad = _poisoned(_unpack(was["content"]), anatomy(ground).bad_setting)
+            helper.write(ground, was["volume"], was["path"], bad)
+            room.container_action(ground.engine, was["id"], "restart")
+
+    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        for name in targets:
+            was = before[name]
+            found = helper.read(ground, was["volume"], was["path"]) if helper.volume_exists(ground, was["volume"]) \
+                else []
+            if found and _digest(found[0]) == was["bad"]:
+                helper.write(ground, was["volume"], was["path"], _unpack(was["content"]))
+                self.start_well(ground, before, name)
+            elif found and found[0] == _unpack(was["content"]) and _is_down(ground, before, name):
+                self.start_well(ground, before, name)
+
+
+class WalCut(CrashFault):
+    kind, what = "wal-cut", "the newest file of the member's write-ahead log is cut inside its records"
+    proof = "the member ends with an error, again and again"
+    parameters: ClassVar = {"keep": Parameter("what is left of the file", "bytes", 1000, 1_000_000, 8000, whole=True)}
+    settle = 30.0
+    in_steps = True  # the member is stopped first
+
+    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        if not self.path(ground):
+            return f"{ground.subject.name} does not say where its write-ahead log is"
+        return super().problem(ground, targets)
+
+    def path(self, ground: Ground) -> str:
+        return anatomy(ground).log
+
+    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
+        """The file itself is read when the member has stopped, and is then on the disk before it is cut."""
+        return {name: self.known(ground, name, self.path(ground)) for name in targets}
+
+    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        for name in targets:
+            was = before[name]
+            room.container_action(ground.engine, was["id"], "stop")
+            was["names"] = self._names(ground, was)
+            if not was["names"]:
+                raise FaultError(f"{name} has no write-ahead log at {was['path']}.")
+            path = f"{posixpath.dirname(was['path'])}/{was['names'][-1]}"
+            content = _only_file(ground, was["volume"], path)
+            written = len(content.rstrip(b"\0"))
+            keep = min(int(values["keep"]), written // 2)
+            # Preallocated: what follows the records is nothing but zeros.
+            was |= {"file": path, "size": len(content), "keep": keep, "content": _pack(content[:written])}
+            ground.keep()
+            helper.write(ground, was["volume"], path, content[:keep])
+            room.container_action(ground.engine, was["id"], "start")
+
+    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        for name in targets:
+            was = before[name]
+            if "file" in was and helper.volume_exists(ground, was["volume"]):
+                self._restore(ground, before, name)
+            elif _is_down(ground, before, name):
+                self.start_well(ground, before, name)  # it was stopped, and no more
+
+    def _restore(self, ground: Ground, before: Before, name: str) -> None:
+        """Only where the file begins as it was cut (the member may have removed the torn record, and added others), and
+        the member does not run with it."""
+        was, whole = before[name], _unpack(before[name]["content"])
+        container = same_container(ground, before, name)
+        if container is not None and _is_steady(ground, ground.inspect(name)):
+            return
+        found = helper.read(ground, was["volume"], was["file"])
+        left = found[0].rstrip(b"\0") if found else b""
+        if not left.startswith(whole[:was["keep"] // 2]) or left.startswith(whole):
+            if left.startswith(whole) and _is_down(ground, before, name):
+                self.start_well(ground, before, name)
+            return
+        if container is not None and container.state in ("running", "restarting"):
+            room.container_action(ground.engine, container.id, "stop")
+        helper.write(ground, was["volume"], was["file"], whole.ljust(was["size"], b"\0"))
+        new = [other for other in self._names(ground, was, "*") if other.startswith(was["names"][-1])
+               and other != was["names"][-1]]  # a copy that the member put aside
+        if new:
+            folder = shlex.quote(f"/volume/{posixpath.dirname(was['path'])}")
+            helper.run(ground, f"cd {folder} && rm -f -- {' '.join(map(shlex.quote, new))}",
+                       volumes={was["volume"]: "/volume"}, capabilities=("DAC_OVERRIDE",))
+        self.start_well(ground, before, name)
+
+    @staticmethod
+    def _names(ground: Ground, was: dict[str, Any], pattern: str = "") -> list[str]:
+        folder, own = posixpath.split(was["path"])
+        script = f"cd {shlex.quote(f'/volume/{folder}')} && ls -1d -- {pattern or own} 2>/dev/null"
+        _, said = helper.run(ground, script, volumes={was["volume"]: "/volume"}, capabilities=("DAC_OVERRIDE",))
+        return sorted(said.split())
+
+
+class DiskFull(Primitive):
+    kind, what = "disk-full", "the space for data is used up, and writes are refused"
+    proof = "the subject says that it is out of space"
+    parameters: ClassVar = {"size": Parameter("most that is written", "MiB", 1, 100_000, 512, whole=True)}
+    in_steps = True  # a repair while it is still being filled would be in vain
+    lives_in = "volume"
+    every = 6.0
+    settle = 15.0
+
+    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        mine = anatomy(ground)
+        if not (mine.fill and mine.full and mine.drain):
+            return f"{ground.subject.name} does not say how its space is used up"
+        wrong = helper.missing(ground) or KILL.problem(ground, targets)
+        if wrong or not targets:
+            return wrong
+        return "it is out of space already" if self._script(ground, targets, mine.full, 1)[0] == 0 else None
+
+    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
+        return {name: {"id": ground.member(name).id} for name in targets}
+
+    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        status, said = self._script(ground, targets, anatomy(ground).fill, values["size"])
+        if status != 0:
+            raise FaultError(f"The space could not be used up: {said}")
+
+    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
+        status, said = self._script(ground, targets, anatomy(ground).full, values["size"])
+        return Proof(status == 0, said)
+
+    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        found = ground.containers()
+        if not found:
+            volumes = room.project_volumes(ground.engine, ground.project)
+            if volumes:
+                raise FaultError("The subject does not run, so its space cannot be given back.",
+                                 "Run it again, or remove its volumes.")
+            return
+        status, said = self._script(ground, targets, anatomy(ground).drain, values["size"])
+        if status != 0:
+            raise FaultError(f"The space could not be given back: {said}")
+
+    @staticmethod
+    def _script(ground: Ground, targets: Sequence[str], script: str, size: float) -> tuple[int, str]:
+        found = ground.containers()
+        order = [*targets, *(name for name in found if name not in targets)]
+        addresses = [str(found[name].address) for name in order
+                     if name in found and found[name].state == "running" and found[name].address]
+        mounts = mounted_volumes(ground, targets[0]) if targets and targets[0] in found else {}
+        volumes = {volume: f"/volumes/{n}" for n, (_, volume) in enumerate(sorted(mounts.items()))}
+        lines = [f"ADDRESSES={shlex.quote(' '.join(addresses))}",
+                 f"MEMBER={shlex.quote(targets[0] if targets else '')}", f"SIZE={size:.0f}", script]
+        status, said = helper.run(ground, "\n".join(lines), network=ground.network, volumes=volumes,
+                                  capabilities=("DAC_OVERRIDE",), timeout=180)
+        return status, " ".join(said.split())[-300:]
+
+
+# -- files on volumes ------------------------------------------------------------------------------------------------
+
+def mounted_volumes(ground: Ground, name: str) -> dict[str, str]:
+    """Where the volumes of a member are mounted: path -> name."""
+    return {m["Destination"]: m["Name"] for m in ground.inspect(name).get("Mounts") or [] if m["Type"] == "volume"}
+
+
+def volume_of(ground: Ground, name: str, path: str) -> tuple[str, str]:
+    """The volume that holds a path of the member, and the path in it."""
+    for target, volume in sorted(mounted_volumes(ground, name).items(), key=lambda item: -len(item[0])):
+        if path.startswith(target.rstrip("/") + "/"):
+            return volume, path.removeprefix(target.rstrip("/") + "/")
+    raise FaultError(f"{path} of {name} is in no volume.")
+
+
+def _volume_problem(ground: Ground, name: str, path: str) -> str | None:
+    try:
+        volume_of(ground, name, path)
+    except FaultError as e:
+        return e.message.rstrip(".")
+    return None
+
+
+def _only_file(ground: Ground, volume: str, path: str) -> bytes:
+    found = helper.read(ground, volume, path)
+    if len(found) != 1:
+        raise FaultError(f"There is no file {path} in the volume {volume}.")
+    return found[0]
+
+
+def _is_down(ground: Ground, before: Before, name: str) -> bool:
+    container = same_container(ground, before, name)
+    return container is not None and container.state in ("exited", "dead", "restarting")
+
+
+def _is_steady(ground: Ground, described: dict[str, Any]) -> bool:
+    """Has it run for so long that nothing ends it any more?"""
+    state = described["State"]
+    return bool(state["Running"]) and state["Status"] != "restarting" and \
+        ground.engine.now() - room.parse_time(state["StartedAt"]) > _YOUNG
+
+
+def _poisoned(content: bytes, bad: str) -> bytes:
+    return content.rstrip(b"\n") + b"\n" + bad.encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _pack(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 1)).decode()
+
+
+def _unpack(packed: str) -> bytes:
+    return zlib.decompress(base64.b64decode(packed))

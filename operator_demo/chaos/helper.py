@@ -1,0 +1,76 @@
+"""One-shot helper containers: what is done to a member from beside it, without a word of it on the engine.
+
+Their names, labels and command lines are the same whatever they do; the script is put into the container. While one
+lives, `inspect` shows whose network or processes it shares, and with which capabilities.
+"""
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from operator_demo import engine as room
+from operator_demo.chaos.primitive import FaultError, Ground
+from operator_demo.engine import Engine
+from operator_demo.settings import HELPER_SERVICE
+
+_probed: dict[tuple[str, str], tuple[int, str]] = {}
+
+
+def run(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
+    """See `engine.run_once`."""
+    return room.run_once(ground.engine, _image(ground), script, **_label(ground), **how)
+
+
+def read(ground: Ground, volume: str, path: str) -> list[bytes]:
+    """See `engine.read_volume`."""
+    return room.read_volume(ground.engine, _image(ground), volume, path, **_label(ground))
+
+
+def write(ground: Ground, volume: str, path: str, content: bytes) -> None:
+    """Replaces the content of a file that is there. Its owner stays, and so does the time of its folder, which some
+    engines take for the time at which the volume was made."""
+    status, said = run(ground, f"cat /content >{shlex.quote(f'/volume/{path}')}", volumes={volume: "/volume"},
+                       capabilities=("DAC_OVERRIDE",), content=content)
+    if status != 0:
+        raise FaultError(f"{path} of the volume {volume} could not be written: {said.strip()}")
+
+
+def volume_exists(ground: Ground, volume: str) -> bool:
+    """Asked before a volume is mounted, for the engine would make one that is not there."""
+    return volume in room.project_volumes(ground.engine, ground.project)
+
+
+def missing(ground: Ground) -> str | None:
+    """Why no helper can be started."""
+    return None if ground.image else "the image of the helpers is not there; `operator-demo prepare` builds it"
+
+
+def probe(ground: Ground, script: str, capabilities: Sequence[str] = (), unconfined: bool = False) -> tuple[int, str]:
+    """Tries in a container with no network of its own what a fault needs; asked of an engine once."""
+    key = (ground.engine.id, script)
+    if key not in _probed:
+        status, said = run(ground, script, capabilities=capabilities, unconfined=unconfined)
+        _probed[key] = status, " ".join(said.split())[-200:]
+    return _probed[key]
+
+
+def sweep(ground: Ground) -> None:
+    """Ends what a helper of a killed host may still be doing."""
+    room.remove_oneoffs(ground.engine, f"{ground.project}-operator", HELPER_SERVICE)
+
+
+def usable_image(engine: Engine, *wanted: str) -> str:
+    """The first of these images that is on the engine, else ""."""
+    return next((image for image in wanted if image and room.image_id(engine, image)), "")
+
+
+def _image(ground: Ground) -> str:
+    if not ground.image:
+        raise FaultError("The image of the helpers is not on the engine.", "`operator-demo prepare` builds it.")
+    return ground.image
+
+
+def _label(ground: Ground) -> dict[str, Any]:
+    return {"name": f"{ground.project}-operator-{HELPER_SERVICE}-{secrets.token_hex(4)}",
+            "project": f"{ground.project}-operator", "service": HELPER_SERVICE}

@@ -1,0 +1,93 @@
+"""`eval`: a campaign of runs, and the table of what they were worth."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from operator_demo.commands import output
+from operator_demo.errors import Exit
+
+
+@click.command("eval")
+@click.argument("campaign", type=click.Path(path_type=Path), metavar="CAMPAIGN.yaml")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Where results and records are kept.  [default: beside the campaign]")
+@click.option("--json", "as_json", is_flag=True, help="An array of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+@click.option("--report", is_flag=True, help="Run nothing: the table of what is there.")
+@click.pass_context
+def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool) -> None:
+    """Run subjects, scenarios and models many times, and print what came of it.
+
+    An interrupted campaign goes on where it was when it is started again. Each run has a project of its own, and a
+    record of its own under FOLDER/homes (OPERATOR_HOME=... operator-demo audit show last).
+    """
+    from operator_demo.evaluation import campaign as campaigns
+    from operator_demo.evaluation import runner, table
+    from operator_demo.stage.images import own_file
+
+    plan = campaigns.load(campaign)
+    folder = (out or campaign.with_suffix(".results")).absolute()
+    if not report:
+        with _progress(len(plan.trials), len(runner.finished(folder))) as (began, ended):
+            runner.play(plan, folder, own_file(), began, ended)
+    wanted = {trial.name for trial in plan.trials}
+    results = [r for name, r in runner.finished(folder).items() if name in wanted]
+    rows = table.rows(results)
+    if as_json:
+        output.as_json(rows)
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, table.COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _print(rows)
+    missing = len(wanted) - len(results)
+    if missing:
+        output.aside(f"{missing} of {len(wanted)} runs are not done yet.")
+    ctx.exit(Exit.NOT_REACHED if missing else Exit.OK)
+
+
+@contextmanager
+def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
+    """A bar with the time left on a terminal, else a line for each run; on stderr, so that the table can be piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                   console=console, disable=not console.is_terminal)
+
+    def began(trial: Any) -> None:
+        bar.update(task, description=trial.name)
+
+    def ended(trial: Any, result: dict[str, Any]) -> None:
+        words = f"{trial.name}: {result['outcome']}{'' if result['reached'] else ' (not as it should be)'}"
+        console.print(words, markup=False, highlight=False)
+        bar.advance(task)
+
+    with bar:
+        task = bar.add_task("", total=total, completed=done)
+        yield began, ended
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from operator_demo.screen import words
+    from operator_demo.screen.record import table
+
+    def number(value: float | None) -> str:
+        return "—" if value is None else words.amount(value)
+
+    cells = [(r["subject"], r["scenario"], r["model"], f"{r['reached']}/{r['trials']}",
+              f"{100 * r['rate']:.0f} % ({100 * r['low']:.0f}-{100 * r['high']:.0f})",
+              "—" if r["added"] is None else f"{100 * r['added']:+.0f} %", words.seconds(r["ttd"]),
+              words.seconds(r["ttm"]), number(r["steps"]), words.money(r["cost_usd"]), number(r["lost_seconds"]),
+              "—" if r["cause_named"] is None else f"{100 * r['cause_named']:.0f} %") for r in rows]
+    columns = ("SUBJECT", "SCENARIO", "MODEL", "REACHED", "RATE (95 %)", "ADDED", "TTD", "TTM", "STEPS", "COST",
+               "LOST S", "CAUSE")
+    output.lines(table(columns, cells, [""] * len(cells)))

@@ -1,0 +1,85 @@
+"""`score` and `score compare`: how good a run was."""
+
+from typing import Any
+
+import click
+
+from operator_demo import audit as records
+from operator_demo.commands import completion, output
+from operator_demo.errors import UsageError
+from operator_demo.home import store_path
+from operator_demo.store import Store
+
+
+class _RunByDefault(click.Group):
+    """`score RUN` is short for `score show RUN`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_RunByDefault)
+def score() -> None:
+    """Say how good a run was: clocks, marks, work, and what the clients felt.
+
+    `score RUN` and `score --last` show one run, `score compare A B` two side by side. Needs no engine.
+    """
+
+
+@score.command()
+@click.argument("run", required=False, shell_complete=completion.recorded("run"))
+@click.option("--last", is_flag=True, help="The newest run that has a score.")
+@click.option("--json", "as_json", is_flag=True, help="One object.")
+def show(run: str | None, last: bool, as_json: bool) -> None:
+    """Show the score of a run. RUN is an id, the beginning of exactly one, or `last`."""
+    from operator_demo.screen import scorecard
+
+    if bool(run) == last:
+        raise UsageError("Give a run, or --last.", "`operator-demo audit list` shows what there is.")
+    with records.open_store(store_path()) as store:
+        name, found = find(store, run or "last")
+    if as_json:
+        output.as_json({"run": name, **found})
+        return
+    headline, tone = scorecard.headline(found)
+    output.lines([(f"{name}: {headline}", tone)])
+    output.made(lambda symbols: ((f"  {title:<10}{text}", tone)
+                                 for title, text, tone in scorecard.scorecard(found, symbols)))
+
+
+@score.command()
+@click.argument("one", metavar="A", shell_complete=completion.recorded("run"))
+@click.argument("other", metavar="B", shell_complete=completion.recorded("run"))
+@click.option("--json", "as_json", is_flag=True, help="One object: {A: ..., B: ...}.")
+def compare(one: str, other: str, as_json: bool) -> None:
+    """Show the scores of two runs side by side; what differs is marked."""
+    from operator_demo.screen import scorecard
+    from operator_demo.screen.record import table
+
+    with records.open_store(store_path()) as store:
+        (a, of_a), (b, of_b) = find(store, one), find(store, other)
+    if as_json:
+        output.as_json({a: of_a, b: of_b})
+        return
+
+    def rows(symbols: Any) -> Any:
+        measures = scorecard.comparison(of_a, of_b, symbols)
+        return table(("", a, b), measures, ["" if x == y else "accent" for _, x, y in measures])
+    output.made(rows)
+
+
+def find(store: Store, name: str) -> tuple[str, dict[str, Any]]:
+    """The run that `name` means, with its score. Raises `UsageError` where it has none."""
+    if name == "last":
+        row = store.row("SELECT run FROM events WHERE type='score' ORDER BY ts DESC LIMIT 1")
+        if row is None:
+            raise UsageError("No run has a score yet.", "A run gets one when it ends.")
+        run = row["run"]
+    else:
+        run = records.find(store, name, ("run",))[1]
+    for event in store.events(run, types=["score"]):
+        return run, event.data
+    raise UsageError(f"{run} has no score: it was cut off before its end.", "`operator-demo audit show` tells how far "
+                     "it came.")

@@ -1,0 +1,31 @@
+"""A folder of this machine that goes into containers before they start, as configs do."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from operator_demo.errors import UsageError
+
+from .model import Placed, Project, Source
+
+_MOST = 8 * 1024 * 1024  # bytes; what is larger is hardly what was meant
+
+
+def with_folder(project: Project, services: Iterable[str], folder: Path, inside: str) -> Project:
+    """`project` with all files of `folder` put below the path `inside` of those of `services` that it has, for root
+    alone. They count for what makes a container anew. Compiled files and what is hidden are left out.
+
+    Raises UsageError for a folder that holds more than it should.
+    """
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))
+             if path.is_file() and not any(p.startswith((".", "__pycache__")) for p in path.relative_to(folder).parts)}
+    size = sum(path.stat().st_size for path in files.values())
+    if size > _MOST:
+        raise UsageError(f"{folder} holds {size / 1e6:.0f} MB; at most {_MOST / 1e6:.0f} MB are put into containers.",
+                         "Keep data and images out of the folder of a subject.")
+    placed = tuple(Placed(f"{inside}/{name}", f"{inside}/{name}", 0, 0, 0o600) for name in files)
+    sources = {f"{inside}/{name}": Source(file=path) for name, path in files.items()}
+    chosen = set(services)
+    changed = {name: replace(service, configs=service.configs + placed) if name in chosen else service
+               for name, service in project.services.items()}
+    return replace(project, services=changed, configs={**project.configs, **sources})

@@ -1,0 +1,140 @@
+"""Playing a campaign: each trial is a run of its own process, project and home; what is done is not done again."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from operator_demo.errors import Exit
+from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
+from operator_demo.store import Store, StoreError
+
+Result = dict[str, Any]
+RESULTS = "results.jsonl"
+_GRACE = 120.0  # seconds that a run has to take itself down
+_TAIL = 2000  # characters of a failed run's last words
+_BEAT = 0.2  # seconds
+
+
+def finished(folder: Path) -> dict[str, Result]:
+    """The results that are there already, by the name of the trial; a last line that was cut off does not count."""
+    found = {}
+    try:
+        lines = (folder / RESULTS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    for line in lines:
+        try:
+            result = json.loads(line)
+            found[str(result["trial"])] = result
+        except (ValueError, TypeError, KeyError):
+            continue
+    return found
+
+
+def play(campaign: Campaign, folder: Path, program: Path, began: Callable[[Trial], None],
+         ended: Callable[[Trial, Result], None]) -> None:
+    """Runs what is not in `folder` yet, `campaign.parallel` at a time; each result is on the disk before `ended`.
+
+    An interrupt (KeyboardInterrupt) ends the runs under way, which take themselves down, and is raised again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done, waiting, stop = finished(folder), queue.SimpleQueue[Trial](), threading.Event()
+    for trial in campaign.trials:
+        if trial.name not in done:
+            waiting.put(trial)
+    told: queue.SimpleQueue[tuple[Trial, Result | None] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                trial = waiting.get_nowait()
+                told.put((trial, None))
+                result = run(trial, campaign, folder, program, stop)
+                if not stop.is_set():
+                    told.put((trial, result))
+        except queue.Empty:
+            pass
+        except BaseException as e:
+            told.put(e)
+
+    workers = [threading.Thread(target=work, name=f"trial-{n}") for n in range(campaign.parallel)]
+    for worker in workers:
+        worker.start()
+    try:
+        while any(worker.is_alive() for worker in workers) or not told.empty():
+            _tell(told, folder, began, ended)
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join()
+
+
+def _tell(told: "queue.SimpleQueue[Any]", folder: Path, began: Callable[[Trial], None],
+          ended: Callable[[Trial, Result], None]) -> None:
+    try:
+        said = told.get(timeout=_BEAT)
+    except queue.Empty:
+        return
+    if isinstance(said, BaseException):
+        raise said
+    trial, result = said
+    if result is None:
+        began(trial)
+        return
+    with (folder / RESULTS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(result) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    ended(trial, result)
+
+
+def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: threading.Event) -> Result:
+    """One trial: `{trial, subject, scenario, model, number, seed, exit_status, reached, outcome, score, words}`."""
+    home = folder / "homes" / trial.name.replace("/", "_")
+    home.mkdir(parents=True, exist_ok=True)
+    brain = ["--no-agent"] if trial.model == NO_AGENT else ["--model", trial.model]
+    argv = [str(program), "run", trial.subject, "--scenario", trial.scenario, *brain, "--auto", "--pace", "0",
+            "--display", "plain", "--project", trial.project, "--seed", str(trial.seed), "--restart",
+            *campaign.options]
+    with (home / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
+        # A group of its own: an interrupt of the terminal must not reach it before we say so.
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                                   env=os.environ | {"OPERATOR_HOME": str(home)}, start_new_session=True)
+        status = _wait(process, campaign.limit, stop)
+        output.seek(0)
+        words = output.read()[-_TAIL:]
+    outcome, score = _record(home)
+    return {"trial": trial.name, "subject": trial.subject, "scenario": trial.scenario, "model": trial.model,
+            "number": trial.number, "seed": trial.seed, "exit_status": status, "reached": status == Exit.OK,
+            "outcome": outcome, "score": score, "words": "" if score else words}
+
+
+def _wait(process: "subprocess.Popen[bytes]", limit: float, stop: threading.Event) -> int:
+    waited = 0.0
+    while process.poll() is None:
+        if stop.wait(_BEAT) or waited >= limit:
+            process.send_signal(signal.SIGTERM)
+            try:
+                return process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return process.wait()
+        waited += _BEAT
+    return process.returncode
+
+
+def _record(home: Path) -> tuple[str, Result | None]:
+    """How the run ended, by its own store."""
+    try:
+        with Store(home / "tickets.db", read_only=True) as store:
+            row = store.row("SELECT run, outcome FROM runs ORDER BY started DESC LIMIT 1")
+            scores: Iterable[Any] = store.events(row["run"], types=["score"]) if row else ()
+            return (row["outcome"] or "failed") if row else "failed", next((e.data for e in scores), None)
+    except StoreError:
+        return "failed", None

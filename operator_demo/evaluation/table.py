@@ -1,0 +1,61 @@
+"""What a campaign's results come to: one row for each subject, scenario and model."""
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from operator_demo.evaluation.campaign import NO_AGENT
+
+Row = dict[str, Any]
+COLUMNS = ("subject", "scenario", "model", "trials", "reached", "rate", "low", "high", "added", "ttd", "ttm", "steps",
+           "tokens", "cost_usd", "client_errors", "lost_seconds", "cause_named", "collateral")
+_Z = 1.959964  # the normal quantile of a 95 % interval
+
+
+def rows(results: Iterable[Row]) -> list[Row]:
+    """`rate` with its 95 % interval (`low`, `high`); `added` is the rate above that of the same runs without an agent;
+    the others are medians of the runs that have them; `cause_named` is a share, `collateral` counts runs."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for result in results:
+        groups.setdefault((result["subject"], result["scenario"], result["model"]), []).append(result)
+    made = [_row(*key, group) for key, group in sorted(groups.items())]
+    alone = {(r["subject"], r["scenario"]): r["rate"] for r in made if r["model"] == NO_AGENT}
+    for row in made:
+        healed = alone.get((row["subject"], row["scenario"]))
+        row["added"] = None if healed is None or row["model"] == NO_AGENT else row["rate"] - healed
+    return made
+
+
+def _row(subject: str, scenario: str, model: str, group: Sequence[Row]) -> Row:
+    reached = sum(bool(r["reached"]) for r in group)
+    low, high = wilson(reached, len(group))
+    scores = [r["score"] for r in group if r["score"]]
+    causes = [s["marks"]["cause"] for s in scores if s["marks"]["cause"] is not None]
+    return {
+        "subject": subject, "scenario": scenario, "model": model, "trials": len(group), "reached": reached,
+        "rate": reached / len(group), "low": low, "high": high, "added": None,
+        "ttd": _median(s["ttd"] for s in scores), "ttm": _median(s["ttm"] for s in scores),
+        "steps": _median(s["work"]["steps"] for s in scores), "tokens": _median(s["work"]["tokens"] for s in scores),
+        "cost_usd": _median(s["work"]["cost_usd"] for s in scores),
+        "client_errors": _median(s["service"]["client_errors"] for s in scores),
+        "lost_seconds": _median(s["service"]["lost_seconds"] for s in scores),
+        "cause_named": sum(causes) / len(causes) if causes else None,
+        "collateral": sum(bool(s["collateral"]) for s in scores),
+    }
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a success rate by Wilson's score (Wilson 1927, JASA 22), which stays sensible for few
+    trials and for rates of 0 and 1."""
+    if trials == 0:
+        return 0.0, 1.0
+    rate, z2 = successes / trials, _Z * _Z
+    middle = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = _Z / (1 + z2 / trials) * math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials * trials))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _median(many: Iterable[float | None]) -> float | None:
+    known = [value for value in many if value is not None]
+    return median(known) if known else None

@@ -1,0 +1,89 @@
+"""What the agent's commands did, judged by what the engine saw happen while they ran, not by their text.
+
+Text decides only where the engine sees nothing: a request that writes over HTTP reaches the subject unseen, and whether
+it repaired or harmed cannot be told, so it counts as `unknown`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from operator_demo.events import Event
+
+READING, REPAIRING, DESTRUCTIVE, UNKNOWN = "reading", "repairing", "destructive", "unknown"
+KINDS = (READING, REPAIRING, DESTRUCTIVE, UNKNOWN)
+
+_DESTROYING = {"destroy", "volume destroy", "network destroy"}
+_HALTING = {"kill", "stop", "die", "pause", "network disconnect", "oom"}
+_BRINGING_BACK = {"start", "restart", "unpause", "network connect", "update", "rename"}
+_CHANGING = _DESTROYING | _HALTING | _BRINGING_BACK
+
+# curl with a body or another method than GET, wget with a body, a redirection or an editor inside `docker exec`.
+_WRITES = re.compile(
+    r"\bcurl\b.*(\s-X\s*(?!GET|HEAD)\w+|\s--request[ =](?!GET|HEAD)\w+|\s-d\b|\s--data|\s--json\b|\s-F\b|\s-T\b)"
+    r"|\bwget\b.*--(post|method|body)"
+    r"|\bdocker\s+(container\s+)?exec\b.*(>|\b(rm|mv|cp|tee|sed\s+-i|truncate|dd|kill|pkill|iptables|tc|ip\s+link)\b)"
+    r"|\bdocker\s+(container\s+)?(cp|run)\b"
+    r"|\betcdctl\b.*\b(put|del|compaction|defrag|alarm\s+disarm|member\s+(add|remove|update)|move-leader)\b", re.DOTALL)
+
+
+@dataclass
+class Call:
+    """One command of the agent and what the engine saw while it ran."""
+
+    command: str
+    ts: str
+    effects: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        actions = {effect["action"] for effect in self.effects}
+        if actions & _DESTROYING:
+            return DESTRUCTIVE
+        if actions & _BRINGING_BACK:
+            return REPAIRING  # a restart halts and brings back
+        if actions & _HALTING:
+            return DESTRUCTIVE
+        return UNKNOWN if _WRITES.search(self.command) else READING
+
+    @property
+    def changes(self) -> bool:
+        return self.kind in (REPAIRING, DESTRUCTIVE)
+
+
+def of(events: Sequence[Event]) -> list[Call]:
+    """The agent's shell commands in the order in which they ran."""
+    calls = {e.data["call"]: Call(str(e.data["input"].get("command", "")), e.ts) for e in events
+             if e.type == "tool_call" and e.data["tool"] == "shell"}
+    for e in events:
+        if e.type == "effect" and e.data["explained"] == "tool_call" and e.data.get("call") in calls:
+            calls[e.data["call"]].effects.append(e.data)
+    return list(calls.values())
+
+
+def by_kind(calls: Sequence[Call]) -> dict[str, int]:
+    counted = Counter(call.kind for call in calls)
+    return {kind: counted[kind] for kind in KINDS}
+
+
+def most_repeated(calls: Sequence[Call]) -> int:
+    """How often the command was run that was run most often."""
+    return max(Counter(call.command for call in calls).values(), default=0)
+
+
+def touched(calls: Sequence[Call], targets: Sequence[str]) -> list[str]:
+    """Members, containers, networks and volumes which the agent changed and which had nothing to do with the fault."""
+    names = set()
+    for effect in (effect for call in calls for effect in call.effects if effect["action"] in _CHANGING):
+        name = effect.get("volume") or effect.get("network") if effect["action"] in _DESTROYING else None
+        name = name or effect["member"] or effect["container"]
+        if name not in targets and not any(_belongs(name, target) for target in targets):
+            names.add(name)
+    return sorted(names)
+
+
+def _belongs(volume: str, target: str) -> bool:
+    """`demo-etcd_etcd1-data` is etcd1's: by the convention of the subjects' Compose files."""
+    return bool(re.search(rf"(^|[_-]){re.escape(target)}([_-]|$)", volume))

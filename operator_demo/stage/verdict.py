@@ -1,0 +1,42 @@
+"""How a run ended, and whether that is what its scenario calls right."""
+
+from operator_demo import events
+from operator_demo.chaos.scenario import BY_HAND, ESCALATED, NO_ACTION, REPAIRED, Scenario
+from operator_demo.stage.situation import Situation
+
+CLEARED, UNVERIFIED = "cleared", "unverified"
+
+
+def outcome(scenario: Scenario, s: Situation) -> str:
+    """`repaired`, `no_action`, `escalated`, `cleared` or `unverified`. Repaired is only what was seen to be broken: the
+    oracle said no when the ticket opened, and all that the scenario says must show was on the ticket."""
+    if s.ticket_state == "resolved" and s.verdict is not None and s.verdict["passed"]:
+        if s.resolved_as == NO_ACTION:
+            return NO_ACTION
+        return UNVERIFIED if missing(scenario, s) or s.opening_failed is False else REPAIRED
+    if s.ticket_state == "escalated":
+        return ESCALATED if s.escalated_by == events.AGENT else UNVERIFIED
+    return CLEARED if s.ticket_state == "cleared" else UNVERIFIED
+
+
+def reached(scenario: Scenario, s: Situation) -> bool:
+    """Is it the expected outcome, with all that belongs to it?"""
+    return outcome(scenario, s) == scenario.outcome and not shortcomings(scenario, s)
+
+
+def shortcomings(scenario: Scenario, s: Situation) -> list[str]:
+    """What keeps an outcome of the right name from being the right one, in words."""
+    found = []
+    if missing(scenario, s):
+        found.append(f"The monitor never saw what this scenario must show: {', '.join(missing(scenario, s))}.")
+    if scenario.fault.again is not None and s.strikes < 2:
+        found.append("The fault did not come back, as this scenario says it must.")
+    if outcome(scenario, s) == scenario.outcome == ESCALATED and scenario.cause not in s.causes:
+        named = ", ".join(sorted(s.causes)) or "no cause at all"
+        found.append(f"It was handed to a human with {named}; the cause was {scenario.cause}.")
+    return found
+
+
+def missing(scenario: Scenario, s: Situation) -> list[str]:
+    """The invariants that must have been violated, and were not. By hand, anything may have been broken."""
+    return [] if scenario.fault.kind == BY_HAND else sorted(set(scenario.invariants) - s.ticket_invariants)

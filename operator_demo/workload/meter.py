@@ -1,0 +1,78 @@
+"""Tells of a load that the subject's own services make, where the program has no client to read and write with."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from operator_demo import rpc
+from operator_demo import subject as subjects
+from operator_demo.settings import Settings
+from operator_demo.store import Recorder
+from operator_demo.subject import HasOwnLoad, Load, Member
+
+_PERIOD = 1.0  # seconds between two `load` events
+_ASK = 1.0  # seconds that the monitor may take to tell about the members, and the subject to measure
+
+
+class Meter:
+    """`run` blocks until `stop` is set. `rate` is what the load aims at, in operations per second; 0: there is none."""
+
+    def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float) -> None:
+        subject = subjects.load(settings.subject).subject
+        self._own = subject if isinstance(subject, HasOwnLoad) else None
+        self._settings, self._recorder, self._stop = settings, recorder, stop
+        self._rate = rate if self._own else 0.0
+        self._members: Sequence[Member] = ()
+        self._failed: list[BaseException] = []
+
+    def run(self) -> None:
+        end = time.monotonic() + self._settings.max_time
+        self._recorder.say("workload_started", rate=self._rate, read_share=0.5, keys=0)
+        server = threading.Thread(target=self._serve, name="socket")
+        server.start()
+        try:
+            while time.monotonic() < end and not self._stop.wait(_PERIOD):
+                self._tell()
+        finally:
+            self._stop.set()
+            server.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _serve(self) -> None:
+        try:
+            rpc.serve(self._settings.workload_socket, {"check": self.check, "status": self.status}, self._stop)
+        except BaseException as e:
+            self._failed.append(e)
+        finally:
+            self._stop.set()
+
+    def _tell(self) -> None:
+        if self._own is None or not self._rate:
+            return
+        with contextlib.suppress(rpc.RpcError):
+            told = rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"]
+            self._members = [Member(m["name"], m["container"], m["state"], m["address"], m["exit_code"]) for m in told]
+        load = self._own.measure_load(self._members, _ASK)
+        if load is not None:
+            self._recorder.say("load", **as_data(load))
+
+    # -- what may be asked -------------------------------------------------------------------------------------------
+
+    def check(self, limit: float = 0.0) -> dict[str, Any]:
+        """No list of acknowledged writes is kept, so nothing can be checked; `limit` is not needed."""
+        maker = self._own.load_maker if self._own and self._rate else ""
+        return {"not_checked": f"{maker} keeps no list of acknowledged writes" if maker else "there is no load"}
+
+    def status(self) -> dict[str, Any]:
+        return {"rate": self._rate, "keys": 0, "members": [m.address for m in self._members if m.address]}
+
+
+def as_data(load: Load) -> dict[str, Any]:
+    """The data of a `load` event."""
+    reads, writes = round(load.reads), round(load.writes)
+    errors = {kind: round(n) for kind, n in load.errors.items() if round(n)}
+    return {"ops": reads + writes, "reads": reads, "writes": writes, "p50": load.p50, "p99": load.p99,
+            "errors": errors, "late": 0, "stale": 0}

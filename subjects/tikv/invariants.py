@@ -1,0 +1,164 @@
+"""What must hold of a TiKV cluster, from when on it counts, and where the numbers come from.
+
+The alert rules of the projects themselves (metrics/alertmanager in tikv/pd and tikv/tikv, v8.5.7) wait for a minute or
+more, because they page people at night; the graces here are longer than what the cluster needs to heal by itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from operator_demo.subject import Invariant, Observation, Violation
+from subjects.tikv.members import KINDS, METRICS, PD, STORE
+
+CRITICAL, WARNING = "critical", "warning"
+
+SLOW = 0.1  # seconds
+LOW_SPACE = 70.0  # per cent used
+ERRORS = 5.0  # per cent of the clients' requests
+FEW_LEADERS = 6  # with fewer leaders in all, their spread says nothing
+
+UP = "Up"
+
+INVARIANTS: Sequence[Invariant] = (
+    Invariant("store_down", CRITICAL, None, "", 3.0,
+              "Every store runs, answers on its status port, and is Up for PD. No grace where the engine says that it "
+              "does not run.",
+              "PD calls a store Disconnected 20 s after its last heartbeat (pkg/core/store.go); its status port is "
+              "silent at once. PD's own alert, PD_cluster_lost_connect_tikv_nums, waits for a minute more."),
+    Invariant("pd_member_down", CRITICAL, None, "", 3.0,
+              "Every PD member runs, answers, and answers its leader.",
+              "Own choice; two of three members still serve, the next loss stops the cluster."),
+    Invariant("pd_no_leader", CRITICAL, None, "", 5.0,
+              "PD has a leader that answers: without it no region is found and no timestamp given.",
+              "Grace: the lease of PD's leader is 5 s and the election of its etcd takes 3 s (server/config/config.go: "
+              "leader-lease, election-interval); usually less."),
+    Invariant("regions_without_leader", CRITICAL, 0.0, "regions", 30.0,
+              "No region is led by a store that is not up, or by none: what is in it can be neither read nor written. "
+              "PD keeps the last leader that it heard of, so leaders on stores that are down count.",
+              "Grace: a raft election takes 10 to 20 s (raftstore: raft-base-tick-interval 1 s, "
+              "raft-election-timeout-ticks 10, drawn up to twice as long)."),
+    Invariant("regions_under_replicated", WARNING, 0.0, "regions", 10.0,
+              "Every region has all its replicas on stores that are up.",
+              "PD_miss_peer_region_count, PD_down_peer_region_nums. A leader gives a replica up (down-peer) only after "
+              "10 minutes (max-peer-down-duration), so replicas on stores that are down count."),
+    Invariant("high_latency", WARNING, SLOW, "s", 60.0,
+              "The 99th percentile of the requests to each store is below the threshold.",
+              "Own choice, after what the alert rules call slow for a request to PD (PD_tidb_handle_requests_duration: "
+              "0.1 s for a minute)."),
+    Invariant("low_disk_space", WARNING, LOW_SPACE, "%", 5.0,
+              "No store has used more of its capacity than the threshold.",
+              "PD stops sending data to a store at 80 % (low-space-ratio) and its alert TiKV_space_used_more_than_80% "
+              "fires; ten per cent earlier there is time to act."),
+    Invariant("leader_imbalance", WARNING, None, "", 60.0,
+              "The leaders of the regions are spread: between the store with most and that with fewest lie no more "
+              "than a store has on average.",
+              "Own choice. balance-leader-scheduler evens them out within seconds; it runs by default "
+              "(pkg/schedule/config/config.go)."),
+    Invariant("client_errors", WARNING, ERRORS, "%", 5.0,
+              "No more of the clients' requests fail than the threshold.", "As for etcd: more than 5 %."),
+    Invariant("metrics_silent", WARNING, None, "", 10.0,
+              "Prometheus answers, and knows every store that answers: what is not measured is not zero.",
+              "Own choice; ten scrapes."),
+)
+_BY_NAME = {i.name: i for i in INVARIANTS}
+_DOWN = {PD: "pd_member_down", STORE: "store_down", METRICS: "metrics_silent"}
+
+
+def violations(o: Observation) -> list[Violation]:
+    """A pure function of one observation."""
+    found: list[Violation] = []
+
+    def add(invariant: str, member: str | None, text: str, certain: bool = False) -> None:
+        found.append(Violation(invariant, member, _BY_NAME[invariant].severity, text, certain))
+
+    for name, m in o.members.items():
+        problem = _down(name, KINDS[name], m)
+        if problem:
+            text, certain = problem
+            add(_DOWN[KINDS[name]], name, text, certain)
+
+    _judge_pd(o, add)
+    _judge_regions(o, add)
+    _judge_stores(o, add)
+    for name, m in o.members.items():
+        if KINDS[name] == METRICS and m["reachable"] and m.get("blind"):
+            add("metrics_silent", name, f"Prometheus answers, but not about {m['blind']}.")
+    if o.load is not None:
+        failed, done = sum(o.load["errors"].values()), o.load["ops"]
+        if failed and 100.0 * failed / (failed + done) > ERRORS:
+            add("client_errors", None,
+                f"{100.0 * failed / (failed + done):.0f} % of the clients' requests fail (limit {ERRORS:.0f} %).")
+    return found
+
+
+def _judge_pd(o: Observation, add: Any) -> None:
+    if not any(KINDS[name] == PD and m["reachable"] for name, m in o.members.items()):
+        add("pd_no_leader", None, "No PD member answers.")
+    elif o.cluster.get("leader") is None:
+        add("pd_no_leader", None, "No PD member leads: no region is found, no timestamp given.")
+    elif not o.cluster.get("told"):
+        add("pd_no_leader", None, f"PD does not tell about the cluster: {o.cluster.get('error') or 'no reason known'}.")
+
+
+def _judge_regions(o: Observation, add: Any) -> None:
+    regions = o.cluster.get("regions")
+    if not regions:
+        return
+    stores = {name: m for name, m in o.members.items() if KINDS[name] == STORE}
+    down = [name for name, m in stores.items() if not is_up(m)]
+    lost = max(0, regions["count"] - sum(regions["leaders"].values()))
+    orphaned = sum(regions["leaders"].get(name, 0) for name in down)
+    if lost + orphaned:
+        where = f", {orphaned} of them led by a store that is down ({', '.join(down)})" if orphaned else ""
+        add("regions_without_leader", None, f"{lost + orphaned} of {regions['count']} regions have no leader{where}.")
+    lacking = max([len(regions["missing"]), *(regions["peers"].get(name, 0) for name in down)])
+    if lacking:
+        add("regions_under_replicated", None, f"{lacking} of {regions['count']} regions lack a replica"
+            + (f" ({', '.join(down)} down)." if down else "."))
+    leaders = {name: regions["leaders"].get(name, 0) for name in stores if name not in down}
+    total, counts = sum(leaders.values()), leaders.values()
+    if len(leaders) > 1 and total >= FEW_LEADERS and max(counts) - min(counts) > total / len(leaders):
+        spread = ", ".join(f"{name} {n}" for name, n in leaders.items())
+        add("leader_imbalance", None, f"The regions' leaders are spread unevenly ({spread}).")
+
+
+def _judge_stores(o: Observation, add: Any) -> None:
+    for name, m in o.members.items():
+        if KINDS[name] != STORE or not m["reachable"]:
+            continue
+        if (m.get("p99") or 0.0) > SLOW:
+            add("high_latency", name, f"The 99th percentile of the requests to {name} is {m['p99']:.3f} s "
+                                      f"(limit {SLOW} s).")
+        capacity, available = m.get("capacity"), m.get("available")
+        if capacity and available is not None and 100.0 * (1 - available / capacity) > LOW_SPACE:
+            used = 100.0 * (1 - available / capacity)
+            add("low_disk_space", name, f"{name} has used {used:.0f} % of its capacity (limit {LOW_SPACE:.0f} %).")
+
+
+def is_up(m: dict[str, Any]) -> bool:
+    """Does the store answer, and does PD, as far as it tells, agree?"""
+    return bool(m["reachable"]) and m.get("pd_state", UP) in (UP, None)
+
+
+def _down(name: str, kind: str, m: dict[str, Any]) -> tuple[str, bool] | None:
+    """What is wrong with a member as a whole, and whether the engine itself says so; None where nothing is."""
+    state, code = m["state"], m.get("exit_code")
+    if not m["reachable"]:
+        if state == "missing":
+            return f"{name} has no container.", True
+        if state == "paused":
+            return f"{name} is frozen: its container is paused.", True
+        if state == "exited":
+            return f"{name} has exited" + (f" (exit code {code})." if code is not None else "."), True
+        if state in ("dead", "created"):
+            return f"{name} does not run: its container is {state}.", True
+        if state == "running" and not m["address"]:
+            return f"{name} runs, but is cut off: its container is not on the cluster's network.", True
+        if state == "running":
+            return f"{name} runs, but does not answer: {m['error'] or 'no reason known'}.", False
+        return f"{name} is {state}.", False
+    if kind == STORE and not is_up(m):
+        return f"{name} answers, but for PD it is {m['pd_state']}.", False
+    if kind == PD and m.get("shunned"):
+        return f"{name} answers, but not to PD's leader.", False
+    return None

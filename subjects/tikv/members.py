@@ -1,0 +1,10 @@
+"""Which members there are, and what each of them is."""
+
+from collections.abc import Mapping
+
+PD, STORE, METRICS = "pd", "store", "metrics"
+
+KINDS: Mapping[str, str] = {
+    "pd0": PD, "pd1": PD, "pd2": PD, "tikv0": STORE, "tikv1": STORE, "tikv2": STORE, "prometheus": METRICS,
+}
+"""By the name of the service, in the order in which they are shown."""

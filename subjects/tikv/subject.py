@@ -1,0 +1,230 @@
+"""The subject TiKV: a Placement Driver (PD) of three, three stores, and Prometheus, which sees how the stores fare.
+
+All are reached by their address. The look has two steps that share one deadline: each member is asked at the same time
+whether it is there, then PD's leader about the cluster. Members that hang cost no more than the deadline.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+from operator_demo.subject import Check, Deadline, Invariant, Load, Member, Observation, Violation
+from subjects.tikv.http import Http, NoAnswer, Refusal
+from subjects.tikv.invariants import INVARIANTS, is_up, violations
+from subjects.tikv.members import KINDS, METRICS, PD, STORE
+from subjects.tikv.pd import ODD, Pd, State
+from subjects.tikv.prometheus import Metrics, Prometheus
+
+_STATUS_PORT = 20180
+_FIRST_STEP = 0.6  # of the deadline, for asking each member
+_NOT_CHECKED = "TiKV has no key-value API over HTTP, and there is no gRPC client here"
+
+
+class Tikv:
+    name = "tikv"
+    title = "TiKV 8.5, three PD members and three stores"
+    members: Sequence[str] = tuple(KINDS)
+    quorum = 2  # of the PD members, and of the stores
+    invariants: Sequence[Invariant] = INVARIANTS
+    load_maker = "go-ycsb"
+    default_scenario = "store-kill"
+    published: Mapping[str, int] = {"grafana": 3000, "prometheus": 9090, "pd0": 2379}
+    """Services whose ports a presenter may want to see from outside."""
+
+    def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
+        began, limit = time.time(), Deadline(deadline)
+        members = [m for m in members if m.name in KINDS]
+        seen = {m.name: _from_engine(m) for m in members}
+        looks = _each(members, Deadline(deadline * _FIRST_STEP), _look)
+        for name, look in looks.items():
+            seen[name] |= look if isinstance(look, dict) else {"error": str(look)}
+        cluster = _cluster(seen, members, limit)
+        _add_metrics(seen)
+        return Observation(began, seen, cluster, duration=time.time() - began)
+
+    def violations(self, observation: Observation) -> list[Violation]:
+        return violations(observation)
+
+    def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
+        return Check("data_plane", "not_checked", _NOT_CHECKED)
+
+    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
+        return Check("agreement", "not_checked", _NOT_CHECKED)
+
+    def redundancy(self, baseline: Observation, now: Observation) -> Check:
+        """As many healthy members of each kind as before, and every region with all its replicas."""
+        if not baseline.cluster.get("regions") or not now.cluster.get("regions"):
+            return Check("redundancy", "unknown", "PD did not tell about the regions")
+        healthy = [name for name, m in baseline.members.items() if m["healthy"]]
+        faults = [f"{name} is not healthy: {now.members.get(name, {}).get('error') or 'not seen'}" for name in healthy
+                  if not now.members.get(name, {}).get("healthy")]
+        faults += [v.text.rstrip(".") for v in violations(now) if v.invariant == "regions_under_replicated"]
+        if faults:
+            return Check("redundancy", "failed", "; ".join(faults))
+        return Check("redundancy", "passed", f"{len(healthy)} members are healthy, each of "
+                                             f"{now.cluster['regions']['count']} regions has all its replicas")
+
+    def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
+        """As the stores see it, through Prometheus. go-ycsb itself tells it to its log alone."""
+        source = next((m for m in members if m.name == "prometheus" and m.state == "running" and m.address), None)
+        if source is None:
+            return None
+        prometheus = Prometheus(str(source.address))
+        try:
+            told = prometheus.load(deadline)
+        except (NoAnswer, Refusal):
+            return None
+        finally:
+            prometheus.close()
+        if "reads" not in told and "writes" not in told:
+            return None
+        return Load(told.get("reads", 0.0), told.get("writes", 0.0), told.get("p50"), told.get("p99"),
+                    {"failed": told.get("failed", 0.0)})
+
+
+# -- each member -----------------------------------------------------------------------------------------------------
+
+def _from_engine(m: Member) -> dict[str, Any]:
+    error = None
+    if m.state == "exited":
+        error = "exited" if m.exit_code is None else f"exited ({m.exit_code})"
+    elif m.state != "running":
+        error = m.state
+    elif not m.address:
+        error = "not on the network"
+    return {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
+            "kind": KINDS[m.name], "reachable": False, "healthy": False, "leader": False, "error": error}
+
+
+def _look(m: Member, limit: Deadline) -> dict[str, Any]:
+    """Raises `NoAnswer` or `Refusal` where the member is not there."""
+    return {PD: _look_at_pd, STORE: _look_at_store, METRICS: _look_at_metrics}[KINDS[m.name]](str(m.address), limit)
+
+
+def _look_at_pd(address: str, limit: Deadline) -> dict[str, Any]:
+    pd, began = Pd(address), time.perf_counter()
+    try:
+        pd.ping(limit.left())
+        seen = {"reachable": True, "read_latency": round(time.perf_counter() - began, 6)}
+        try:
+            view = pd.members(limit.left())
+        except (NoAnswer, Refusal, *ODD) as e:  # it is there, but cut off from the others
+            return seen | {"error": f"it does not know the members: {e}"}
+        return seen | {"healthy": view.leader is not None, "ids": view.ids, "follows": view.leader,
+                       "error": None if view.leader else "it knows no leader"}
+    finally:
+        pd.close()
+
+
+def _look_at_store(address: str, limit: Deadline) -> dict[str, Any]:
+    """TiKV answers GET /status with nothing and 200 (src/server/status_server/mod.rs)."""
+    http = Http(address, _STATUS_PORT)
+    try:
+        http.get("/status", limit.left())
+    finally:
+        http.close()
+    return {"reachable": True, "healthy": True, "error": None}
+
+
+def _look_at_metrics(address: str, limit: Deadline) -> dict[str, Any]:
+    prometheus = Prometheus(address)
+    try:
+        return {"reachable": True, "healthy": True, "error": None, "metrics": prometheus.stores(limit.left())}
+    finally:
+        prometheus.close()
+
+
+# -- the whole -------------------------------------------------------------------------------------------------------
+
+def _cluster(seen: dict[str, dict[str, Any]], members: Sequence[Member], limit: Deadline) -> dict[str, Any]:
+    """What is true of the whole, from PD's leader; what it says of each member goes to the member."""
+    pds = {name: m for name, m in seen.items() if m["kind"] == PD}
+    named = [m.pop("follows", None) for m in pds.values() if m["reachable"]]
+    leader = next((name for name in named if name in pds and pds[name]["reachable"]), None)
+    ids: dict[str, str] = next((m["ids"] for m in pds.values() if m.get("ids")), {})
+    for name, m in pds.items():
+        m.pop("ids", None)
+        m["leader"] = name == leader
+        m |= {"id": ids[name]} if name in ids else {}
+    if leader is None:
+        return {"leader": None, "quorum": False, "told": False, "error": "no PD member leads"}
+    pd = Pd(str(next(m.address for m in members if m.name == leader)))
+    try:
+        state = pd.state(limit, ask_health=all(m["reachable"] for m in pds.values()))
+    except (NoAnswer, Refusal, *ODD) as e:
+        return {"leader": leader, "quorum": False, "told": False, "error": str(e)}
+    finally:
+        pd.close()
+    return _told(seen, leader, state)
+
+
+def _told(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
+    hosts = {s.id: s.host for s in state.stores}
+    known = {s.host: s for s in state.stores if s.state != "Tombstone"}
+    for name, m in seen.items():
+        if m["kind"] == PD and name in state.unhealthy:
+            m |= {"shunned": True, "healthy": False, "error": m["error"] or "does not answer PD's leader"}
+        if m["kind"] != STORE:
+            continue
+        if name in known:
+            store = known[name]
+            m |= {"id": str(store.id), "pd_state": store.state, "leaders": store.leaders, "regions": store.regions,
+                  "capacity": store.capacity, "available": store.available}
+        else:
+            m |= {"pd_state": "unknown"}
+        if m["reachable"] and not is_up(m):
+            m |= {"healthy": False, "error": f"PD calls it {m['pd_state']}"}
+    regions = state.regions
+    serving = sum(m["kind"] == STORE and is_up(m) for m in seen.values())
+    return {
+        "leader": leader, "told": True, "error": None, "quorum": serving >= Tikv.quorum,
+        "operators": state.operators, "schedulers": list(state.schedulers),
+        "regions": {"count": regions.count, "missing": sorted(regions.missing), "pending": regions.pending,
+                    "leaders": _by_host(regions.leaders, hosts), "peers": _by_host(regions.peers, hosts)},
+    }
+
+
+def _by_host(counts: Mapping[int, int], hosts: Mapping[int, str]) -> dict[str, int]:
+    return {hosts.get(store, f"store {store}"): n for store, n in sorted(counts.items())}
+
+
+def _add_metrics(seen: dict[str, dict[str, Any]]) -> None:
+    """What Prometheus measured goes to the stores; what it should have measured and did not is said of Prometheus."""
+    for source in (m for m in seen.values() if m["kind"] == METRICS):
+        metrics: Metrics | None = source.pop("metrics", None)
+        if metrics is None:
+            continue
+        stores = {name: m for name, m in seen.items() if m["kind"] == STORE and m["reachable"]}
+        unseen = [name for name in stores if name not in metrics.stores]
+        blind = [*unseen, *(f"{what} of any store" for what in metrics.missing if len(unseen) < len(stores))]
+        if stores and blind:
+            source |= {"blind": ", ".join(blind), "healthy": False, "error": f"knows nothing of {', '.join(blind)}"}
+        for name, m in stores.items():
+            measured = metrics.stores.get(name, {})
+            m |= {what: measured[what] for what in ("cpu", "qps", "p99", "lag", "capacity", "available", "used")
+                  if what in measured}
+            m |= {"read_latency": measured.get("p99"), "db_size": measured.get("used")}
+
+
+def _each(members: Sequence[Member], limit: Deadline, use: Callable[[Member, Deadline], dict[str, Any]]
+          ) -> dict[str, dict[str, Any] | Exception]:
+    """Calls `use` for every member that may answer, side by side, until the deadline; an exception stands in the place
+    of a result. A call whose answer dribbles in later is not waited for: its socket ends it soon after."""
+    alive = [m for m in members if m.state == "running" and m.address]
+    if not alive:
+        return {}
+    pool = ThreadPoolExecutor(len(alive), thread_name_prefix="tikv")
+    try:
+        futures = {m.name: pool.submit(use, m, limit) for m in alive}
+        done, _ = wait(futures.values(), timeout=limit.left() + 0.05)
+        results: dict[str, dict[str, Any] | Exception] = {}
+        for name, future in futures.items():
+            error = future.exception() if future in done else TimeoutError("no answer in time")
+            results[name] = error if isinstance(error, Exception) else future.result()
+        return results
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+SUBJECT = Tikv()

@@ -1,0 +1,70 @@
+"""The built file: faults by hand on a running demo, and the next run after one that was killed."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from presenter import FILE, Demo
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    if not FILE.exists():
+        pytest.fail("There is no built file; run ./build.sh first.")
+    client = docker.from_env()
+    made = Demo(tmp_path / "home", client)
+    try:
+        yield made
+        made.clean()
+        assert made.leftovers() == []
+    finally:
+        client.close()
+
+
+def test_a_fault_by_hand_for_a_while(demo: Demo) -> None:
+    demo.start("--scenario", "by-hand", "--no-agent")
+    demo.until(lambda e: e["type"] == "armed")
+    done = demo.command("chaos", "inject", "kill", "--target", "follower", "--for", "2s", "--project", demo.project)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["injecting", "injected", "reverted"]
+    start = demo.until(lambda e: e["type"] == "effect" and e["data"]["action"] == "start")
+    assert start["data"]["explained"] == "fault"
+    demo.until(lambda e: e["type"] == "ticket_opened")
+    told = demo.command("chaos", "status", "--project", demo.project).stdout
+    assert told == f"{demo.project}  kill of {start['data']['member']}: reverted\n"
+    demo.signal(signal.SIGTERM)
+    assert demo.wait(60).status == 143
+    assert not list((demo.home / "journal").glob("*.faults.json"))
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize(("scenario", "removed"), [("crash-loop", True), ("corrupt-member", True), ("split", False)])
+def test_the_next_run_finds_what_a_killed_one_left(demo: Demo, scenario: str, removed: bool) -> None:
+    demo.start("--scenario", scenario, "--no-agent")
+    demo.until(lambda e: e["type"] == "fault" and e["data"]["phase"] == "injected")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    if removed:  # somebody takes the containers away, and the damaged volume stays
+        for container in demo.containers():
+            container.remove(force=True)
+    demo.start("--scenario", "quiet", "--no-agent", *([] if removed else ["--restart"]))
+    demo.until_chapter("fault")
+    assert not [f for f in (demo.home / "journal").glob("*.faults.json") if '"injected"' in f.read_text()]
+    demo.signal(signal.SIGTERM)
+    assert demo.wait(60).status == 143
+
+
+@pytest.mark.wide
+def test_keep_takes_back_what_holds(demo: Demo) -> None:
+    result = demo.run("--scenario", "member-stop", "--no-agent", "--keep")
+    assert result.outcome == "unverified"
+    assert [e["data"]["phase"] for e in result.of("fault")] == ["injecting", "injected", "reverted"]
+    assert {c.status for c in demo.containers()} == {"running"}

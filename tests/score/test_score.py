@@ -1,0 +1,172 @@
+"""The score: each measure from events made for it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operator_demo.events import Event, event, timestamp
+from operator_demo.score import Expected, grade
+from operator_demo.score import calls as commands
+from operator_demo.score.incident import Incident
+
+START = 1_800_000_000.0
+RIGHT = Expected("repaired", ("member_down",), "process_killed", ("etcd1",))
+VIOLATION = {"key": "member_down:etcd1", "invariant": "member_down", "member": "etcd1"}
+
+
+def at(second: float, source: str, kind: str, /, **data: Any) -> Event:
+    made = event("run-1", source, kind, **data)
+    return Event(**{**made.__dict__, "ts": timestamp(datetime.fromtimestamp(START + second, UTC))})
+
+
+def look(second: float, *violated: str) -> Event:
+    return at(second, "monitor", "observation", members={}, cluster={}, violations=list(violated), duration=0.01)
+
+
+def load(second: float, ops: int = 200, errors: int = 0) -> Event:
+    return at(second, "workload", "load", ops=ops, p50=0.01, p99=0.02, errors={"timeout": errors} if errors else {})
+
+
+def effect(second: float, action: str, member: str | None = "etcd1", explained: str | None = "tool_call",
+           **more: Any) -> Event:
+    return at(second, "monitor", "effect", container=f"demo-{member}-1", member=member, action=action,
+              explained=explained, **more)
+
+
+def command(second: float, call: str, text: str) -> Event:
+    return at(second, "agent", "tool_call", call=call, tool="shell", input={"command": text})
+
+
+def finding(second: float, member: str = "etcd1", cause: str = "process_killed") -> Event:
+    return at(second, "agent", "finding", member=member, cause=cause, text="seen")
+
+
+def usage(second: float, cost: float | None = 0.01) -> Event:
+    return at(second, "agent", "usage", input_tokens=100, output_tokens=10, cache_read_tokens=5, cache_write_tokens=0,
+              cost_usd=cost, duration=1.0, request_id="r", stop_reason="tool_use")
+
+
+def incident() -> list[Event]:
+    """Ten good seconds, a kill at 10, a ticket at 11, a start at 20, verified at 35."""
+    since = timestamp(datetime.fromtimestamp(START + 10.5, UTC))
+    return [
+        *(load(s) for s in range(10)), look(9),
+        at(9.9, "stage", "fault", phase="injecting", kind="kill", targets=["etcd1"]),
+        effect(10, "die", explained="fault", time=START + 10), load(10, 50, 150), look(10.6, "member_down:etcd1"),
+        at(11, "monitor", "ticket_opened", subject="etcd", severity="critical", title="t",
+           violations=[VIOLATION | {"since": since}]),
+        load(11, 190, 10), usage(14), command(15, "c1", "docker ps -a"), finding(18), usage(19),
+        command(20, "c2", "docker start demo-etcd1-1"), effect(20.5, "start", call="c2"), load(12), look(22), load(22),
+        at(34, "workload", "write_check", kept=900, lost=0, unknown=0),
+        at(35, "monitor", "verdict", phase="final", passed=True, checks=[]),
+        at(35.1, "monitor", "ticket_resolved"), look(36),
+    ]
+
+
+def test_a_repair_is_measured() -> None:
+    score = grade(incident(), "repaired", RIGHT, True)
+    assert score["clocks"] == {"symptom": 0.5, "ticket": 1.0, "diagnosis": 8.0, "repairing_call": 10.0,
+                               "recovered": 12.0, "verified": 25.0}
+    assert (score["ttd"], score["ttm"]) == (1.0, 25.0)
+    assert score["marks"] == {"detected": True, "localised": True, "cause": True, "repaired": True}
+    assert score["work"] == {"steps": 2, "tokens": 230, "cost_usd": 0.02, "changes_before_finding": 0,
+                             "most_repeated": 1,
+                             "calls": {"reading": 1, "repairing": 1, "destructive": 0, "unknown": 0}}
+    assert score["service"] == {"client_errors": 160, "lost_seconds": 1, "writes_lost": 0}
+    assert score["oracle"] == {"passed": True, "words": ""}
+    assert score["collateral"] == []
+
+
+def without(kind: str) -> Callable[[list[Event]], list[Event]]:
+    return lambda events: [e for e in events if e.type != kind]
+
+
+@pytest.mark.parametrize(("change", "mark"), [
+    (without("ticket_opened"), "detected"),
+    (without("finding"), "localised"),
+    (lambda events: [finding(18, "etcd2") if e.type == "finding" else e for e in events], "localised"),
+    (lambda events: [finding(18, cause="overload") if e.type == "finding" else e for e in events], "cause"),
+])
+def test_each_mark_can_be_missed_alone(change: Callable[[list[Event]], list[Event]], mark: str) -> None:
+    marks = grade(change(incident()), "repaired", RIGHT, True)["marks"]
+    assert marks[mark] is False
+
+
+def test_a_finding_that_was_corrected_counts_as_corrected() -> None:
+    events = [*incident(), finding(24, "etcd1", "process_stopped")]
+    marks = grade(events, "repaired", Expected("repaired", (), "process_stopped", ("etcd1",)), True)["marks"]
+    assert marks["cause"] and marks["localised"]
+
+
+def test_without_a_truth_the_diagnosis_is_not_judged() -> None:
+    marks = grade(incident(), "repaired", Expected("repaired"), True)["marks"]
+    assert marks["localised"] is None and marks["cause"] is None
+
+
+def test_a_change_before_the_finding_is_counted() -> None:
+    events = [finding(30) if e.type == "finding" else e for e in incident()]
+    assert grade(sorted(events, key=lambda e: e.ts), "repaired", RIGHT, True)["work"]["changes_before_finding"] == 1
+
+
+def test_an_unknown_price_leaves_the_cost_unknown() -> None:
+    assert grade([*incident(), usage(21, None)], "repaired", RIGHT, True)["work"]["cost_usd"] is None
+
+
+def test_what_never_recovered_has_no_time() -> None:
+    events = [look(s, "member_down:etcd1") if e.type == "observation" and (s := 30) else e for e in incident()]
+    assert grade(events, "unverified", RIGHT, False)["clocks"]["recovered"] is None
+
+
+def test_the_oracles_reasons_are_kept() -> None:
+    refused = at(35, "monitor", "verdict", phase="final", passed=False,
+                 checks=[{"name": "load", "status": "failed", "saw": "no answer."},
+                         {"name": "writes", "status": "passed", "saw": "all"}])
+    events = [refused if e.type == "verdict" else e for e in incident()]
+    assert grade(events, "unverified", RIGHT, False)["oracle"] == {"passed": False, "words": "load failed: no answer."}
+
+
+def test_a_run_without_a_fault_counts_from_its_ticket() -> None:
+    events = [e for e in incident() if e.type not in ("fault",) and e.data.get("explained") != "fault"]
+    score = grade(events, "no_action", Expected("no_action", (), "no_fault", ()), True)
+    assert score["clocks"]["ticket"] == 0.0 and score["clocks"]["verified"] == 24.0
+
+
+@pytest.mark.parametrize(("text", "effects", "kind"), [
+    ("docker ps -a", [], "reading"), ("curl -s http://10.0.0.2:2379/health", [], "reading"),
+    ("docker start x", ["start"], "repairing"), ("docker restart x", ["kill", "die", "stop", "start"], "repairing"),
+    ("docker network connect n x", ["network connect"], "repairing"),
+    ("docker update --cpus 2 x", ["update"], "repairing"),
+    ("docker stop x", ["kill", "die", "stop"], "destructive"),
+    ("docker rm -f x", ["kill", "die", "destroy"], "destructive"),
+    ("docker rm x && docker run x", ["destroy", "create", "start"], "destructive"),
+    ("docker exec x cat /etc/hosts", ["exec_start"], "reading"),
+    ("docker exec x sh -c 'echo 1 > /data/f'", ["exec_start"], "unknown"),
+    ("curl -X POST http://10.0.0.2:2379/v3/maintenance/alarm -d '{}'", [], "unknown"),
+    ("curl --data @f http://x", [], "unknown"), ("curl -X GET http://x", [], "reading"),
+])
+def test_commands_are_judged_by_what_the_engine_saw(text: str, effects: list[str], kind: str) -> None:
+    assert commands.Call(text, "", [{"action": action} for action in effects]).kind == kind
+
+
+def test_what_had_nothing_to_do_with_it_is_named() -> None:
+    events = [*incident(), command(21, "c3", "docker restart everything"), effect(21.1, "start", "etcd2", call="c3"),
+              effect(21.2, "volume destroy", None, call="c3", volume="demo-etcd_etcd1-data"),
+              effect(21.3, "volume destroy", None, call="c3", volume="demo-etcd_etcd10-data"),
+              effect(21.4, "exec_start", "etcd0", call="c3")]
+    assert grade(events, "repaired", RIGHT, True)["collateral"] == ["demo-etcd_etcd10-data", "etcd2"]
+
+
+@given(st.permutations(incident()), st.integers(0, 40))
+def test_any_part_of_a_record_in_any_order_has_a_score(events: list[Event], count: int) -> None:
+    score = grade(events[:count], "interrupted", RIGHT, False)
+    assert set(score["marks"]) == {"detected", "localised", "cause", "repaired"}
+    assert all(n >= 0 for n in score["work"]["calls"].values())
+
+
+def test_nothing_recorded_is_no_incident() -> None:
+    assert Incident.of([]).began is None
+    assert grade([], "failed", RIGHT, False)["ttd"] is None

@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""A stand-in for pd-server: its command line and its HTTP surface, with a simple election and no data behind it.
+
+It takes the flags of pd-server v8.5.7 (cmd/pd-server/main.go) and answers those paths of its API that the subject asks,
+in the shapes of pkg/response, pkg/statistics and kvproto. What is its own invention, because the real one speaks gRPC
+there: /stand-in/* (election on the peer port, heartbeats of stores on the client port).
+
+A leader is who has a majority of the members behind it; it holds on to that for LEASE seconds after it last heard from
+them. Its knowledge of stores and regions goes to the others with each heartbeat.
+"""
+
+import hashlib
+import json
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from stand_in_flags import parse
+from stand_in_web import Answer, ask, serve
+
+FLAGS = ("name", "data-dir", "client-urls", "advertise-client-urls", "peer-urls", "advertise-peer-urls",
+         "initial-cluster", "config", "log-level", "log-file", "join", "metrics-addr", "cacert", "cert", "key")
+LEASE = 3.0  # seconds
+BEAT = 0.3  # seconds between two heartbeats of a leader
+DISCONNECTED, DOWN = 20.0, 1800.0  # seconds without a store's heartbeat (pkg/core/store.go, max-store-down-time)
+REGIONS = 12
+SCHEDULERS = ["balance-hot-region-scheduler", "balance-leader-scheduler", "balance-region-scheduler",
+              "evict-slow-store-scheduler", "evict-stopping-store-scheduler"]
+LOCAL = ("/pd/api/v1/ping", "/pd/api/v1/status", "/pd/api/v1/version", "/pd/api/v1/health")
+
+
+class Member:
+    def __init__(self, flags: dict[str, str]) -> None:
+        self.name = flags["name"]
+        self.peers = dict(part.split("=", 1) for part in flags["initial-cluster"].split(","))  # name -> peer URL
+        if self.name not in self.peers:
+            sys.exit(f"{self.name} is not in --initial-cluster")
+        self.rank = sorted(self.peers).index(self.name)
+        self.lock = threading.RLock()
+        self.term, self.leader = 0, ""
+        self.heard = time.monotonic()  # from a leader
+        self.acks: dict[str, float] = {}  # of the followers, while this one leads
+        self.stores: dict[str, dict[str, Any]] = {}  # address -> what its heartbeat said and when (`at`)
+        self.regions: dict[str, dict[str, int]] = {}  # id -> {leader: store id, term}
+
+    # -- election ----------------------------------------------------------------------------------------------------
+
+    def leads(self) -> bool:
+        now = time.monotonic()
+        behind = 1 + sum(now - at < LEASE for at in self.acks.values())
+        return self.leader == self.name and behind > len(self.peers) / 2
+
+    def known_leader(self) -> str:
+        if self.leader == self.name:
+            return self.name if self.leads() else ""
+        return self.leader if time.monotonic() - self.heard < LEASE else ""
+
+    def run(self) -> None:
+        for peer in self.peers:
+            if peer != self.name:
+                threading.Thread(target=self.beat, args=(peer,), daemon=True).start()
+        while True:
+            time.sleep(0.1)
+            if self.leader == self.name and self.leads():
+                self.heard = time.monotonic()
+            elif time.monotonic() - self.heard > LEASE + 0.7 * self.rank:
+                self.stand()
+
+    def stand(self) -> None:
+        with self.lock:
+            self.term, self.leader, self.heard = self.term + 1, "", time.monotonic()
+            term = self.term
+        votes = [1]
+
+        def canvass(peer: str) -> None:
+            try:
+                if ask(f"{self.peers[peer]}/stand-in/vote", {"term": term, "name": self.name})["granted"]:
+                    votes.append(1)
+            except (OSError, ValueError):
+                pass
+
+        threads = [threading.Thread(target=canvass, args=(p,), daemon=True) for p in self.peers if p != self.name]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.6)  # the name of a peer that is gone may take long to fail
+        with self.lock:
+            if self.term == term and len(votes) > len(self.peers) / 2:
+                self.leader = self.name
+                self.acks = {p: time.monotonic() for p in list(self.peers)[:len(votes)] if p != self.name}
+                print(f"[INFO] {self.name} is the leader of term {term}", flush=True)
+
+    def beat(self, peer: str) -> None:
+        while True:
+            time.sleep(BEAT)
+            if self.leader != self.name:
+                continue
+            with self.lock:
+                news = {"term": self.term, "name": self.name, "stores": self.stores, "regions": self.regions}
+            try:
+                if ask(f"{self.peers[peer]}/stand-in/append", news)["ok"]:
+                    self.acks[peer] = time.monotonic()
+            except (OSError, ValueError):
+                pass
+
+    def on_peer_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        said = json.loads(body or b"{}")
+        with self.lock:
+            if path == "/stand-in/vote":
+                granted = said["term"] > self.term and not self.known_leader()
+                if granted:
+                    self.term, self.leader, self.heard = said["term"], "", time.monotonic()
+                return 200, {"granted": granted}
+            if path == "/stand-in/append":
+                if said["term"] < self.term:
+                    return 200, {"ok": False}
+                self.term, self.leader, self.heard = said["term"], said["name"], time.monotonic()
+                self.stores, self.regions = said["stores"], said["regions"]
+                return 200, {"ok": True}
+        return 404, "404 page not found"
+
+    # -- what a client may ask ---------------------------------------------------------------------------------------
+
+    def on_client_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        bare = path.partition("?")[0]
+        own_view = any(key.lower() == "pd-allow-follower-handle" for key in headers)
+        if bare == "/metrics":
+            return 200, self.metrics()
+        if not bare.startswith(("/pd/api/v1/", "/stand-in/")):
+            return 404, b"404 page not found\n"
+        if not (bare.startswith(LOCAL) or own_view or self.leads()):
+            return self.pass_on(path, headers, body)
+        if bare == "/stand-in/heartbeat":
+            return 200, self.take_heartbeat(json.loads(body))
+        known = {"ping": lambda: b"", "status": self.status, "version": lambda: {"version": "v8.5.7-stand-in"},
+                 "health": self.health, "members": self.members, "stores": self.tell_stores,
+                 "regions": self.tell_regions, "stats/region": self.stats, "operators": list,
+                 "schedulers": lambda: SCHEDULERS,
+                 "regions/check/miss-peer": self.no_regions, "regions/check/down-peer": self.no_regions,
+                 "regions/check/pending-peer": self.no_regions}
+        answer = known.get(bare.removeprefix("/pd/api/v1/"))
+        return (200, answer()) if answer else (404, b"404 page not found\n")
+
+    def pass_on(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        """As the real one: to the leader, waiting up to 3 s for one."""
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            leader = self.known_leader()
+            if leader and leader != self.name:
+                try:
+                    return 200, ask(f"http://{leader}:2379{path}", json.loads(body) if body else None, timeout=2.0)
+                except (OSError, ValueError) as e:
+                    return 503, f"[PD:apiutil:ErrRedirect]redirect failed: {e}".encode()
+            if self.leads():
+                return self.on_client_port("", path, headers, body)
+            time.sleep(0.1)
+        return 503, b"[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader\n"
+
+    def identity(self, name: str) -> dict[str, Any]:
+        return {"name": name, "member_id": int(hashlib.sha256(name.encode()).hexdigest()[:15], 16),
+                "peer_urls": [self.peers[name]], "client_urls": [f"http://{name}:2379"], "deploy_path": "/",
+                "binary_version": "v8.5.7-stand-in", "git_hash": "0" * 40}
+
+    def members(self) -> dict[str, Any]:
+        leader = self.known_leader()
+        told: dict[str, Any] = {"header": {"cluster_id": 7}, "members": [self.identity(n) for n in sorted(self.peers)]}
+        return told | ({"leader": self.identity(leader), "etcd_leader": self.identity(leader)} if leader else {})
+
+    def health(self) -> list[dict[str, Any]]:
+        def well(name: str) -> bool:
+            try:
+                return name == self.name or ask(f"http://{name}:2379/pd/api/v1/ping", timeout=3.0) is None
+            except (OSError, ValueError):
+                return False
+        return [{"name": n, "member_id": self.identity(n)["member_id"], "client_urls": [f"http://{n}:2379"],
+                 "health": well(n)} for n in sorted(self.peers)]
+
+    def status(self) -> dict[str, Any]:
+        return {"build_ts": "", "version": "v8.5.7-stand-in", "git_hash": "0" * 40, "start_timestamp": int(STARTED)}
+
+    # -- stores and regions ------------------------------------------------------------------------------------------
+
+    def take_heartbeat(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Of a store: who it is, and which regions it leads in which term. It learns the others, and which region it
+        should hand over to whom, because it leads too many."""
+        with self.lock:
+            known = self.stores.setdefault(said["address"], {"id": len(self.stores) + 1})
+            known |= {key: said[key] for key in ("address", "status_address", "capacity", "available", "start_ts")}
+            known["at"] = time.time()
+            if len(self.stores) == 3 and not self.regions:
+                self.regions = {str(100 + n): {"leader": n % 3 + 1, "term": 1} for n in range(REGIONS)}
+            for region, term in said["leads"].items():
+                if term > self.regions.get(region, {"term": 0})["term"]:
+                    self.regions[region] = {"leader": known["id"], "term": term}
+            return {"id": known["id"], "stores": {str(s["id"]): a for a, s in self.stores.items()},
+                    "regions": self.regions, "hand_over": self.balance(known["id"])}
+
+    def balance(self, store: int) -> dict[str, int]:
+        """At most one region, from the store that leads most to one that is up and leads two fewer."""
+        up = [s["id"] for s in self.stores.values() if time.time() - s["at"] < DISCONNECTED / 2]
+        counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
+        least = min(counts, key=lambda i: counts[i], default=store)
+        if counts.get(store, 0) - counts.get(least, 0) < 2 or counts.get(store) != max(counts.values()):
+            return {}
+        return {min(r for r, x in self.regions.items() if x["leader"] == store): least}
+
+    def tell_stores(self) -> dict[str, Any]:
+        return {"count": len(self.stores), "stores": [self.tell_store(s) for s in self.stores.values()]}
+
+    def tell_store(self, s: dict[str, Any]) -> dict[str, Any]:
+        silent = time.time() - s["at"]
+        leads = sum(r["leader"] == s["id"] for r in self.regions.values())
+        state = "Down" if silent > DOWN else "Disconnected" if silent > DISCONNECTED else "Up"
+        return {
+            "store": {"id": s["id"], "address": s["address"], "version": "8.5.7", "peer_address": s["address"],
+                      "status_address": s["status_address"], "git_hash": "0" * 40, "deploy_path": "/",
+                      "start_timestamp": int(s["start_ts"]), "last_heartbeat": int(s["at"] * 1e9), "node_state": 1,
+                      "state_name": state},
+            "status": {"capacity": byte_size(s["capacity"]), "available": byte_size(s["available"]),
+                       "used_size": byte_size(s["capacity"] - s["available"]), "leader_count": leads,
+                       "leader_weight": 1, "leader_score": leads, "leader_size": leads,
+                       "region_count": len(self.regions), "region_weight": 1, "region_score": 1.5,
+                       "region_size": len(self.regions), "slow_score": 1,
+                       "start_ts": rfc3339(s["start_ts"]), "last_heartbeat_ts": rfc3339(s["at"]),
+                       "uptime": f"{s['at'] - s['start_ts']:.0f}s"},
+        }
+
+    def tell_regions(self) -> dict[str, Any]:
+        stores = sorted(s["id"] for s in self.stores.values())
+
+        def peer(region: str, store: int) -> dict[str, Any]:
+            return {"id": int(region) * 10 + store, "store_id": store, "role_name": "Voter"}
+
+        return {"count": len(self.regions), "regions": [
+            {"id": int(region), "start_key": "", "end_key": "", "epoch": {"conf_ver": 5, "version": 1},
+             "peers": [peer(region, s) for s in stores], "leader": peer(region, x["leader"]), "cpu_usage": 0,
+             "written_bytes": 0, "read_bytes": 0, "written_keys": 0, "read_keys": 0, "approximate_size": 1,
+             "approximate_keys": 400} for region, x in self.regions.items()]}
+
+    @staticmethod
+    def no_regions() -> dict[str, Any]:
+        """A leader gives a replica up only after ten minutes, and none is ever moved."""
+        return {"count": 0, "regions": []}
+
+    def stats(self) -> dict[str, Any]:
+        ids = [s["id"] for s in self.stores.values()]
+        leads = {str(i): n for i in ids if (n := sum(r["leader"] == i for r in self.regions.values()))}
+        peers = {str(i): len(self.regions) for i in ids if self.regions}
+        return {"count": len(self.regions), "empty_count": len(self.regions), "storage_size": len(self.regions),
+                "user_storage_size": 0, "storage_keys": 0, "store_leader_count": leads, "store_peer_count": peers,
+                "store_leader_size": leads, "store_leader_keys": leads, "store_peer_size": peers,
+                "store_peer_keys": peers}
+
+    def metrics(self) -> bytes:
+        lines = [f"etcd_server_is_leader {int(self.leads())}",
+                 f"etcd_server_has_leader {int(bool(self.known_leader()))}"]
+        if self.leads():
+            states = [self.tell_store(s)["store"]["state_name"].lower() for s in self.stores.values()]
+            lines += [f'pd_cluster_status{{type="store_{s}_count",engine="tikv",store="all"}} {states.count(s)}'
+                      for s in ("up", "disconnected", "down")]
+            lines.append('pd_cluster_status{type="store_low_space_count",engine="tikv",store="all"} 0')
+            lines += [f'pd_regions_status{{type="{t}-region-count"}} 0' for t in ("miss-peer", "down-peer",
+                                                                                "pending-peer")]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+def byte_size(n: float) -> str:
+    """As docker's go-units prints it: four digits, binary units."""
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while n >= 1024 and len(units) > 1:
+        n, units = n / 1024, units[1:]
+    return f"{n:.4g}{units[0]}"
+
+
+def rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+STARTED = time.time()
+
+if __name__ == "__main__":
+    made = Member(parse(FLAGS, sys.argv[1:]))
+    serve(2380, made.on_peer_port)
+    serve(2379, made.on_client_port)
+    print(f"[INFO] stand-in for PD, {made.name}: not the real one", flush=True)
+    made.run()
