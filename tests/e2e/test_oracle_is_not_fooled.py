@@ -10,7 +10,8 @@ from scripted import scripted, shell, turn
 from operator_demo.agent.rehearsal.operator import Turn
 
 pytestmark = pytest.mark.e2e
-SCENARIOS = ["member-kill", "member-stop", "frozen-member", "isolated-member"]
+SCENARIOS = ["member-kill", "isolated-member", pytest.param("member-stop", marks=pytest.mark.wide),
+             pytest.param("frozen-member", marks=pytest.mark.wide)]
 
 
 def ticket(first: str) -> dict[str, object]:
