@@ -76,8 +76,7 @@ def _start(engine: Engine, image: str, number: int) -> tuple[float, float]:
     finally:
         feed.stop()
         api.remove_container(made, force=True, v=True)
-        with contextlib.suppress(Exception):
-            api.remove_volume(name)
+        api.remove_volume(name)
     return looks - called, claims - called
 
 

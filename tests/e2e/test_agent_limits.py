@@ -24,7 +24,8 @@ def ruin_the_configuration(demo: Demo) -> None:
     os.kill(member.attrs["State"]["Pid"], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("break_it", [ruin_the_configuration, pytest.param(freeze_from_outside, marks=pytest.mark.wide)])
+@pytest.mark.parametrize("break_it", [ruin_the_configuration,
+                                      pytest.param(freeze_from_outside, marks=pytest.mark.wide)])
 def test_what_the_rehearsal_does_not_understand_goes_to_a_human(demo: Demo, break_it: Callable[[Demo], None]) -> None:
     demo.start("--scenario", "by-hand")
     demo.until(lambda e: e["type"] == "note" and "Break it now" in e["data"]["text"])
