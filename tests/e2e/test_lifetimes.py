@@ -94,6 +94,7 @@ def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
     assert len(result.of("agent_started")) == 2
 
 
+@pytest.mark.wide  # two clusters under load at once: on two processors, beside other tests, too much
 def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = Demo(demo.home, demo.engine)  # the same store
     try:

@@ -65,6 +65,7 @@ def load(watching: Watching) -> Iterator[Load]:
     made.end()
 
 
+@pytest.mark.wide  # it needs the machine for itself
 def test_the_rate_is_kept_half_reads_and_all_is_found_again(load: Load) -> None:
     load.steady(5)
     seconds = load.seconds()
@@ -78,7 +79,9 @@ def test_the_rate_is_kept_half_reads_and_all_is_found_again(load: Load) -> None:
     assert [e.data["kept"] for e in load.store.events("run-test", types=["write_check"])] == [answer["kept"]]
 
 
-@pytest.mark.parametrize("fault", ["kill", "pause", "disconnect", "SIGSTOP"])
+@pytest.mark.parametrize("fault", [
+    "kill", "pause", pytest.param("disconnect", marks=pytest.mark.wide),
+    pytest.param("SIGSTOP", marks=pytest.mark.wide)])
 def test_it_survives_a_fault_of_the_leader_and_loses_nothing(cluster: Cluster, load: Load, fault: str) -> None:
     load.steady()
     cluster.act(fault, cluster.leader())
