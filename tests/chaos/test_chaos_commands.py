@@ -36,7 +36,7 @@ def test_a_fault_by_hand_for_a_while(demo: Demo) -> None:
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["injecting", "injected", "reverted"]
     told = demo.command("chaos", "status", "--project", demo.project).stdout
-    start = demo.until(lambda e: e["type"] == "effect" and e["data"]["action"] == "start")
+    start = demo.until(lambda e: e["type"] == "effect" and e["data"]["action"] == "start" and e["data"]["member"])
     assert start["data"]["explained"] == "fault"
     assert told == f"{demo.project}  kill of {start['data']['member']}: reverted\n"
     demo.until(lambda e: e["type"] == "ticket_opened")

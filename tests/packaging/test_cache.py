@@ -276,7 +276,8 @@ def test_a_first_start_that_is_interrupted_leaves_nothing(built_file: Path, tmp_
     for attempt in range(10):
         root = tmp_path / f"root{attempt}"
         process = subprocess.Popen([sys.executable, "-IS", built_file, "--version"], env={"SHIV_ROOT": str(root)},
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
         wait_for(lambda root=root: any(root.glob("*.tmp/site-packages/*/*.py")))  # type: ignore[misc]
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)

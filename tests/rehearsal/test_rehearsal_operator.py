@@ -364,6 +364,37 @@ def test_a_load_that_is_too_much_is_said_to_be_that(cluster: PaperCluster) -> No
     assert talk.findings == {("", "overload")}
 
 
+def test_a_member_held_back_that_slows_all_down_is_not_called_load(cluster: PaperCluster) -> None:
+    """It shows up as the clients' trouble, while the member itself just answers."""
+    cluster.cluster_violations = ["client_errors"]
+    cluster.load = {"ops": 221, "errors": {"late": 57}}
+    box, run = cluster.boxes["etcd2"], cluster.describe
+    cluster.describe = lambda b: run(b) | {"Limits": {"CpuQuota": 2000 if b is box else 0}}  # type: ignore[method-assign]
+    talk = cluster.talk()
+    while not talk.repairs:
+        talk.step()
+    cluster.cluster_violations, cluster.load = [], {"ops": 200, "errors": {}}
+    talk.go()
+    assert talk.ended == "resolve"
+    assert talk.findings == {("etcd2", "resource_exhausted")}
+    assert talk.repairs == ["docker update --cpu-quota -1 demo-etcd-etcd2-1"]
+
+
+def test_one_late_second_is_not_yet_too_much_load(cluster: PaperCluster) -> None:
+    cluster.cluster_violations = ["client_errors"]
+    cluster.load = {"ops": 221, "errors": {"late": 57}}
+    look, seen = cluster.observe, []
+
+    def second_look() -> dict[str, object]:
+        seen.append(1)
+        if len(seen) == 2:
+            cluster.load = {"ops": 200, "errors": {"timeout": 5}}
+        return look()
+
+    cluster.observe = second_look  # type: ignore[method-assign]
+    assert ("", "overload") not in cluster.talk().go().findings
+
+
 def test_errors_of_another_kind_are_not_called_load(cluster: PaperCluster) -> None:
     cluster.cluster_violations = ["client_errors"]
     cluster.load = {"ops": 900, "errors": {"late": 20, "timeout": 100}}

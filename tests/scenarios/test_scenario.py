@@ -113,6 +113,13 @@ def test_a_chapter_is_a_text_or_a_text_with_notes() -> None:
     assert play.telling("detection") == scenario.Telling("Seen.", "Wait for it.")
 
 
+def test_of_a_list_within_the_invariants_one_is_enough() -> None:
+    play = parse(GOOD.replace("[member_down]", "[member_down, [high_latency, client_errors]]"))
+    assert play.unseen({"member_down", "client_errors"}) == []
+    assert play.unseen({"member_down", "no_leader"}) == ["high_latency or client_errors"]
+    assert play.unseen({"high_latency"}) == ["member_down"]
+
+
 def test_a_dollar_in_a_repair_is_the_shells() -> None:
     assert parse(GOOD + "repair: [docker start $CONTAINER, 'echo ${MEMBER}']").repair == (
         "docker start $CONTAINER", "echo ${MEMBER}")
