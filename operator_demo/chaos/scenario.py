@@ -20,6 +20,7 @@ BY_HAND = "by-hand"  # nothing is injected: somebody breaks it
 HARMLESS = ("none", "decoy", "restart")  # kinds of fault beside which a false ticket may stand
 REPAIRED, ESCALATED, NO_ACTION = "repaired", "escalated", "no_action"
 OUTCOMES = (REPAIRED, ESCALATED, NO_ACTION)
+OR = " or "  # between invariants of which one is enough
 DIFFICULTIES = ("easy", "medium", "hard")
 CHAPTERS = ("welcome", "healthy", "load", "fault", "detection", "repair", "verified", "end")
 DEFAULT = "member-kill"
@@ -49,8 +50,9 @@ class Telling:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`invariants` must be among the ticket's violations; `allow` is what a repair may change in the subject's
-    fingerprint; `repair` are the lines of bash that are known to repair it; the limits are in seconds."""
+    """`invariants` must be among the ticket's violations ("a or b": one of them); `allow` is what a repair may change
+    in the subject's fingerprint; `repair` are the lines of bash that are known to repair it; the limits are in seconds.
+    """
 
     name: str
     title: str
@@ -65,6 +67,10 @@ class Scenario:
     detect_limit: float = 60.0
     repair_limit: float = 300.0
     story: Mapping[str, Telling] = field(default_factory=dict)  # by chapter
+
+    def unseen(self, violated: Collection[str]) -> list[str]:
+        """What of `invariants` is not among these."""
+        return [entry for entry in self.invariants if not set(entry.split(OR)) & set(violated)]
 
     def telling(self, chapter: str) -> Telling:
         return self.story.get(chapter, Telling())
@@ -123,7 +129,7 @@ def parse(name: str, text: str, subject: Subject, where: str) -> Scenario:
         fault=fault,
         cause=keys["cause"].one_of(CAUSES),
         difficulty=keys["difficulty"].one_of(DIFFICULTIES) if "difficulty" in keys else "medium",
-        invariants=_names(keys, "invariants", [i.name for i in subject.invariants]),
+        invariants=_invariants(keys["invariants"], subject) if "invariants" in keys else (),
         outcome=keys["outcome"].one_of(OUTCOMES) if "outcome" in keys else REPAIRED,
         ticket=_ticket(keys["ticket"], fault, subject) if "ticket" in keys else None,
         allow=tuple(keys["allow"].texts()) if "allow" in keys else (),
@@ -198,8 +204,10 @@ def _section(keys: Mapping[str, Value], name: str, known: Collection[str]) -> di
     return keys[name].map(known) if name in keys else {}
 
 
-def _names(keys: Mapping[str, Value], name: str, known: Collection[str]) -> tuple[str, ...]:
-    return tuple(entry.one_of(known) for entry in keys[name].sequence()) if name in keys else ()
+def _invariants(value: Value, subject: Subject) -> tuple[str, ...]:
+    known = [i.name for i in subject.invariants]
+    return tuple(OR.join(e.one_of(known) for e in entry.sequence()) if entry.is_list else entry.one_of(known)
+                 for entry in value.sequence())
 
 
 def _seconds(text: str) -> float:

@@ -83,7 +83,7 @@ def _marks(events: Sequence[Event], outcome: str, expected: Expected, reached: b
     accused = {f["member"] for f in findings if f["cause"] == named and f["member"]}
     known = bool(expected.cause) and expected.cause != "unknown"
     return {
-        "detected": bool(violated) and set(expected.invariants) <= violated,
+        "detected": bool(violated) and all(set(entry.split(" or ")) & violated for entry in expected.invariants),
         "localised": (bool(findings) and accused == set(expected.targets)) if known else None,
         "cause": named == expected.cause if known else None,
         "repaired": reached if expected.outcome != "escalated" else outcome == "repaired",

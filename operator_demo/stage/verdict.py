@@ -39,4 +39,4 @@ def shortcomings(scenario: Scenario, s: Situation) -> list[str]:
 
 def missing(scenario: Scenario, s: Situation) -> list[str]:
     """The invariants that must have been violated, and were not. By hand, anything may have been broken."""
-    return [] if scenario.fault.kind == BY_HAND else sorted(set(scenario.invariants) - s.ticket_invariants)
+    return [] if scenario.fault.kind == BY_HAND else scenario.unseen(s.ticket_invariants)

@@ -84,8 +84,8 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
                          f"{member} runs and answers itself, yet {cut_off}: something on the way drops their packets. "
                          "It does no work as it is, so a restart costs nothing and gives it a network of its own anew.",
                          shell.restart(inspected.name), effort=3)
-    if inspected.limits.get("CpuQuota", 0) != (usual := _usual_quota(peers)) and usual is not None:
-        return _throttled(member, inspected, usual)
+    if limited := held_back(member, inspected, peers):
+        return limited
     error = f" The monitor says: {sight.error}." if sight.error else ""
     again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
     return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
@@ -98,13 +98,16 @@ def _usual_quota(peers: list[Inspected]) -> int | None:
     return quotas.pop() if len(quotas) == 1 and len(peers) > 1 else None
 
 
-def _throttled(member: str, inspected: Inspected, usual: int) -> Diagnosis:
-    quota = inspected.limits.get("CpuQuota", 0)
+def held_back(member: str, inspected: Inspected, peers: list[Inspected]) -> Diagnosis | None:
+    """A member that may use less of the processor than all its peers; None where it is not so."""
+    quota, usual = inspected.limits.get("CpuQuota", 0), _usual_quota(peers)
+    if usual is None or not quota or (usual and quota >= usual):
+        return None
     others = f"its peers have {usual} us" if usual else "none of its peers has such a limit"
-    told = f"{member} may use {quota} us of processor time a period" if quota else f"{member} has no limit of its own"
     return Diagnosis(member, "resource_exhausted",
-                     f"{member} runs, but slowly: {told}, and {others}. All members are the same service, so I give it "
-                     "what the others have.", shell.unthrottle(inspected.name, usual or -1), effort=1)
+                     f"{member} may use {quota} us of processor time a period, and {others}. All members "
+                     "are the same service, so I give it what the others have.",
+                     shell.unthrottle(inspected.name, usual or -1), effort=1)
 
 
 class _Unknown(Protocol):

@@ -86,6 +86,11 @@ class View:
     errors: dict[str, int] = field(default_factory=dict)
 
     @property
+    def late(self) -> bool:
+        """Do the clients fail because most of their operations are not begun in time?"""
+        return self.ops is not None and self.errors.get("late", 0) * 2 > sum(self.errors.values())
+
+    @property
     def suspects(self) -> list[str]:
         named = {member for _, member in self.violations}
         return [name for name, sight in self.members.items() if not sight.well or name in named]
@@ -163,6 +168,7 @@ class Facts:
     spoke: bool = False
     steps: int = 0
     looks: int = 0  # since the last repair
+    late_looks: int = 0  # in a row, up to the newest
     view: View | None = None
     rows: list[Row] | None = None
     inspected: dict[str, Inspected] = field(default_factory=dict)
@@ -268,6 +274,7 @@ def _learn_view(facts: Facts, step: Step) -> None:
     if view is not None:
         facts.view = view
         facts.looks += 1
+        facts.late_looks = facts.late_looks + 1 if view.late else 0
         well = {facts.target(name) for name, sight in view.members.items() if sight.well and name not in view.suspects}
         facts.held |= {r.index for r in facts.repairs if (r.target in well if r.target else view.well)}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operator_demo.agent.rehearsal import shell
-from operator_demo.agent.rehearsal.diagnosis import Diagnosis, diagnose, meant_to_be_stopped
+from operator_demo.agent.rehearsal.diagnosis import Diagnosis, diagnose, held_back, meant_to_be_stopped
 from operator_demo.agent.rehearsal.facts import Facts, Inspected, read, words
 from operator_demo.text import one_line
 
@@ -142,6 +142,10 @@ def inspect_peers(facts: Facts) -> Turn | None:
     unseen = [name for name in facts.view.members if _inspected(facts, name) is None and facts.target(name)]
     if not unseen:
         return None
+    if not facts.view.suspects and not facts.view.well:
+        return Turn("The trouble is everybody's, and no single member stands out. Is one of them held back?",
+                    "I compare the members with each other.",
+                    _inspect(facts, unseen, "See whether one of them has other limits."))
     slow = [name for name in _puzzling(facts) if facts.view.members[name].reachable]
     if slow and facts.looks >= LOOKS_BEFORE:
         return Turn(f"{_join(slow)} runs and answers, and is not well. Does it have what its peers have?",
@@ -160,7 +164,8 @@ def be_patient(facts: Facts) -> Turn | None:
     assert facts.view
     if facts.view.well or any(not d.may_pass for d in _focus(facts)):
         return None
-    if facts.looks >= (LOOKS_AFTER if facts.repairs else LOOKS_BEFORE):
+    undecided = 0 < facts.late_looks < LOOKS_BEFORE
+    if facts.looks >= (LOOKS_AFTER if facts.repairs or undecided else LOOKS_BEFORE):
         return None
     waiting = _join(facts.view.suspects) or "the cluster"
     return _wait(facts, f"Not yet well: {waiting}. Starting, electing and catching up take a moment.")
@@ -379,7 +384,18 @@ def _diagnoses(facts: Facts) -> list[Diagnosis]:
             row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
             invariants=[invariant for invariant, member in facts.view.violations if member == name],
             cut_off=cut_off.get(name, "")))
-    return found
+    return found or _held_back(facts)
+
+
+def _held_back(facts: Facts) -> list[Diagnosis]:
+    """Nobody stands out, and yet it is not well: a member that may do less than the others slows all of them down."""
+    assert facts.view and facts.ticket
+    seen = {name: inspected for name in facts.view.members if (inspected := _inspected(facts, name))}
+    if facts.view.well or facts.view.suspects or len(seen) < len(facts.view.members):
+        return []
+    return [d for name, inspected in seen.items() if inspected.project == facts.ticket.project
+            and all(r.index < inspected.index for r in facts.attempts(facts.target(name) or ""))
+            and (d := held_back(name, inspected, [peer for other, peer in seen.items() if other != name]))]
 
 
 def _puzzling(facts: Facts) -> list[str]:
@@ -442,10 +458,10 @@ def _cut_off(facts: Facts) -> dict[str, str]:
 def _overloaded(facts: Facts) -> str:
     """In words: the members are all well, and what the clients want is more than they can do. "" where it is not so."""
     assert facts.view
-    late, failed = facts.view.errors.get("late", 0), sum(facts.view.errors.values())
+    late = facts.view.errors.get("late", 0)
     if not all(s.state == "running" and s.reachable for s in facts.view.members.values()) or not facts.view.quorum:
         return ""
-    if facts.view.ops is None or late * 2 <= failed or not failed:
+    if facts.late_looks < LOOKS_BEFORE:
         return ""
     return (f"All {len(facts.view.members)} members run, reach each other and agree. They do {facts.view.ops:.0f} "
             f"operations a second, and {late} more were not even begun in time: the load is more than this cluster can "
