@@ -250,6 +250,7 @@ run_tests() {
     if [ "${1:-}" = --all ]; then
         shift
         set -- -m "" "$@"
+        export OPERATOR_WRITE_PROVEN=1 # what `scenarios list` tells of the rehearsal
         [ $# -gt 2 ] || set -- "$@" -n 4 --dist worksteal
     fi
     # Most of them wait for a real cluster: several side by side.
