@@ -231,13 +231,11 @@ class DiskFull(Primitive):
         order = [*targets, *(name for name in found if name not in targets)]
         addresses = [str(found[name].address) for name in order
                      if name in found and found[name].state == "running" and found[name].address]
-        mounts = mounted_volumes(ground, targets[0]) if targets and targets[0] in found else {}
-        volumes = {volume: f"/volumes/{n}" for n, (_, volume) in enumerate(sorted(mounts.items()))}
+        volumes = helper_mounts(ground, targets[0]) if targets and targets[0] in found else {}
         lines = [f"ADDRESSES={shlex.quote(' '.join(addresses))}",
                  f"MEMBER={shlex.quote(targets[0] if targets else '')}", f"SIZE={size:.0f}", script]
-        status, said = helper.run(ground, "\n".join(lines), network=ground.network, volumes=volumes,
-                                  capabilities=("DAC_OVERRIDE",), timeout=180)
-        return status, " ".join(said.split())[-300:]
+        return helper.told(ground, "\n".join(lines), network=ground.network, volumes=volumes,
+                           capabilities=("DAC_OVERRIDE",), timeout=180)
 
 
 # -- files on volumes ------------------------------------------------------------------------------------------------
@@ -245,6 +243,11 @@ class DiskFull(Primitive):
 def mounted_volumes(ground: Ground, name: str) -> dict[str, str]:
     """Where the volumes of a member are mounted: path -> name."""
     return {m["Destination"]: m["Name"] for m in ground.inspect(name).get("Mounts") or [] if m["Type"] == "volume"}
+
+
+def helper_mounts(ground: Ground, name: str) -> dict[str, str]:
+    """Where a helper mounts the volumes of a member: name -> /volumes/0, /volumes/1, ... in order of their paths."""
+    return {volume: f"/volumes/{n}" for n, (_, volume) in enumerate(sorted(mounted_volumes(ground, name).items()))}
 
 
 def volume_of(ground: Ground, name: str, path: str) -> tuple[str, str]:

@@ -22,6 +22,12 @@ def run(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
     return room.run_once(ground.engine, _image(ground), script, **_label(ground), **how)
 
 
+def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
+    """As `run`; what was said is one line for people, its end where it is long."""
+    status, said = run(ground, script, **how)
+    return status, " ".join(said.split())[-300:]
+
+
 def read(ground: Ground, volume: str, path: str) -> list[bytes]:
     """See `engine.read_volume`."""
     return room.read_volume(ground.engine, _image(ground), volume, path, **_label(ground))

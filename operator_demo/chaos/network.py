@@ -58,6 +58,21 @@ class NamespaceFault(Primitive):
             if status != 0:
                 raise FaultError(f"The rules for {name} were not taken: {said}")
 
+    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
+        saw = []
+        for name in targets:
+            if not self.unchanged(ground, before, name):
+                return Proof(False, f"{name} was restarted, or a peer has another address")
+            proof = self.measure(ground, before, name, values)
+            if not proof.bites:
+                return proof
+            saw.append(proof.saw)
+        return Proof(True, ", ".join(saw))
+
+    @abstractmethod
+    def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
+        """Does it bite for this one target, whose namespace and peers are what they were?"""
+
     def holds(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         gone = [name for name in targets if not self.unchanged(ground, before, name)
                 or self.inside(ground, before, name, self.present(before[name]))[0] != 0]
@@ -73,8 +88,7 @@ class NamespaceFault(Primitive):
                 raise FaultError(f"The rules for {name} could not be removed: {said}")
 
     def inside(self, ground: Ground, before: Before, name: str, script: str) -> tuple[int, str]:
-        status, said = helper.run(ground, script, inside=before[name]["id"], capabilities=_RIGHTS)
-        return status, " ".join(said.split())[-300:]
+        return helper.told(ground, script, inside=before[name]["id"], capabilities=_RIGHTS)
 
     def unchanged(self, ground: Ground, before: Before, name: str) -> bool:
         """Is it still the same namespace, and are the peers where they were?"""
@@ -131,19 +145,19 @@ class Partition(RulesFault):
         return [f"{side} {address} -j DROP" for address in was["peers"].values() for side in ("-s", "-d")]
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        for name in targets:
-            if not self.unchanged(ground, before, name):
-                return Proof(False, f"{name} was restarted, or a peer has another address")
-            peers = before[name]["peers"]
-            # In the background, side by side: an answer is told, silence is not.
-            pings = "\n".join(f"ping -n -q -c 1 -W 1 {address} >/dev/null 2>&1 && echo reached {other} &"
-                              for other, address in peers.items())
-            status, said = self.inside(ground, before, name, f"{self.present(before[name])}\n{pings}\nwait")
-            reached = re.findall(r"reached (\S+)", said)
-            if status != 0 or reached:
-                return Proof(False, f"{name} reaches {', '.join(reached)}" if reached else f"no rules in {name}")
+        proof = super().prove(ground, targets, values, before)
         cut = sorted({other for name in targets for other in before[name]["peers"]})
-        return Proof(True, f"{', '.join(targets)} cannot reach {', '.join(cut)}")
+        return Proof(True, f"{', '.join(targets)} cannot reach {', '.join(cut)}") if proof.bites else proof
+
+    def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
+        # In the background, side by side: an answer is told, silence is not.
+        pings = "\n".join(f"ping -n -q -c 1 -W 1 {address} >/dev/null 2>&1 && echo reached {other} &"
+                          for other, address in before[name]["peers"].items())
+        status, said = self.inside(ground, before, name, f"{self.present(before[name])}\n{pings}\nwait")
+        reached = re.findall(r"reached (\S+)", said)
+        if status != 0 or reached:
+            return Proof(False, f"{name} reaches {', '.join(reached)}" if reached else f"no rules in {name}")
+        return Proof(True, f"{name} reaches nobody on the other side")
 
 
 class Loss(RulesFault):
@@ -156,25 +170,17 @@ class Loss(RulesFault):
     def rules(self, was: Before, values: Values) -> list[str]:
         return [f"! -i lo -m statistic --mode random --probability {min(values['loss'] / 100, 1):.9f} -j DROP"]
 
-    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        measured = []
-        for name in targets:
-            if not self.unchanged(ground, before, name):
-                return Proof(False, f"{name} was restarted, or a peer has another address")
-            was = before[name]
-            peer = next(iter(was["peers"].values()))
-            status, said = self.inside(ground, before, name, (
-                f"{self.present(was)}\nping -n -q -c 100 -i 0.005 -W 1 {peer} >/dev/null\n"
-                f"$ipt -L INPUT -v -x -n | awk '$3 == \"{was['name']}\" {{print \"seen\", $1}}'\n"
-                f"$ipt -L {was['name']} -v -x -n | awk '$3 == \"DROP\" {{print \"lost\", $1}}'"))
-            counts = dict(re.findall(r"(seen|lost) (\d+)", said))
-            if status != 0 or int(counts.get("seen", 0)) == 0:
-                return Proof(False, f"no rules in {name}")
-            measured.append(100 * int(counts.get("lost", 0)) / int(counts["seen"]))
-            if not measured[-1] >= values["loss"] / 4:
-                return Proof(False, f"{measured[-1]:.1f} % of the packets to {name} are lost")
-        return Proof(True, ", ".join(f"{share:.1f} % of the packets to {name} are lost"
-                                     for name, share in zip(targets, measured, strict=True)))
+    def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
+        was = before[name]
+        status, said = self.inside(ground, before, name, (
+            f"{self.present(was)}\nping -n -q -c 100 -i 0.005 -W 1 {a_peer(was)} >/dev/null\n"
+            f"$ipt -L INPUT -v -x -n | awk '$3 == \"{was['name']}\" {{print \"seen\", $1}}'\n"
+            f"$ipt -L {was['name']} -v -x -n | awk '$3 == \"DROP\" {{print \"lost\", $1}}'"))
+        counts = dict(re.findall(r"(seen|lost) (\d+)", said))
+        if status != 0 or int(counts.get("seen", 0)) == 0:
+            return Proof(False, f"no rules in {name}")
+        share = 100 * int(counts.get("lost", 0)) / int(counts["seen"])
+        return Proof(share >= values["loss"] / 4, f"{share:.1f} % of the packets to {name} are lost")
 
 
 # The interface towards a peer.
@@ -195,7 +201,7 @@ class QueueFault(NamespaceFault):
         return before
 
     def device(self, was: Before) -> str:
-        return _DEVICE.format(peer=next(iter(was["peers"].values())))
+        return _DEVICE.format(peer=a_peer(was))
 
     def setting(self, was: Before, values: Values) -> str:
         return f"set -e\n{self.device(was)}tc qdisc add dev $dev root handle {was['handle']} {self.queue(values)}"
@@ -225,20 +231,12 @@ class Latency(QueueFault):
     def queue(self, values: Values) -> str:
         return f"netem limit 10000 delay {values['delay']:g}ms {values['jitter']:g}ms"
 
-    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        saw = []
-        for name in targets:
-            if not self.unchanged(ground, before, name):
-                return Proof(False, f"{name} was restarted, or a peer has another address")
-            was = before[name]
-            peer = next(iter(was["peers"].values()))
-            _, said = self.inside(ground, before, name, f"ping -n -q -c 5 -i 0.1 -W 30 {peer}")
-            found = re.search(r"= [\d.]+/([\d.]+)/", said)
-            trip = float(found[1]) if found else 0.0
-            saw.append(f"a round trip from {name} takes {trip:.1f} ms")
-            if trip < 0.7 * max(values["delay"] - values["jitter"], 1.0):
-                return Proof(False, saw[-1])
-        return Proof(True, ", ".join(saw))
+    def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
+        _, said = self.inside(ground, before, name, f"ping -n -q -c 5 -i 0.1 -W 30 {a_peer(before[name])}")
+        found = re.search(r"= [\d.]+/([\d.]+)/", said)
+        trip = float(found[1]) if found else 0.0
+        return Proof(trip >= 0.7 * max(values["delay"] - values["jitter"], 1.0),
+                     f"a round trip from {name} takes {trip:.1f} ms")
 
 
 class Bandwidth(QueueFault):
@@ -255,20 +253,18 @@ class Bandwidth(QueueFault):
         """Bytes that may pass at once: a packet or two, and 10 ms of the rate (a tick of the kernel's clock)."""
         return 3200 + values["rate"] * 1000 / 8 / 100
 
-    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        saw = []
-        for name in targets:
-            if not self.unchanged(ground, before, name):
-                return Proof(False, f"{name} was restarted, or a peer has another address")
-            was = before[name]
-            peer = next(iter(was["peers"].values()))
-            script = (f"{self.device(was)}sent() {{ cat /sys/class/net/$dev/statistics/tx_bytes; }}\n"
-                      f"a=$(sent); timeout 1 ping -n -f -q -s 1300 {peer} >/dev/null 2>&1; echo rate $(($(sent)-a))\n"
-                      + self.present(was))
-            status, said = self.inside(ground, before, name, script)
-            found = re.search(r"rate (\d+)", said)
-            rate = int(found[1]) * 8 / 1000 if found else 0.0  # kbit in one second
-            saw.append(f"{name} sends {rate:.0f} kbit/s")
-            if status != 0 or not found or rate > 1.3 * values["rate"] + self.burst(values) * 8 / 1000:
-                return Proof(False, saw[-1])
-        return Proof(True, ", ".join(saw))
+    def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
+        was, peer = before[name], a_peer(before[name])
+        script = (f"{self.device(was)}sent() {{ cat /sys/class/net/$dev/statistics/tx_bytes; }}\n"
+                  f"a=$(sent); timeout 1 ping -n -f -q -s 1300 {peer} >/dev/null 2>&1; echo rate $(($(sent)-a))\n"
+                  + self.present(was))
+        status, said = self.inside(ground, before, name, script)
+        found = re.search(r"rate (\d+)", said)
+        rate = int(found[1]) * 8 / 1000 if found else 0.0  # kbit in one second
+        bites = status == 0 and found is not None and rate <= 1.3 * values["rate"] + self.burst(values) * 8 / 1000
+        return Proof(bites, f"{name} sends {rate:.0f} kbit/s")
+
+
+def a_peer(was: Before) -> str:
+    """The address of one of those whom the fault concerns."""
+    return str(next(iter(was["peers"].values())))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from operator_demo import engine as room
 from operator_demo.chaos import helper
 from operator_demo.chaos.container_state import KILL, same_container
-from operator_demo.chaos.data import mounted_volumes
+from operator_demo.chaos.data import helper_mounts, mounted_volumes
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
 from operator_demo.errors import OperatorError
 
@@ -282,12 +282,8 @@ class SlowDisk(Primitive):
 
     def _in_group(self, ground: Ground, name: str, id_: str, script: str) -> tuple[int, str]:
         """Runs the script in the directory of the member's control group."""
-        volumes = {volume: f"/volumes/{n}" for n, (_, volume) in
-                   enumerate(sorted(mounted_volumes(ground, name).items()))}
         try:
-            status, said = helper.run(ground, _CGROUP.format(controller="blkio") + self._FILE + script,
-                                      processes_of=id_, volumes=volumes, capabilities=_CGROUP_RIGHTS,
-                                      unconfined=True)
+            return helper.told(ground, _CGROUP.format(controller="blkio") + self._FILE + script, processes_of=id_,
+                               volumes=helper_mounts(ground, name), capabilities=_CGROUP_RIGHTS, unconfined=True)
         except OperatorError as e:
             return 1, e.message
-        return status, " ".join(said.split())[-300:]
