@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from operator_demo.commands import completion
+from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.errors import Exit, OperatorError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from operator_demo.stage.injection import Injection
     from operator_demo.subject import Found
 
-DEFAULT_SUBJECT = "etcd"
 _PROJECT = click.option("--project", metavar="NAME", help="The demo's project; default: the only one there is.")
 
 

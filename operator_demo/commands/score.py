@@ -6,21 +6,13 @@ import click
 
 from operator_demo import audit as records
 from operator_demo.commands import completion, output
+from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.errors import UsageError
 from operator_demo.home import store_path
 from operator_demo.store import Store
 
 
-class _RunByDefault(click.Group):
-    """`score RUN` is short for `score show RUN`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["show", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_RunByDefault)
+@click.group(cls=DefaultGroup, default="show")
 def score() -> None:
     """Say how good a run was: clocks, marks, work, and what the clients felt.
 

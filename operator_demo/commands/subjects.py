@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from operator_demo.commands import completion
+from operator_demo.commands.completion import DEFAULT_SUBJECT
+from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
     from operator_demo.chaos.scenario import Scenario
     from operator_demo.subject import Found
 
-DEFAULT_SUBJECT = "etcd"
 PROVEN = "proven.json"  # written by the tests from real runs, never by hand
 NOT_RUN = "not tested yet"
 
@@ -28,16 +29,7 @@ def subjects() -> None:
         click.echo(f"{name:<10} {found.title} ({', '.join(found.members)})")
 
 
-class _ListFirst(click.Group):
-    """`scenarios etcd` is `scenarios list etcd`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=_ListFirst)
+@click.group(cls=DefaultGroup, default="list", alone=True)
 def scenarios() -> None:
     """What can go wrong on a subject: list, show, check.
 
