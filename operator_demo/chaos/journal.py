@@ -8,7 +8,6 @@ process is killed. Reading needs no lock.
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import OperatorError
+from operator_demo.home import journal_path, replace_json
 
 VERSION = 1
 PLANNED, INJECTING, INJECTED, REVERTED = "planned", "injecting", "injected", "reverted"
@@ -49,7 +49,7 @@ _SUFFIX = ".faults.json"
 
 class FaultJournal:
     def __init__(self, home: Path, engine_id: str, project: str) -> None:
-        self.path = home / "journal" / f"{_safe(engine_id)}-{project}{_SUFFIX}"
+        self.path = journal_path(home, engine_id, project, _SUFFIX)
 
     def records(self) -> list[Record]:
         """In the order in which they were planned. Raises `OperatorError` where the file cannot be understood: what
@@ -106,29 +106,14 @@ class FaultJournal:
             yield
 
     def _write(self, records: list[Record]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self.path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, "records": [asdict(r) for r in records]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_json(self.path, {"version": VERSION, "records": [asdict(r) for r in records]})
 
 
 def projects_with_faults(home: Path, engine_id: str) -> list[str]:
     """The projects on this engine that have a journal of faults."""
-    prefix = f"{_safe(engine_id)}-"
-    return sorted(path.name.removeprefix(prefix).removesuffix(_SUFFIX)
-                  for path in (home / "journal").glob(f"{prefix}*{_SUFFIX}"))
-
-
-def _safe(engine_id: str) -> str:
-    return "".join(c if c.isalnum() else "_" for c in engine_id)[:24]
+    every = journal_path(home, engine_id, "*", _SUFFIX)
+    return sorted(path.name.removeprefix(every.name.partition("*")[0]).removesuffix(_SUFFIX)
+                  for path in every.parent.glob(every.name))
 
 
 def _private(path: str, flags: int) -> int:

@@ -5,12 +5,11 @@ and how it is undone, stands in the journal of faults beside it (`chaos.journal`
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from operator_demo.home import journal_path, replace_json
 from operator_demo.stage.truth import Truth
 
 
@@ -37,18 +36,10 @@ class Entry:
 
 class Journal:
     def __init__(self, home: Path, engine_id: str, project: str) -> None:
-        safe = "".join(c if c.isalnum() else "_" for c in engine_id)[:24]
-        self.path = home / "journal" / f"{safe}-{project}.json"
+        self.path = journal_path(home, engine_id, project, ".json")
 
     def write(self, entry: Entry) -> None:
-        """Replaces the file in one step, after its content is on the disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self.path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(entry), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, self.path)
+        replace_json(self.path, asdict(entry))
 
     def read(self) -> Entry | None:
         """None without a journal, or when it cannot be understood (another version wrote it)."""
