@@ -1,7 +1,7 @@
 """What a subject is: the protocol that `subjects/<name>/subject.py` fulfils, and how a subject is found.
 
-A subject module offers one object named `SUBJECT`. It imports this module and the standard library (and urllib3), and
-nothing else of the program: adding a subject adds one folder.
+A subject module offers one object named `SUBJECT`. It imports this module, `subject_http`, the standard library (and
+urllib3), and nothing else of the program: adding a subject adds one folder.
 """
 
 import importlib
@@ -31,6 +31,37 @@ class Member:
     state: str  # running, paused, restarting, exited, created, dead, or missing
     address: str | None = None
     exit_code: int | None = None
+
+
+def as_the_engine_sees(m: Member) -> dict[str, Any]:
+    """What an observation holds of a member that was not asked anything yet."""
+    error = None
+    if m.state == "exited":
+        error = "exited" if m.exit_code is None else f"exited ({m.exit_code})"
+    elif m.state != "running":
+        error = m.state
+    elif not m.address:
+        error = "not on the network"
+    return {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
+            "reachable": False, "healthy": False, "leader": False, "error": error}
+
+
+def why_silent(name: str, seen: Mapping[str, Any]) -> tuple[str, bool]:
+    """What is wrong with an observed member that is not reachable, and whether the engine itself says so."""
+    state, code = seen["state"], seen.get("exit_code")
+    if state == "missing":
+        return f"{name} has no container.", True
+    if state == "paused":
+        return f"{name} is frozen: its container is paused.", True
+    if state == "exited":
+        return f"{name} has exited" + (f" (exit code {code})." if code is not None else "."), True
+    if state in ("dead", "created"):
+        return f"{name} does not run: its container is {state}.", True
+    if state == "running" and not seen["address"]:
+        return f"{name} runs, but is cut off: its container is not on the cluster's network.", True
+    if state == "running":
+        return f"{name} runs, but does not answer: {seen['error'] or 'no reason known'}.", False
+    return f"{name} is {state}.", False
 
 
 @dataclass

@@ -12,9 +12,9 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
 from operator_demo.subject import Deadline
+from operator_demo.subject_http import no_connection, whole_body
 
 PORT = 2379
-_MAX_ANSWER = 4 * 1024 * 1024  # bytes
 
 
 class NoConnection(Exception):
@@ -56,9 +56,9 @@ class Gateway:
             response = self._pool.urlopen(
                 "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json"},
                 timeout=urllib3.Timeout(total=max(timeout, 0.001)), redirect=False, preload_content=False)
-            raw = _read(response, deadline)
+            raw = whole_body(response, deadline)
         except (NewConnectionError, ConnectTimeoutError) as e:
-            raise NoConnection(_reason(e)) from e
+            raise NoConnection(no_connection(e)) from e
         except TimeoutError as e:
             raise Timeout(f"no answer within {timeout:.1f} s") from e
         except (HTTPError, OSError, ValueError) as e:
@@ -103,27 +103,6 @@ class Gateway:
     def members(self, timeout: float) -> list[dict[str, Any]]:
         """The member list as this member knows it, without asking the others."""
         return list(self.post("/v3/cluster/member/list", {"linearizable": False}, timeout).get("members") or [])
-
-
-def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-    raw = b""
-    try:
-        while part := response.read1(65536):
-            raw += part
-            if len(raw) > _MAX_ANSWER or not deadline.left():
-                response.close()
-                raise ValueError("the answer is too long or too slow")
-    finally:
-        response.release_conn()
-    return raw
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).lower()
-    for known in ("connection refused", "no route to host", "network is unreachable"):
-        if known in text:
-            return known
-    return "connection timed out" if "timed out" in text else "no connection"
 
 
 def encode(text: str) -> str:

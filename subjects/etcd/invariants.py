@@ -5,9 +5,8 @@ people at night; the graces here are seconds, chosen to be longer than what etcd
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from operator_demo.subject import Invariant, Observation, Violation
+from operator_demo.subject import Invariant, Observation, Violation, why_silent
 
 CRITICAL, WARNING = "critical", "warning"
 
@@ -53,7 +52,7 @@ def violations(o: Observation, quorum: int) -> list[Violation]:
 
     for name, m in o.members.items():
         if not m["reachable"]:
-            text, certain = _down(name, m)
+            text, certain = why_silent(name, m)
             add("member_down", name, text, certain)
 
     running = [m for m in o.members.values() if m["state"] == "running" and m["address"]]
@@ -91,21 +90,3 @@ def violations(o: Observation, quorum: int) -> list[Violation]:
             add("client_errors", None,
                 f"{share:.0f} % of the clients' operations fail ({kinds}; limit {ERRORS:.0f} %).")
     return found
-
-
-def _down(name: str, m: dict[str, Any]) -> tuple[str, bool]:
-    """What is wrong with a member that does not answer, and whether the engine itself says so."""
-    state, code = m["state"], m.get("exit_code")
-    if state == "missing":
-        return f"{name} has no container.", True
-    if state == "paused":
-        return f"{name} is frozen: its container is paused.", True
-    if state == "exited":
-        return f"{name} has exited" + (f" (exit code {code})." if code is not None else "."), True
-    if state in ("dead", "created"):
-        return f"{name} does not run: its container is {state}.", True
-    if state == "running" and not m["address"]:
-        return f"{name} runs, but is cut off: its container is not on the cluster's network.", True
-    if state == "running":
-        return f"{name} runs, but does not answer: {m['error'] or 'no reason known'}.", False
-    return f"{name} is {state}.", False

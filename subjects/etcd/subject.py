@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from operator_demo.subject import Anatomy, Check, Deadline, Invariant, KeyValue, Member, Observation, Refused, Violation
+from operator_demo.subject import (
+    Anatomy,
+    Check,
+    Deadline,
+    Invariant,
+    KeyValue,
+    Member,
+    Observation,
+    Refused,
+    Violation,
+    as_the_engine_sees,
+)
 from subjects.etcd.anatomy import ANATOMY
 from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
 from subjects.etcd.invariants import INVARIANTS, violations
@@ -35,7 +46,7 @@ class Etcd:
 
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)
-        seen = {m.name: _from_engine(m) for m in members}
+        seen = {m.name: as_the_engine_sees(m) for m in members}
         alive = [m for m in members if m.state == "running" and m.address]
         looks = _each(alive, limit, lambda _, gateway: _look(gateway, limit))
         for name, look in looks.items():
@@ -134,18 +145,6 @@ class Client:
 
 
 # -- one look --------------------------------------------------------------------------------------------------------
-
-def _from_engine(m: Member) -> dict[str, Any]:
-    error = None
-    if m.state == "exited":
-        error = "exited" if m.exit_code is None else f"exited ({m.exit_code})"
-    elif m.state != "running":
-        error = m.state
-    elif not m.address:
-        error = "not on the network"
-    return {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
-            "reachable": False, "healthy": False, "leader": False, "error": error}
-
 
 def _look(gateway: Gateway, limit: Deadline) -> dict[str, Any]:
     """What the member itself tells. `/health` would say the same as `healthy` here: a leader, a linearizable read, no

@@ -9,8 +9,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
 from operator_demo.subject import Deadline
-
-_MAX_ANSWER = 4 * 1024 * 1024  # bytes
+from operator_demo.subject_http import no_connection, whole_body
 
 
 class NoAnswer(Exception):
@@ -36,9 +35,9 @@ class Http:
         try:
             response = self._pool.urlopen("GET", path, headers=dict(headers or {}), redirect=False,
                                           preload_content=False, timeout=urllib3.Timeout(total=max(timeout, 0.001)))
-            raw = _read(response, deadline)
+            raw = whole_body(response, deadline)
         except (NewConnectionError, ConnectTimeoutError) as e:
-            raise NoAnswer(_reason(e)) from e
+            raise NoAnswer(no_connection(e)) from e
         except TimeoutError as e:
             raise NoAnswer(f"no answer within {timeout:.1f} s") from e
         except (HTTPError, OSError, ValueError) as e:
@@ -55,24 +54,3 @@ class Http:
             return json.loads(raw)
         except ValueError as e:
             raise NoAnswer(f"the answer to {path} is no JSON") from e
-
-
-def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-    raw = b""
-    try:
-        while part := response.read1(65536):
-            raw += part
-            if len(raw) > _MAX_ANSWER or not deadline.left():
-                response.close()
-                raise ValueError("the answer is too long or too slow")
-    finally:
-        response.release_conn()
-    return raw
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).lower()
-    for known in ("connection refused", "no route to host", "network is unreachable"):
-        if known in text:
-            return known
-    return "connection timed out" if "timed out" in text else "no connection"

@@ -7,7 +7,7 @@ more, because they page people at night; the graces here are longer than what th
 from collections.abc import Sequence
 from typing import Any
 
-from operator_demo.subject import Invariant, Observation, Violation
+from operator_demo.subject import Invariant, Observation, Violation, why_silent
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
 
 CRITICAL, WARNING = "critical", "warning"
@@ -142,21 +142,8 @@ def is_up(m: dict[str, Any]) -> bool:
 
 def _down(name: str, kind: str, m: dict[str, Any]) -> tuple[str, bool] | None:
     """What is wrong with a member as a whole, and whether the engine itself says so; None where nothing is."""
-    state, code = m["state"], m.get("exit_code")
     if not m["reachable"]:
-        if state == "missing":
-            return f"{name} has no container.", True
-        if state == "paused":
-            return f"{name} is frozen: its container is paused.", True
-        if state == "exited":
-            return f"{name} has exited" + (f" (exit code {code})." if code is not None else "."), True
-        if state in ("dead", "created"):
-            return f"{name} does not run: its container is {state}.", True
-        if state == "running" and not m["address"]:
-            return f"{name} runs, but is cut off: its container is not on the cluster's network.", True
-        if state == "running":
-            return f"{name} runs, but does not answer: {m['error'] or 'no reason known'}.", False
-        return f"{name} is {state}.", False
+        return why_silent(name, m)
     if kind == STORE and not is_up(m):
         return f"{name} answers, but for PD it is {m['pd_state']}.", False
     if kind == PD and m.get("shunned"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
-from operator_demo.subject import Check, Deadline, Invariant, Load, Member, Observation, Violation
+from operator_demo.subject import Check, Deadline, Invariant, Load, Member, Observation, Violation, as_the_engine_sees
 from subjects.tikv.http import Http, NoAnswer, Refusal
 from subjects.tikv.invariants import INVARIANTS, is_up, violations
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
@@ -35,7 +35,7 @@ class Tikv:
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)
         members = [m for m in members if m.name in KINDS]
-        seen = {m.name: _from_engine(m) for m in members}
+        seen = {m.name: as_the_engine_sees(m) | {"kind": KINDS[m.name]} for m in members}
         looks = _each(members, Deadline(deadline * _FIRST_STEP), _look)
         for name, look in looks.items():
             seen[name] |= look if isinstance(look, dict) else {"error": str(look)}
@@ -84,18 +84,6 @@ class Tikv:
 
 
 # -- each member -----------------------------------------------------------------------------------------------------
-
-def _from_engine(m: Member) -> dict[str, Any]:
-    error = None
-    if m.state == "exited":
-        error = "exited" if m.exit_code is None else f"exited ({m.exit_code})"
-    elif m.state != "running":
-        error = m.state
-    elif not m.address:
-        error = "not on the network"
-    return {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
-            "kind": KINDS[m.name], "reachable": False, "healthy": False, "leader": False, "error": error}
-
 
 def _look(m: Member, limit: Deadline) -> dict[str, Any]:
     """Raises `NoAnswer` or `Refusal` where the member is not there."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from operator_demo import subject_http
 from operator_demo.subject import Member, Refused
 from subjects.etcd import gateway as gateway_module
 from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
@@ -117,7 +118,7 @@ def test_a_connection_that_breaks_off_is_no_answer(serve: Serve) -> None:
 
 
 def test_an_answer_without_end_is_cut_off(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "_MAX_ANSWER", 1000)
+    monkeypatch.setattr(subject_http, "MAX_ANSWER", 1000)
     serve(answer(b" " * 100_000))
     with pytest.raises(NoAnswer):
         Gateway("127.0.0.1").status(1.0)
