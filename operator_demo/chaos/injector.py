@@ -15,6 +15,14 @@ from operator_demo.events import new_id
 _LOOK = 0.1  # seconds between two proofs while a fault shall begin to bite
 
 
+def check(ground: Ground, kind: str, targets: Sequence[str] = ()) -> None:
+    """Raises `FaultError` where this engine, kernel or subject cannot do it, or the targets are not fit for it."""
+    problem = FAULTS[kind].problem(ground, targets)
+    if problem:
+        raise FaultError(f"The fault {kind} cannot be brought about here: {problem}.",
+                         "`operator-demo chaos list` shows what can.")
+
+
 class Injector:
     """Works on one ground with its journal; used by one thread at a time."""
 
@@ -24,10 +32,7 @@ class Injector:
     def plan(self, run: str, subject: str, kind: str, targets: Sequence[str], values: Mapping[str, float]) -> Record:
         """Probes, reads what will be put back, and writes it down; nothing is touched. Raises `FaultError`."""
         fault = FAULTS[kind]
-        problem = fault.problem(self.ground, targets)
-        if problem:
-            raise FaultError(f"The fault {kind} cannot be brought about here: {problem}.",
-                             "`operator-demo chaos list` shows what can.")
+        check(self.ground, kind, targets)
         clash = next((r for r in self.journal.open() if r.kind == kind and FAULTS[kind].lasting
                       and (set(r.targets) & set(targets) or not fault.targeted)), None)
         if clash:

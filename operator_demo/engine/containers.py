@@ -140,19 +140,11 @@ def read_file_from(engine: Engine, container_id: str, path: str) -> bytes:
 
 def put_files(engine: Engine, container_id: str, folder: str, files: Mapping[str, bytes], mode: int = 0o600) -> None:
     """Writes `files` (name -> content) into an existing `folder` of a container, owned by root; it need not run."""
-    _unpack(engine, container_id, folder, [_entry(name, content, mode) for name, content in files.items()])
-
-
-def _entry(name: str, content: bytes, mode: int) -> tuple[tarfile.TarInfo, bytes]:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
-    return entry, content
-
-
-def _unpack(engine: Engine, container_id: str, folder: str, entries: Iterable[tuple[tarfile.TarInfo, bytes]]) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for entry, content in entries:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = len(content), mode, int(time.time())
             archive.addfile(entry, io.BytesIO(content))
     with engine_errors(f"writing into {container_id[:12]}"):
         engine.api.put_archive(container_id, folder, packed.getvalue())

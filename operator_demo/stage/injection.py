@@ -14,7 +14,7 @@ from typing import Any
 from operator_demo import engine as room
 from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
-from operator_demo.chaos.injector import Injector, revert_all
+from operator_demo.chaos.injector import Injector, check, revert_all
 from operator_demo.chaos.journal import INJECTED, INJECTING, REVERTED, FaultJournal, Record
 from operator_demo.chaos.primitive import FaultError, Ground, Proof
 from operator_demo.chaos.spec import FaultSpec, parse_parameters
@@ -52,10 +52,7 @@ class Injection:
     def probe(self, image: str) -> None:
         """Raises `FaultError` where this engine, kernel or subject cannot do it, before anything has begun."""
         ground = Ground(self.environment.engine, self.environment.project, "", self.environment.found.subject, image)
-        problem = self._work("fault", lambda _: FAULTS[self.spec.kind].problem(ground, []))
-        if problem:
-            raise FaultError(f"The fault {self.spec.kind} cannot be brought about here: {problem}.",
-                             "`operator-demo chaos list` shows what can.")
+        self._work("fault", lambda _: check(ground, self.spec.kind))
 
     def plan(self, roles: Mapping[str, str], seed: int, image: str) -> Record:
         """Chooses the targets, and writes down what will be done and put back."""
