@@ -1,6 +1,6 @@
 """What a subject is: the protocol that `subjects/<name>/subject.py` fulfils, and how a subject is found.
 
-A subject module offers one object named `SUBJECT`. It imports this module, `subject_http`, the standard library (and
+A subject module offers one object named `SUBJECT`. It imports this module, `subject_kit`, the standard library (and
 urllib3), and nothing else of the program: adding a subject adds one folder.
 """
 

@@ -12,7 +12,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
 from operator_demo.subject import Deadline
-from operator_demo.subject_http import no_connection, whole_body
+from operator_demo.subject_kit import no_connection, whole_body
 
 PORT = 2379
 

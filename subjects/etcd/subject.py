@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from operator_demo.subject import (
@@ -23,6 +22,7 @@ from operator_demo.subject import (
     Violation,
     as_the_engine_sees,
 )
+from operator_demo.subject_kit import ask_all
 from subjects.etcd.anatomy import ANATOMY
 from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
 from subjects.etcd.invariants import INVARIANTS, violations
@@ -213,12 +213,7 @@ def _compare_hashes(members: Sequence[Member], limit: Deadline) -> Check:
 
 
 def _each(members: Sequence[Member], limit: Deadline, use: Callable[[str, Gateway], T]) -> dict[str, T | Exception]:
-    """Calls `use(name, gateway)` for every member side by side, until the deadline; an exception stands in the place
-    of a result. A call whose answer dribbles in beyond the deadline is not waited for: its socket ends it soon after.
-    """
-    if not members:
-        return {}
-
+    """`ask_all`, with a gateway to each member."""
     def call(m: Member) -> T:
         gateway = Gateway(str(m.address))
         try:
@@ -226,17 +221,7 @@ def _each(members: Sequence[Member], limit: Deadline, use: Callable[[str, Gatewa
         finally:
             gateway.close()
 
-    pool = ThreadPoolExecutor(len(members), thread_name_prefix="etcd")
-    try:
-        futures = {m.name: pool.submit(call, m) for m in members}
-        done, _ = wait(futures.values(), timeout=limit.left() + 0.05)
-        results: dict[str, T | Exception] = {}
-        for name, future in futures.items():
-            error = future.exception() if future in done else TimeoutError("no answer in time")
-            results[name] = error if isinstance(error, Exception) else future.result()
-        return results
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    return ask_all(members, limit, call)
 
 
 SUBJECT = Etcd()

@@ -5,11 +5,11 @@ whether it is there, then PD's leader about the cluster. Members that hang cost 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from operator_demo.subject import Check, Deadline, Invariant, Load, Member, Observation, Violation, as_the_engine_sees
+from operator_demo.subject_kit import ask_all
 from subjects.tikv.http import Http, NoAnswer, Refusal
 from subjects.tikv.invariants import INVARIANTS, is_up, violations
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
@@ -36,7 +36,8 @@ class Tikv:
         began, limit = time.time(), Deadline(deadline)
         members = [m for m in members if m.name in KINDS]
         seen = {m.name: as_the_engine_sees(m) | {"kind": KINDS[m.name]} for m in members}
-        looks = _each(members, Deadline(deadline * _FIRST_STEP), _look)
+        step = Deadline(deadline * _FIRST_STEP)
+        looks = ask_all([m for m in members if m.state == "running" and m.address], step, lambda m: _look(m, step))
         for name, look in looks.items():
             seen[name] |= look if isinstance(look, dict) else {"error": str(look)}
         cluster = _cluster(seen, members, limit)
@@ -193,26 +194,6 @@ def _add_metrics(seen: dict[str, dict[str, Any]]) -> None:
             m |= {what: measured[what] for what in ("cpu", "qps", "p99", "lag", "capacity", "available", "used")
                   if what in measured}
             m |= {"read_latency": measured.get("p99"), "db_size": measured.get("used")}
-
-
-def _each(members: Sequence[Member], limit: Deadline, use: Callable[[Member, Deadline], dict[str, Any]]
-          ) -> dict[str, dict[str, Any] | Exception]:
-    """Calls `use` for every member that may answer, side by side, until the deadline; an exception stands in the place
-    of a result. A call whose answer dribbles in later is not waited for: its socket ends it soon after."""
-    alive = [m for m in members if m.state == "running" and m.address]
-    if not alive:
-        return {}
-    pool = ThreadPoolExecutor(len(alive), thread_name_prefix="tikv")
-    try:
-        futures = {m.name: pool.submit(use, m, limit) for m in alive}
-        done, _ = wait(futures.values(), timeout=limit.left() + 0.05)
-        results: dict[str, dict[str, Any] | Exception] = {}
-        for name, future in futures.items():
-            error = future.exception() if future in done else TimeoutError("no answer in time")
-            results[name] = error if isinstance(error, Exception) else future.result()
-        return results
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 SUBJECT = Tikv()

@@ -18,7 +18,6 @@ from operator_demo.chaos.primitive import Ground
 from operator_demo.engine import (
     Engine,
     build_image,
-    connect,
     discover_network,
     down,
     load_project,
@@ -26,13 +25,6 @@ from operator_demo.engine import (
     wait_healthy,
 )
 from subjects.etcd.subject import SUBJECT
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    made = connect()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,28 +5,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
-from presenter import FILE, Demo
+from presenter import Demo
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    if not FILE.exists():
-        pytest.fail("There is no built file; run ./build.sh first.")
-    client = docker.from_env()
-    made = Demo(tmp_path / "home", client)
-    try:
+    with Demo.performed(tmp_path / "home") as made:
         yield made
-        made.clean()
-        assert made.leftovers() == []
-    finally:
-        client.close()
 
 
 def test_a_fault_by_hand_for_a_while(demo: Demo) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from presenter import FILE, Demo
+from presenter import Demo
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,5 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture
 def demo(tmp_path: Path, engine: docker.DockerClient) -> Iterator[Demo]:
-    if not FILE.exists():
-        pytest.fail("There is no built file; run ./build.sh first.")
-    made = Demo(tmp_path / "home", engine)
-    yield made
-    made.clean()
-    assert made.leftovers() == []
+    with Demo.performed(tmp_path / "home", engine) as made:
+        yield made

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,24 @@ class Demo:
 
     def container(self, service: str) -> Any:
         return next(c for c in self.containers() if c.labels["com.docker.compose.service"] == service)
+
+    @classmethod
+    @contextmanager
+    def performed(cls, home: Path, engine: docker.DockerClient | None = None, **more: Any) -> "Iterator[Demo]":
+        """For a fixture: needs the built file, and nothing may be left on the engine afterwards. `engine` is closed by
+        whoever gives it."""
+        if not FILE.exists():
+            pytest.fail("There is no built file; run ./build.sh first.")
+        client = engine or docker.from_env()
+        made = cls(home, client, **more)
+        try:
+            yield made
+            made.clean()
+            left = made.leftovers()
+        finally:
+            if engine is None:
+                client.close()
+        assert left == []
 
     def leftovers(self) -> list[str]:
         names = [c.name for c in self.containers()]

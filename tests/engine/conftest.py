@@ -19,13 +19,6 @@ from operator_demo.engine import Engine, Project, connect, down, load_project
 IMAGE = "operator-demo/base:trixie"
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    made = connect()
-    yield made
-    made.close()
-
-
 @pytest.fixture
 def new_project(engine: Engine) -> Iterator[Callable[[], str]]:
     """Gives project names; what comes to be under them is removed at the end."""

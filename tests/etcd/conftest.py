@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 from etcd_cluster import Cluster, Watching
 
-from operator_demo.engine import Engine, connect, down, load_project, up, wait_healthy
+from operator_demo.engine import Engine, down, load_project, up, wait_healthy
 from subjects.etcd.subject import SUBJECT
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    made = connect()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

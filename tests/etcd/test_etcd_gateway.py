@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from operator_demo import subject_http
+from operator_demo import subject_kit
 from operator_demo.subject import Member, Refused
 from subjects.etcd import gateway as gateway_module
 from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
@@ -118,7 +118,7 @@ def test_a_connection_that_breaks_off_is_no_answer(serve: Serve) -> None:
 
 
 def test_an_answer_without_end_is_cut_off(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject_http, "MAX_ANSWER", 1000)
+    monkeypatch.setattr(subject_kit, "MAX_ANSWER", 1000)
     serve(answer(b" " * 100_000))
     with pytest.raises(NoAnswer):
         Gateway("127.0.0.1").status(1.0)
@@ -158,7 +158,7 @@ def test_an_observation_ends_with_its_deadline_and_leaves_no_thread(serve: Serve
     assert not any(m["reachable"] for m in observation.members.values())
     assert all(m["error"] for m in observation.members.values())
     end = time.monotonic() + 5
-    while any(t.name.startswith("etcd_") for t in threading.enumerate()):
+    while any(t.name.startswith("ask_") for t in threading.enumerate()):
         assert time.monotonic() < end, f"{threading.active_count()} threads, {threads} before"
         time.sleep(0.05)
 

@@ -13,16 +13,9 @@ import docker.errors
 import pytest
 from real_compose import BASE, RealCompose
 
-from operator_demo.engine import Engine, Project, connect, down, load_project, up
+from operator_demo.engine import Engine, Project, down, load_project, up
 
 FILES = Path(__file__).parent / "files"
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    made = connect()
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "stand_ins"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
-from presenter import FILE, Demo
+from presenter import Demo
 
 STAND_INS_FOLDER = Path(__file__).parent / "stand_ins"
 STAND_INS = {"PD_IMAGE": "pd_server", "TIKV_IMAGE": "tikv_server", "YCSB_IMAGE": "go_ycsb"}
@@ -58,9 +58,5 @@ def _build(engine: docker.DockerClient, tag: str, dockerfile: str, arguments: di
 
 @pytest.fixture
 def demo(tmp_path: Path, engine: docker.DockerClient, images: dict[str, str]) -> Iterator[Demo]:
-    if not FILE.exists():
-        pytest.fail("There is no built file; run ./build.sh first.")
-    made = Demo(tmp_path / "home", engine, subject="tikv", environment=dict(images))
-    yield made
-    made.clean()
-    assert made.leftovers() == []
+    with Demo.performed(tmp_path / "home", engine, subject="tikv", environment=dict(images)) as made:
+        yield made
