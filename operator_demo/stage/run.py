@@ -34,6 +34,7 @@ from operator_demo.store import Store, StoreError
 COUNTDOWN = 3  # seconds
 BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
 START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load to flow
+STEADY_LIMIT = 180.0  # seconds for both to stay so: a busy machine has its hiccups, and a false ticket takes its time
 AGAIN_LIMIT = 60.0  # seconds within which the cluster must be well for a fault to come back
 LAST_WORDS = 10.0  # seconds that the agent has to end its session after the verdict
 SETTLE = 15.0  # seconds that a run without an agent waits for a cluster that might heal by itself
@@ -164,7 +165,7 @@ class Stage:
         self.journal.write(Entry(o.run, self.fault.kind, o.scenario, o.seed))
         self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=o.mode,
                  model=o.model, brain=o.brain, version=o.version, engine=environment.engine.version, seed=o.seed,
-                 clock_offset=self.store.skew)
+                 clock_offset=self.store.skew, manual=o.manual)
 
     def _welcome(self) -> None:
         o, environment = self.options, self.environment
@@ -206,7 +207,8 @@ class Stage:
         if self.fault.kind == BY_HAND and self.situation.armed:
             return  # somebody may have broken it already
         self._until(lambda s: s.loaded_for(BASELINE) and s.healthy_looks >= STEADY and not s.in_trouble,
-                    START_LIMIT, "The system did not stay healthy under load")
+                    STEADY_LIMIT, "The system did not stay healthy under load",
+                    f"The machine may be too busy: try a lower --rate (now {self.situation.rate:g} a second).")
         self._control("arm", scenario={"allow": list(self.scenario.allow)})
         if self.fault.kind == BY_HAND:
             self.say("note", level="info", text="All is armed. Break it now, by hand.")
@@ -379,10 +381,10 @@ class Stage:
     def say(self, type: str, /, **data: Any) -> None:
         self._take([events.event(self.options.run, events.STAGE, type, **data)])
 
-    def _until(self, condition: Callable[[Situation], bool], limit: float, failure: str) -> None:
+    def _until(self, condition: Callable[[Situation], bool], limit: float, failure: str,
+               hint: str = "`operator-demo audit show last` and the containers' logs tell more; try `--keep`.") -> None:
         if not self._sleep_until(condition, limit):
-            raise OperatorError(f"{failure} within {limit:.0f} seconds.",
-                                "`operator-demo audit show last` and the containers' logs tell more; try `--keep`.")
+            raise OperatorError(f"{failure} within {limit:.0f} seconds.", hint)
 
     def _sleep_until(self, condition: Callable[[Situation], bool], limit: float) -> bool:
         end = time.monotonic() + limit
