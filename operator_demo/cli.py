@@ -20,6 +20,7 @@ _COMMANDS = {
     # name: (module, attribute, one line for --help, shown)
     "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
     "prepare": ("prepare", "prepare", "Pull and build beforehand all that a talk needs.", True),
+    "notes": ("notes", "notes", "Show the speaker notes of a run, in a second terminal.", True),
     "status": ("status", "status", "Say what runs on the engine.", True),
     "down": ("down", "down", "Take a demo down and leave nothing behind.", True),
     "audit": ("audit", "audit", "Read every step of what the agent did.", True),

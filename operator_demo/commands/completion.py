@@ -134,6 +134,16 @@ def scenario(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return []
 
 
+def file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Any file."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Any folder."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def recorded(*kinds: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
     """The newest ids of these kinds (session, run, ticket) in the host's store, and `last`."""
 

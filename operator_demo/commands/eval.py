@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from operator_demo.commands import output
+from operator_demo.commands import completion, output
 from operator_demo.errors import Exit
 
 
 @click.command("eval")
-@click.argument("campaign", type=click.Path(path_type=Path), metavar="CAMPAIGN.yaml")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
+@click.argument("campaign", type=click.Path(path_type=Path), metavar="CAMPAIGN.yaml",
+                shell_complete=completion.file)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", shell_complete=completion.folder,
               help="Where results and records are kept.  [default: beside the campaign]")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")

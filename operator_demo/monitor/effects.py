@@ -2,7 +2,12 @@
 
 `explained` is, in this order: `policy` (the engine restarted what had died by itself, or that died once more),
 `tool_call` (it fell into a call of the agent), `fault` (the host announced it), `workload` (our own load's container),
-or null. The host's one-shot helpers are not told of.
+or null.
+
+What falls into a call is the call's where it happens to the subject, or to a container that carries the session's mark.
+All other containers (somebody's own, the fault's decoy, the monitor, the agent and the load themselves) may be touched
+by others in that moment, so it takes evidence as well: see `orders`. Without it the deed is told, unexplained, and
+without a call nothing of them is told but what is made. One-shot helpers of a host are not told of.
 """
 
 import time
@@ -10,8 +15,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from operator_demo import tickets
-from operator_demo.engine import EngineEvent
+from operator_demo.engine import EngineEvent, labels
 from operator_demo.events import parse_ts
+from operator_demo.monitor.orders import orders
 from operator_demo.monitor.roster import Roster
 from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
 from operator_demo.store import Recorder, Row
@@ -19,6 +25,7 @@ from operator_demo.text import clean, one_line, redact
 
 ACTIONS = ("create", "start", "die", "kill", "stop", "pause", "unpause", "restart", "destroy", "oom", "rename",
            "update", "exec_start")
+_ENDS = ("die", "oom")  # what containers also do by themselves: of others' nothing follows from it
 _AFTER = 0.25  # seconds by which an event of the engine may come later than the result of the call that caused it
 _RECENT = 200  # events of the agent that are searched for the call
 
@@ -44,10 +51,14 @@ class Effects:
     def record(self, h: EngineEvent) -> None:
         if not self._matters(h):
             return
-        explained, call = self._explain(h)
-        member = self._roster.name_of(h.container) or (h.service if h.project == self._project else None)
-        if not self._subject(h) and explained is None and not self._in_session():
+        call = self._call_at(h.time)
+        if call is not None and self._checks_health(h):
+            return
+        explained = self._explain(h, call)
+        if explained is None and not self._is_strange(h, call):
             return  # the host sets up what is ours, and others may do as they like on the engine
+        if explained != "tool_call":
+            call = None
         more: dict[str, Any] = {}
         attributes = h.attributes or {}
         if h.action == "die" and attributes.get("exitCode", "").isdigit():
@@ -61,6 +72,7 @@ class Effects:
             more["call"] = call["call"]
         if h.kind != "container":
             more[h.kind] = h.name
+        member = self._roster.name_of(h.container) or (h.service if h.project == self._project else None)
         self._recorder.say(
             "effect", ticket=call["ticket"] if call else None, session=call["session"] if call else None,
             container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
@@ -74,14 +86,22 @@ class Effects:
                 return h.action == "destroy" and h.name.startswith(f"{self._project}_")
             case "network":
                 return self._matters_network(h)
-        action, _, command = h.action.partition(": ")
+        action = h.action.partition(": ")[0]
         if action not in ACTIONS or self._helper(h):
             return False
-        if action == "exec_start":
-            if self._own(h):
-                return "operator-demo ctl" not in command
-            return self._subject(h) and command != self._healthcheck(h.container)
-        return self._subject(h) or self._own(h) or action == "create"
+        if self._subject(h) or self._own(h):
+            return not self._checks_health(h)
+        if SESSION_LABEL in h.attributes:
+            return action == "create"  # (what a session does with what it made is its own affair)
+        return action not in _ENDS
+
+    def _is_strange(self, h: EngineEvent, call: Row | None) -> bool:
+        """Is it worth telling although nobody accounts for it? `call` is the command that ran meanwhile."""
+        if self._subject(h):
+            return True
+        if self._own(h):
+            return "operator-demo ctl" not in h.action and self._in_session()
+        return self._in_session() if h.action == "create" else call is not None
 
     def _matters_network(self, h: EngineEvent) -> bool:
         """A container that stops leaves its networks, and one that starts joins them: only what happens to one that
@@ -109,24 +129,37 @@ class Effects:
         return h.project == f"{self._project}-operator"
 
     def _helper(self, h: EngineEvent) -> bool:
-        """One of the host's; what a session starts carries its mark, whatever else it says of itself."""
-        return self._own(h) and h.service == HELPER_SERVICE and SESSION_LABEL not in (h.attributes or {})
+        """One of a host's, this run's or another's, or of the agent's own program, which belongs to no project. What a
+        session starts carries its mark, whatever else it says of itself."""
+        if SESSION_LABEL in h.attributes:
+            return False
+        return (h.project.endswith("-operator") and h.service == HELPER_SERVICE) or (
+            not h.project and labels.RUN in h.attributes)
 
     def _container_name(self, h: EngineEvent) -> str | None:
         name = self._roster.name_of(h.container)
         return next((m.container for m in self._roster.members if m.name == name), None)
 
+    def _checks_health(self, h: EngineEvent) -> bool:
+        action, _, command = h.action.partition(": ")
+        return action == "exec_start" and command == self._healthcheck(h.container)
+
     # -- who did it --------------------------------------------------------------------------------------------------
 
-    def _explain(self, h: EngineEvent) -> tuple[str | None, Row | None]:
-        if h.kind == "container" and self._by_policy(h):
-            return "policy", None
-        call = self._call_at(h.time)
-        if call is not None and (self._subject(h) or self._own(h) or SESSION_LABEL in (h.attributes or {})):
-            return "tool_call", call  # (of containers that are nobody's, only those that carry the session's mark)
+    def _explain(self, h: EngineEvent, call: Row | None) -> str | None:
+        if h.kind == "container" and (self._subject(h) or self._own(h)) and self._by_policy(h):
+            return "policy"
+        if call is not None and (self._subject(h) or SESSION_LABEL in h.attributes
+                                 or orders(call["command"] or "", h, self._names_of_the_subject())):
+            return "tool_call"
         if h.time <= self._expected.get(h.container, 0.0):
-            return "fault", None
-        return ("workload" if self._own(h) and h.service == "workload" else None), None
+            return "fault"
+        return "workload" if self._own(h) and h.service == "workload" else None
+
+    def _names_of_the_subject(self) -> list[str]:
+        members = self._roster.members
+        ids = (self._roster.container_id(m.name) for m in members)
+        return [self._project, *(m.name for m in members), *(m.container for m in members), *filter(None, ids)]
 
     def _by_policy(self, h: EngineEvent) -> bool:
         match h.action:
@@ -142,9 +175,9 @@ class Effects:
     def _call_at(self, moment: float) -> Row | None:
         """The agent's command that was running at `moment` (no other tool reaches the engine)."""
         rows = self._recorder.store.rows(
-            "SELECT type, ts, ticket, session, json_extract(data, '$.call') AS call FROM events WHERE run=? AND "
-            "source='agent' AND seq > ? AND (type='tool_result' OR type='tool_call' AND "
-            "json_extract(data, '$.tool')='shell') ORDER BY seq DESC",
+            "SELECT type, ts, ticket, session, json_extract(data, '$.call') AS call, "
+            "json_extract(data, '$.input.command') AS command FROM events WHERE run=? AND source='agent' AND seq > ? "
+            "AND (type='tool_result' OR type='tool_call' AND json_extract(data, '$.tool')='shell') ORDER BY seq DESC",
             self._recorder.run, self._recorder.store.last_seq(self._recorder.run, "agent") - _RECENT)
         ended: dict[str, float] = {}
         for row in rows:

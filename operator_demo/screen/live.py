@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import IO, Any, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from operator_demo.events import Event
 from operator_demo.screen.color import use_color
-from operator_demo.screen.ink import Writer, symbols_for
+from operator_demo.screen.ink import Line, Symbols, Writer, symbols_for
 from operator_demo.screen.keys import Keyboard
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.panels import View
@@ -123,7 +123,15 @@ class LiveScreen:
             return
         self._dirty, self._drawn, self._size = False, now, size
         view = View(console, symbols_for(console.encoding), now, self._manual, *size)
-        self._live.update(arrange(self._state, view), refresh=True)
+        self._live.update(self.arranged(view), refresh=True)
+
+    def arranged(self, view: View) -> RenderableType:
+        """What the whole screen shows."""
+        return arrange(self._state, view)
+
+    def farewell(self, symbols: Symbols) -> list[Line]:
+        """What stays on the terminal afterwards."""
+        return summary(self._state, symbols)
 
     def stop(self) -> None:
         self._leave()
@@ -133,7 +141,7 @@ class LiveScreen:
         self._handlers = {}
         if not self._said and self._state.run.id:
             writer = Writer(self._out, self._color)
-            writer.lines(summary(self._state, writer.symbols))
+            writer.lines(self.farewell(writer.symbols))
         self._said = True
 
     def restore(self) -> None:

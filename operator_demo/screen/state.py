@@ -21,6 +21,7 @@ class Chapter:
     name: str = ""
     title: str = ""
     narration: str = ""
+    notes: str = ""  # the speaker's, not for the audience
     at: float = 0.0
 
     @property
@@ -199,6 +200,7 @@ class Run:
     subject: str = ""
     version: str = ""
     seed: str = ""
+    manual: bool | None = None  # do keys bring it forward? None: it was not said
     began: float | None = None
     stand_ins: bool = False  # something answers in the place of the real system
 
@@ -324,12 +326,14 @@ class State:
     def _run_started(self, at: float, d: dict[str, Any]) -> None:
         self.run.project, self.run.subject = values.label(d["project"]), values.label(d["subject"])
         self.run.version, self.run.seed = values.label(d["version"]), values.label(d["seed"])
+        self.run.manual = d["manual"] if isinstance(d.get("manual"), bool) else None
         self.run.began = at
         self._identify(at, d)
 
     def _chapter(self, at: float, d: dict[str, Any]) -> None:
         if at >= self.chapter.at:
-            self.chapter = Chapter(values.label(d["name"]), values.label(d["title"]), values.text(d["narration"]), at)
+            self.chapter = Chapter(values.label(d["name"]), values.label(d["title"]), values.text(d["narration"]),
+                                   values.text(d.get("notes")), at)
             self.progress = {}
 
     def _fault(self, at: float, d: dict[str, Any]) -> None:

@@ -143,7 +143,7 @@ class Stage:
             if self.situation.chapter != name:
                 told = self.scenario.telling(name)
                 self.say("chapter", name=name, title=chapter.title, narration=told.narration or chapter.narration,
-                         notes=told.notes)
+                         notes=told.notes or chapter.notes)
             entered = time.monotonic()
             chapters[name]()
             try:

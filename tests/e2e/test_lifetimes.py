@@ -24,6 +24,7 @@ def test_a_signal_takes_everything_down(demo: Demo, number: signal.Signals, stat
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.wide
 def test_a_session_that_is_cut_short_is_on_record(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     demo.until(lambda e: e["type"] == "tool_call")
@@ -33,7 +34,7 @@ def test_a_session_that_is_cut_short_is_on_record(demo: Demo) -> None:
     assert session["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGHUP, marks=pytest.mark.wide), signal.SIGKILL])
 def test_a_run_survives_its_host_and_can_be_attached_to(demo: Demo, number: signal.Signals) -> None:
     demo.start("--scenario", "member-kill", "--pace", "2")
     demo.until(lambda e: e["type"] == "ticket_opened")
@@ -109,11 +110,13 @@ def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFact
     assert len(json.loads(demo.command("audit", "list", "--json").stdout)) == 2
 
 
+@pytest.mark.wide
 def test_keep_leaves_it_running(demo: Demo) -> None:
     assert demo.run("--scenario", "member-stop", "--keep").status == 0
     assert {c.status for c in demo.containers()} == {"running"}
 
 
+@pytest.mark.wide
 def test_everything_ends_by_itself_when_nobody_comes_back(demo: Demo) -> None:
     demo.start("--scenario", "member-stop", "--max-time", "60")
     demo.until_chapter("load")

@@ -10,8 +10,8 @@ from scripted import scripted, shell, turn
 from operator_demo.agent.rehearsal.operator import Turn
 
 pytestmark = pytest.mark.e2e
-SCENARIOS = ["member-kill", "isolated-member", pytest.param("member-stop", marks=pytest.mark.wide),
-             pytest.param("frozen-member", marks=pytest.mark.wide)]
+SCENARIOS = ["isolated-member", *(pytest.param(name, marks=pytest.mark.wide)
+                                  for name in ("member-kill", "member-stop", "frozen-member"))]
 
 
 def ticket(first: str) -> dict[str, object]:

@@ -18,7 +18,8 @@ def watch(demo: Demo, decoys: set[str], touched: list[str]) -> None:
             touched.append(event["Action"])
 
 
-@pytest.mark.parametrize("scenario", ["member-kill", "isolated-member"])  # (all of them: tests/gate)
+# (all of them: tests/gate)
+@pytest.mark.parametrize("scenario", ["member-kill", pytest.param("isolated-member", marks=pytest.mark.wide)])
 def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     demo.start("--scenario", scenario, "--seed", "7")
     demo.until_chapter("load")

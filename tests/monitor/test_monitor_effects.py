@@ -7,7 +7,7 @@ import pytest
 from monitor_bench import Bench
 
 from operator_demo import tickets
-from operator_demo.engine import EngineEvent
+from operator_demo.engine import EngineEvent, labels
 from operator_demo.monitor.effects import Effects
 from operator_demo.settings import SESSION_LABEL
 
@@ -38,8 +38,9 @@ def session(bench: Bench) -> str:
     return ticket
 
 
-def call(bench: Bench, ticket: str, number: int = 1) -> None:
-    bench.agent.say("tool_call", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell", input={})
+def call(bench: Bench, ticket: str, number: int = 1, command: str = "") -> None:
+    bench.agent.say("tool_call", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell",
+                    input={"command": command} if command else {})
 
 
 def result(bench: Bench, ticket: str, number: int = 1) -> None:
@@ -181,6 +182,109 @@ def test_who_enters_our_own_containers_in_a_session_is_told(bench: Bench, effect
     session(bench)
     effects.record(foreign(f"exec_start: {command}", project="p-operator", service="monitor"))
     assert told(bench) == ([("exec_start", None)] if is_told else [])
+
+
+# -- containers that are neither the subject's nor made by the session -----------------------------------------------
+
+
+OTHERS: dict[str, Any] = {"name": "shop-db-1", "container": "c0ffee" * 10, "project": "shop", "service": "db"}
+
+
+@pytest.mark.parametrize(("command", "actions"), [
+    ("docker stop shop-db-1", ("kill", "stop")), ("docker kill -s KILL shop-db-1", ("kill",)),
+    ("docker rm -f shop-db-1", ("kill", "destroy")), ("docker restart c0ffeec0ffee", ("kill", "stop", "start")),
+    ("docker exec -it shop-db-1 sh -c 'rm -rf /data'", ("exec_start: sh -c rm -rf /data",)),
+    ("docker pause c0ff", ("pause",)), ("docker compose -p shop down", ("kill", "stop", "destroy")),
+    ("docker \\\n  stop shop-db-1", ("stop",)),
+    ("docker stop $(docker ps -q)", ("kill", "stop")), ("docker ps -aq | xargs docker rm -f", ("kill", "destroy")),
+    ("for c in `docker ps -q`; do docker restart $c; done", ("kill", "restart")),
+    ("docker container prune -f", ("destroy",)), ("docker restart $(docker ps -q --filter name=shop)", ("restart",)),
+    ("curl --unix-socket /var/run/docker.sock -X POST http://d/containers/shop-db-1/stop", ("kill", "stop")),
+    ("curl --unix-socket /var/run/docker.sock -X DELETE http://d/containers/shop-db-1?force=1", ("kill", "destroy")),
+    ("python3 -c 'import docker; docker.from_env().containers.get(\"shop-db-1\").restart()'", ("restart",)),
+])
+def test_what_a_command_orders_of_somebodys_own_container_is_the_agents_deed(
+        bench: Bench, effects: Effects, command: str, actions: tuple[str, ...]) -> None:
+    ticket = session(bench)
+    call(bench, ticket, command=command)
+    for action in actions:
+        effects.record(foreign(action, time=time.time(), **OTHERS))
+    assert told(bench) == [(action.partition(":")[0], "tool_call") for action in actions]
+    assert {(e["container"], e["member"], e["call"]) for e in bench.of("effect")} == {("shop-db-1", None, "c1")}
+
+
+@pytest.mark.parametrize(("command", "action"), [
+    ("docker ps -a", "stop"), ("docker restart p-m1-1", "stop"), ("docker logs shop-db-1", "stop"),
+    ("docker restart shop-db-1", "pause"), ("docker inspect shop-db-1; docker restart p-m1-1", "stop"),
+    ("docker stop shop-web-1", "kill"),
+    ("docker restart $(docker ps -q --filter label=com.docker.compose.project=p)", "restart"),
+    ("C=p-m1-1; docker start $C", "start"), ("docker exec $(docker ps -qf name=m1) kill 1", "kill"),
+    ("docker start $(docker ps -aq --filter name=other)", "start"), ("echo docker stop", "destroy"),
+    ("kill $(pidof x); echo shop-db-1 is down", "kill"), ("sleep 30", "exec_start: sh"), ("docker rm dead", "destroy"),
+])
+def test_without_evidence_it_is_told_and_nobodys_deed(
+        bench: Bench, effects: Effects, command: str, action: str) -> None:
+    call(bench, session(bench), command=command)
+    effects.record(foreign(action, time=time.time(), **OTHERS))
+    assert told(bench) == [(action.partition(":")[0], None)]
+    assert "call" not in bench.of("effect")[0]
+
+
+def test_while_no_command_runs_others_do_as_they_like(bench: Bench, effects: Effects) -> None:
+    ticket = session(bench)
+    call(bench, ticket, command="docker stop shop-db-1")
+    result(bench, ticket)
+    for action in ("kill", "stop", "exec_start: sh", "destroy"):
+        effects.record(foreign(action, time=time.time() + 5, **OTHERS))
+    assert told(bench) == []
+
+
+@pytest.mark.parametrize("action", ["die", "oom", f"exec_start: {HEALTHCHECK}", "health_status: healthy"])
+def test_what_others_containers_do_by_themselves_is_noise(bench: Bench, effects: Effects, action: str) -> None:
+    call(bench, session(bench), command="docker stop shop-web-1; docker exec shop-db-1 true")
+    effects.record(foreign(action, time=time.time(), **OTHERS))
+    assert told(bench) == []
+
+
+def test_a_restart_policy_of_others_is_noise_to_us(bench: Bench, effects: Effects) -> None:
+    """(The fixture's engine would say of m2 that its policy started it: nobody asks for others.)"""
+    call(bench, session(bench), command="docker logs shop-db-1")
+    effects.record(foreign("start", time=time.time(), **OTHERS))
+    assert told(bench) == [("start", None)]
+
+
+def test_what_a_session_does_with_what_it_made_is_its_own_affair(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench), command="docker run --rm --name probe base true")
+    for action in ("create", "start", "die", "destroy"):
+        effects.record(foreign(action, name="probe", time=time.time(), attributes={SESSION_LABEL: "ses-1"}))
+    assert told(bench) == [("create", "tool_call")]
+
+
+@pytest.mark.parametrize("helper", [
+    {"name": "p-operator-aux-1", "project": "p-operator", "service": "aux"},
+    {"name": "q-operator-aux-1", "project": "q-operator", "service": "aux"},
+    {"name": "loving_bohr", "attributes": {labels.RUN: "run-1"}},
+], ids=["the injector's", "another run's", "the agent program's own"])
+def test_no_helper_is_anybodys_deed_whatever_the_command_says(bench: Bench, effects: Effects,
+                                                              helper: dict[str, Any]) -> None:
+    call(bench, session(bench), command="docker rm -f $(docker ps -aq)")
+    for action in ("create", "start", "kill", "die", "destroy", "exec_start: sh"):
+        effects.record(foreign(action, time=time.time(), **helper))
+    assert told(bench) == []
+
+
+def test_our_own_containers_are_the_agents_deed_only_where_its_command_orders_it(
+        bench: Bench, effects: Effects) -> None:
+    ticket = session(bench)
+    ours: dict[str, Any] = {"name": "p-operator-monitor-1", "project": "p-operator", "service": "monitor"}
+    call(bench, ticket, 1, "docker restart p-m1-1")
+    effects.record(foreign("kill", time=time.time(), **ours))
+    effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **ours))
+    effects.record(foreign("stop", time=time.time(), **ours | {"service": "workload"}))
+    result(bench, ticket, 1)
+    call(bench, ticket, 2, "docker exec p-operator-monitor-1 operator-demo ctl")
+    effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **ours))
+    assert told(bench) == [("kill", None), ("stop", "workload"), ("exec_start", "tool_call")]
 
 
 def test_the_load_is_ours(bench: Bench, effects: Effects) -> None:

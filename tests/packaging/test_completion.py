@@ -86,6 +86,12 @@ def test_ids_of_the_record(ask: Complete, tmp_path: Path) -> None:
     assert ask("audit show ses") == plain("ses-cccccccc")
     assert ask("tickets show ") == plain("last", "tkt-bbbbbbbb")
     assert ask("tickets show run") == []
+    assert ask("notes ") == plain("last", "run-aaaaaaaa")
+
+
+def test_files_and_folders(ask: Complete) -> None:
+    assert ask("eval camp") == ["file,camp"]
+    assert ask("eval --out ./r") == ["dir,./r"]
 
 
 def test_without_a_store_or_with_a_damaged_one_nothing_is_said(ask: Complete, tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from operator_demo.events import Event
 START = events.parse_ts("2026-03-14T09:00:00.000000Z")
 RUN, TICKET, SESSION = "run-7k3mq2px", "tkt-c4vn8wra", "ses-h2xk9dtm"
 NAMES = ("etcd1", "etcd2", "etcd3")
+NOTES = {"fault": "The countdown gives you three seconds to turn to the screen.",
+         "repair": "Point at the order. It looks, it names the cause, and only then it acts."}
+"""What the speaker reads in a chapter, and the audience does not."""
 
 
 class Author:
@@ -50,12 +53,12 @@ def story(brain: str = "rehearsal", model: str = "rehearsal") -> list[Event]:
     mine = {"ticket": TICKET, "session": SESSION}
 
     def chapter(at: float, name: str, title: str, narration: str) -> None:
-        a.say(at, stage, "chapter", name=name, title=title, narration=narration)
+        a.say(at, stage, "chapter", name=name, title=title, narration=narration, notes=NOTES.get(name, ""))
 
     chapter(0, "welcome", "Welcome", "A real three-member etcd cluster comes up in containers. In a minute, one member "
             "will be killed under load, and an agent will be on its own with it.")
     a.say(0, stage, "run_started", project="demo-etcd", subject="etcd", mode="execute", model=model, brain=brain,
-          version="0.1.0 (1a2b3c4)", engine="20.10.24", seed=7)
+          version="0.1.0 (1a2b3c4)", engine="20.10.24", seed=7, manual=True)
     for n, name in enumerate(NAMES):
         a.say(0.5 + n / 10, stage, "progress", task="up", item=name, status="starting")
     for n, name in enumerate(NAMES):

@@ -1,0 +1,62 @@
+"""`operator-demo notes`: the presenter's view of a run, for a terminal that the audience does not see."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from operator_demo.commands import completion, output
+from operator_demo.home import store_path
+from operator_demo.screen.color import choose_display
+
+if TYPE_CHECKING:
+    from operator_demo.presenter import View
+
+
+@click.command()
+@click.argument("run", required=False, shell_complete=completion.recorded("run"))
+def notes(run: str | None) -> None:
+    """Follow a run in a second terminal: speaker notes, what comes next, the clocks, the ticket.
+
+    Without RUN it is the run that goes on, or else the next one, so it may be started before `operator-demo run`. RUN
+    is an id, the beginning of exactly one, or `last`.
+
+    It ends with the run; q or Ctrl-C ends it before. Needs no engine and changes nothing.
+    """
+    from operator_demo import presenter
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    # What is over has no clock to look at: it is told from the beginning to the end.
+    full = choose_display("auto", sys.stdin, sys.stdout, os.environ) == "tui" and not presenter.is_over(
+        store_path(), run)
+    view = _view(full)
+    if not full and run is None:
+        output.aside("Waiting for the run that goes on, or the next one; Ctrl-C ends this.")
+    over = False
+    view.start()
+    try:
+        over = presenter.present(store_path(), run, view)
+    finally:
+        if over:
+            view.stop()
+        else:
+            view.abandon()
+
+
+def _view(full: bool) -> "View":
+    if full:
+        from operator_demo.screen.speaker_live import SpeakerScreen
+
+        return SpeakerScreen(sys.stdout, os.environ)
+    from operator_demo.screen.speaker import SpeakerLines
+
+    return SpeakerLines(sys.stdout, os.environ)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """The terminal is given back on the way out."""
+    raise SystemExit(128 + number)

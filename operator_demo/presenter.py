@@ -1,0 +1,211 @@
+"""Following a run in the host's record while it goes on, for the presenter's own terminal.
+
+Reads only: the store, and of the host's journal which scenario is played (the truth that lies beside it is left alone).
+The notes of a chapter come with its event; those of the next one from the scenario's file, where it can be found.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from importlib.resources import files
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from operator_demo import audit as records
+from operator_demo.document import Document, read
+from operator_demo.errors import UsageError
+from operator_demo.events import AGENT, MONITOR, STAGE, Event, now, parse_ts
+from operator_demo.home import home
+from operator_demo.screen import values
+from operator_demo.screen.speaker import Upcoming
+from operator_demo.stage.story import CHAPTERS, NAMES
+from operator_demo.store import Store, StoreError
+
+PERIOD = 0.25  # seconds between two looks into the store
+FORGOTTEN = 3600.0  # seconds without a word after which a run that never ended is not waited for any more
+_PATIENCE = 2.0  # seconds that a store may need until it is ready
+_TYPES = ("run_started", "chapter", "fault", "effect", "note", "gap", "run_finished", "ticket_opened",
+          "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned", "ticket_released",
+          "ticket_resolved", "ticket_cleared", "ticket_escalated")
+
+
+class View(Protocol):
+    """What is shown to the presenter. `keys` yields `quit` where somebody wants to leave."""
+
+    keys: SimpleQueue[str]
+
+    def start(self) -> None: ...
+
+    def begin(self) -> None:
+        """Another run is shown from here on."""
+        ...
+
+    def expect(self, upcoming: Upcoming | None) -> None:
+        """What comes after the chapter whose event is the next."""
+        ...
+
+    def event(self, e: Event) -> None: ...
+
+    def tick(self, now: float) -> None:
+        """`now` is in seconds since the epoch, on the clock of the events."""
+        ...
+
+    def stop(self) -> None:
+        """Ends the view and leaves on the terminal what should stay."""
+        ...
+
+    def abandon(self) -> None:
+        """Ends the view without a word."""
+        ...
+
+
+class Follower:
+    """The events of one run that matter to the presenter, as they come into the store."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        self.run, self._store = run, store
+        self._seen = {STAGE: 0, MONITOR: 0, AGENT: 0}
+        self._told: set[tuple[str, int | None]] = set()
+
+    def new(self) -> list[Event]:
+        """Those not yet returned, in the order of their times."""
+        found = self._after_last()
+        if any(e.type == "gap" for e in found):  # what was filled in lies before what was read
+            self._seen = dict.fromkeys(self._seen, 0)
+            found = self._after_last()
+        fresh = [e for e in found if (e.source, e.seq) not in self._told]
+        self._told |= {(e.source, e.seq) for e in fresh}
+        return sorted(fresh, key=lambda e: e.ts)
+
+    def _after_last(self) -> list[Event]:
+        found: list[Event] = []
+        for source, seen in self._seen.items():
+            last = self._store.last_seq(self.run, source)
+            if last > seen:
+                found += self._store.events(self.run, source=source, after=seen, types=_TYPES)
+                self._seen[source] = last
+        return found
+
+
+def present(path: Path, name: str | None, view: View) -> bool:
+    """Shows a run until it is over; False where the presenter left before.
+
+    `name` is an id, the beginning of exactly one, or `last` for the newest; with None it is the run that goes on, or
+    else the next one, and a newer one takes the place of one that never ended. Raises `UsageError` for an unknown
+    name, `StoreError` for a store that cannot be read.
+    """
+    with ExitStack() as held:
+        store: Store | None = None
+        follower: Follower | None = None
+        story: Mapping[str, str] | None = None
+        skew = 0.0
+        while not _wants_to_leave(view):
+            if store is None and (path.exists() or name not in (None, "last")):
+                store = _open(path, held)
+            run = _chosen(store, name) if store is not None and (follower is None or name is None) else None
+            if store is not None and run is not None and (follower is None or run != follower.run):
+                follower, story, skew = Follower(store, run), _story(store, run), 0.0
+                view.begin()
+            for e in follower.new() if follower is not None else ():
+                if e.type == "run_started":
+                    skew = values.number(e.data.get("clock_offset")) or 0.0
+                elif e.type == "chapter":
+                    view.expect(_next(values.label(e.data["name"]), story))
+                view.event(e)
+                if e.type == "run_finished":
+                    return True
+            view.tick(time.time() + skew)
+            time.sleep(PERIOD)
+    return False
+
+
+def is_over(path: Path, name: str | None) -> bool:
+    """Is the run that is meant one that has ended?"""
+    if name is None or not path.exists():
+        return False
+    with records.open_store(path) as store:
+        row = store.row("SELECT finished FROM runs WHERE run=?", _chosen(store, name))
+    return row is not None and row["finished"] is not None
+
+
+def _wants_to_leave(view: View) -> bool:
+    with suppress(Empty):
+        while True:
+            if view.keys.get_nowait() == "quit":
+                return True
+    return False
+
+
+def _open(path: Path, held: ExitStack) -> Store:
+    """A store that is only just being made is not ready at once."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return held.enter_context(records.open_store(path))
+        except StoreError:
+            if not path.exists() or time.monotonic() > end:
+                raise
+            time.sleep(PERIOD)
+
+
+def _chosen(store: Store, name: str | None) -> str | None:
+    """The run that is meant; None where it is not there yet."""
+    if name not in (None, "last"):
+        return records.find(store, name, ("run",))[1]
+    row = store.row("SELECT run, finished, (SELECT max(ts) FROM events WHERE run=r.run) AS newest, "
+                    "(SELECT json_extract(data, '$.clock_offset') FROM events WHERE run=r.run AND source='stage' "
+                    "AND type='run_started') AS skew FROM runs r ORDER BY started DESC LIMIT 1")
+    if row is None:
+        return None
+    silent = parse_ts(now()) + (values.number(row["skew"]) or 0.0) - parse_ts(row["newest"])
+    if name is None and (row["finished"] or silent > FORGOTTEN):
+        return None
+    return str(row["run"])
+
+
+# -- what comes next ---------------------------------------------------------------------------------------------------
+
+
+def _next(chapter: str, story: Mapping[str, str] | None) -> Upcoming | None:
+    """The chapter after this one; `story` has the notes of the scenario, None where it is not to be had."""
+    if chapter not in NAMES[:-1]:
+        return None
+    coming = CHAPTERS[NAMES.index(chapter) + 1]
+    return Upcoming(coming.name, coming.title, None if story is None else story.get(coming.name) or coming.notes)
+
+
+def _story(store: Store, run: str) -> Mapping[str, str] | None:
+    row = store.row("SELECT subject FROM runs WHERE run=?", run) or {}
+    return notes_of(values.label(row.get("subject")), scenario_of(run))
+
+
+def scenario_of(run: str) -> str | None:
+    """The name or the file of the scenario that a run plays, while its host's journal is there."""
+    with suppress(OSError):
+        for path in (home() / "journal").glob("*.json"):
+            with suppress(OSError, ValueError):
+                entry = values.mapping(json.loads(path.read_text(encoding="utf-8")))
+                if entry.get("run") == run and isinstance(entry.get("scenario"), str):
+                    return str(entry["scenario"])
+    return None
+
+
+def notes_of(subject: str, scenario: str | None) -> Mapping[str, str] | None:
+    """The speaker notes of a scenario by chapter; None where its file cannot be found or read."""
+    if scenario is None:
+        return None
+    with suppress(OSError, UsageError, UnicodeDecodeError):
+        if scenario.endswith((".yaml", ".yml")):
+            text = Path(scenario).read_text(encoding="utf-8")
+        else:
+            entry = files("subjects").joinpath(subject, "scenarios", f"{scenario}.yaml")
+            if not entry.is_file():
+                return None
+            text = entry.read_text(encoding="utf-8")
+        story = read(text, Document(scenario, {}, plain=True)).map().get("story")
+        chapters = story.map() if story is not None else {}
+        return {name: told.map()["notes"].text().strip() for name, told in chapters.items()
+                if told.is_map and "notes" in told.map()}
+    return None

@@ -1,0 +1,146 @@
+"""What the presenter sees and the audience does not: the chapter with its speaker notes, what comes next, the clocks.
+
+Of the fault it shows only since when it is in: neither what it is nor whom it hit.
+"""
+
+from collections.abc import Mapping
+from typing import IO, Any, TextIO
+
+from rich.console import RenderableType
+from rich.layout import Layout
+from rich.text import Text
+
+from operator_demo.screen import panels, words
+from operator_demo.screen.ink import Line, Symbols
+from operator_demo.screen.layout import Bar, Pane
+from operator_demo.screen.live import LiveScreen
+from operator_demo.screen.panels import ALARM, CALM, Lines, View, line, wrapped
+from operator_demo.screen.speaker import Upcoming, ended, heading, told
+from operator_demo.screen.state import State
+
+WAITING = "No run goes on. Start `operator-demo run` in the other terminal; this one follows it."
+_FRAMED = (40, 14)  # the least (columns, lines) for frames
+_MARGIN = 4  # cells that a frame takes of the width
+
+
+class SpeakerScreen(LiveScreen):
+    """The full screen of the second terminal. See `presenter.View`."""
+
+    def __init__(self, out: TextIO, env: Mapping[str, str], *, stdin: IO[Any] | None = None) -> None:
+        super().__init__(out, env, stdin=stdin)
+        self._upcoming: Upcoming | None = None
+
+    def begin(self) -> None:
+        """Another run: what was known of the one before is forgotten."""
+        self._state, self._upcoming, self._dirty = State(), None, True
+
+    def expect(self, upcoming: Upcoming | None) -> None:
+        self._upcoming, self._dirty = upcoming, True
+
+    def abandon(self) -> None:
+        """As `stop`, without a word."""
+        self._said = True
+        self.stop()
+
+    def arranged(self, view: View) -> RenderableType:
+        return arrange(self._state, self._upcoming, view)
+
+    def farewell(self, symbols: Symbols) -> list[Line]:
+        return told(self._state, None, symbols) + ended(self._state)
+
+
+# -- the full screen ---------------------------------------------------------------------------------------------------
+
+
+def arrange(state: State, upcoming: Upcoming | None, view: View) -> Layout | Text:
+    """The whole screen for the size in `view`."""
+    if not state.run.id:
+        return Text("\n").join(wrapped(WAITING, "", view.sized(view.width, view.height)))
+    if view.width < _FRAMED[0] or view.height < _FRAMED[1]:
+        return _narrow(state, view)
+    root = Layout()
+    head, foot = Layout(Bar(state, view, clocks), size=1), Layout(Bar(state, view, keys), size=1)
+    ticket = Layout(Bar(state, view, ticket_line), size=1)
+    now = Layout(Pane(state, view, here, _title_of_chapter, lambda s: ALARM if _is_broken(s) else CALM))
+    if upcoming is None:
+        root.split_column(head, now, ticket, foot)
+        return root
+    later = next_lines(upcoming, view.sized(view.width - _MARGIN, view.height))
+    coming = Pane(state, view, lambda s, v: panels.fit(later, v),
+                  lambda s, v: Text(f"Next: {upcoming.heading}", "dim"), lambda s: "dim")
+    root.split_column(head, now, Layout(coming, size=min(len(later) + 2, max(view.height // 3, 3))), ticket, foot)
+    return root
+
+
+def _narrow(state: State, view: View) -> Text:
+    """The notes alone, for windows too small for anything else."""
+    first = line((f"{state.chapter.title or state.chapter.name}  ", "strong"), (_clock(state, view), "dim"))
+    return Text("\n").join(panels.fit([first, *wrapped(state.chapter.notes or state.chapter.narration, "", view)],
+                                      view))
+
+
+def here(state: State, view: View) -> Lines:
+    """The notes, for the speaker to read; below, small, what the audience reads."""
+    chapter = state.chapter
+    notes = list(wrapped(chapter.notes, "strong", view)) if chapter.notes else [line(("no notes for this chapter",
+                                                                                      "dim"))]
+    if not chapter.narration:
+        return panels.fit(notes, view)
+    return panels.fit([*notes, line(""), line(("on their screen", "dim")),
+                       *wrapped(chapter.narration, "dim", view, f"{view.symbols.quote} ", f"{view.symbols.quote} ")],
+                      view)
+
+
+def next_lines(upcoming: Upcoming, view: View) -> Lines:
+    if upcoming.notes is None:
+        return [line(("its notes are known when it comes", "dim"))]
+    return list(wrapped(upcoming.notes, "", view)) if upcoming.notes else [line(("no notes", "dim"))]
+
+
+def clocks(state: State, view: View) -> Text:
+    """`etcd · run-…` on the left, the clocks on the right."""
+    made = line((f" notes {view.symbols.dot} {state.run.about} ", "strong"), (state.run.id, "dim"))
+    right = f"{_clock(state, view)} "
+    made.truncate(max(view.width - len(right) - 1, 0))
+    made.append(" " * max(view.width - made.cell_len - len(right), 0))
+    made.append(right, "bold")
+    return made
+
+
+def _clock(state: State, view: View) -> str:
+    """`01:23`, with the fault `01:23   fault + 12 s`; they stand still when the run is over."""
+    now = state.outcome.at if state.outcome else view.now
+    began = state.fault.began
+    since = f"   fault + {words.seconds(now - began)}" if began is not None else ""
+    return panels.clock(state, View(view.console, view.symbols, now, view.manual)) + since
+
+
+def ticket_line(state: State, view: View) -> Text:
+    made = line((" ticket ", "dim"))
+    made.append_text(panels.ticket_line(state, view) if state.ticket else line(("none", "dim")))
+    return made
+
+
+def keys(state: State, view: View) -> Text:
+    """Which key goes on, and where it must be pressed."""
+    made = Text(no_wrap=True, end="")
+    if state.outcome is None and state.run.manual:
+        made.append(" space ", "reverse")
+        made.append(" or ")
+        made.append(" enter ", "reverse")
+        made.append(" in the run's terminal: next chapter   ")
+    elif state.run.manual is False:
+        made.append(" it goes on by itself   ", "dim")
+    made.append(" q ", "reverse")
+    made.append(" close this view", "dim")
+    return made
+
+
+def _is_broken(state: State) -> bool:
+    closed = state.outcome is not None or (state.ticket is not None and state.ticket.closed is not None)
+    return state.fault.began is not None and not closed
+
+
+def _title_of_chapter(state: State, view: View) -> Text:
+    c = state.chapter
+    return Text(heading(c.name, c.title) or "Starting", "bold")
