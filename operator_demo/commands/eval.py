@@ -62,7 +62,8 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
 
     console = Console(stderr=True)
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                   console=console, disable=not console.is_terminal)
+                   console=console, disable=not console.is_terminal,
+                   speed_estimate_period=float("inf"))  # (a run takes longer than Rich looks back)
 
     def began(trial: Any) -> None:
         bar.update(task, description=trial.name)
@@ -74,6 +75,7 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
 
     with bar:
         task = bar.add_task("", total=total, completed=done)
+        bar.advance(task, 0)  # from here on it is measured
         yield began, ended
 
 
