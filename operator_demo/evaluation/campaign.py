@@ -9,6 +9,7 @@ from pathlib import Path
 
 from operator_demo import subject as subjects
 from operator_demo.chaos import scenario as scenarios
+from operator_demo.chaos.scenario import Scenario
 from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
 
@@ -74,23 +75,25 @@ def load(file: Path) -> Campaign:
     def flag(key: str) -> bool:
         return top[key].boolean() if key in top else True
 
-    models = [v.parsed(_model) for v in top["models"].sequence()]
-    models += [NO_AGENT] if flag("baseline") else []
-    trials = [Trial(subject, scenario, model, number)
-              for subject, names in _plays(top["subjects"], flag("control")).items()
-              for scenario in names for model in dict.fromkeys(models) for number in range(1, integer("trials", 3) + 1)]
+    models = list(dict.fromkeys(v.parsed(_model) for v in top["models"].sequence()))
+    baseline, numbers = flag("baseline"), range(1, integer("trials", 3) + 1)
+    trials = [Trial(subject, play.name, model, number)
+              for subject, plays in _plays(top["subjects"], flag("control")).items() for play in plays
+              for model in (*models, *([NO_AGENT] if baseline and play.outcome == scenarios.REPAIRED else []))
+              for number in numbers]
     return Campaign(trials, integer("parallel", max(1, (os.cpu_count() or 1) // _CORES_A_RUN)),
                     top["options"].texts() if "options" in top else [], float(integer("limit", 900)))
 
 
-def _plays(value: Value, control: bool) -> dict[str, list[str]]:
+def _plays(value: Value, control: bool) -> dict[str, list[Scenario]]:
     """The scenarios of each subject; `all` means all that need nobody's hand."""
     plays = {}
     for name, chosen in value.map().items():
         found = subjects.load(name)
         known = [s for s in scenarios.names(found.folder) if s != scenarios.BY_HAND]
         names = known if not chosen.is_list and chosen.text() == "all" else [v.one_of(known) for v in chosen.sequence()]
-        plays[name] = list(dict.fromkeys([*names, *([CONTROL] if control and CONTROL in known else [])]))
+        names += [CONTROL] if control and CONTROL in known else []
+        plays[name] = [scenarios.load(found, s) for s in dict.fromkeys(names)]
     return plays
 
 
