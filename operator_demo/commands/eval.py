@@ -60,6 +60,8 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from operator_demo.evaluation.campaign import NO_AGENT
+
     console = Console(stderr=True)
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                    console=console, disable=not console.is_terminal,
@@ -69,7 +71,8 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
         bar.update(task, description=trial.name)
 
     def ended(trial: Any, result: dict[str, Any]) -> None:
-        words = f"{trial.name}: {result['outcome']}{'' if result['reached'] else ' (not as it should be)'}"
+        as_wanted = result["reached"] or trial.model == NO_AGENT  # of which nothing is wanted
+        words = f"{trial.name}: {result['outcome']}{'' if as_wanted else ' (not as it should be)'}"
         console.print(words, markup=False, highlight=False)
         bar.advance(task)
 
