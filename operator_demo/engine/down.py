@@ -19,6 +19,8 @@ from .progress import Progress, silent
 _NAMELESS = re.compile(r"[0-9a-f]{64}")  # what the engine calls a volume that was given no name
 _PATIENCE = 10.0  # seconds for the engine to let go of what it is still removing
 _BUSY_NETWORK = "has active endpoints"
+_BUSY = ("already in progress", _BUSY_NETWORK,
+         "container state improper")  # Podman, of a container that ended while it was to be killed
 _LOST_COUNT = " (if no container is on it, the engine has lost count, a known defect of 20.10: a restart of it helps)"
 
 
@@ -88,8 +90,7 @@ def _gone_after(doing: Callable[[], None]) -> bool:
         except docker.errors.NotFound:
             return False
         except docker.errors.APIError as e:
-            busy = "already in progress" in explain(e) or _BUSY_NETWORK in explain(e)
-            if not busy or time.monotonic() > deadline:
+            if not any(words in explain(e) for words in _BUSY) or time.monotonic() > deadline:
                 raise
         time.sleep(0.1)
 

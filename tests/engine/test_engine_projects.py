@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import docker.errors
 import pytest
 
 from operator_demo.engine import (
@@ -421,3 +422,23 @@ def test_files_from_a_stopped_container(engine: Engine, load: Load, project_name
         read_file_from(engine, one, "/data/none")
     with pytest.raises(OperatorError, match="not a plain file"):
         read_file_from(engine, one, "/data")
+
+
+@pytest.mark.parametrize("words", ["removal of container x is already in progress",
+                                   "sending SIGKILL to container x: container state improper: stopped"])
+def test_what_an_engine_is_busy_with_is_removed_all_the_same(engine: Engine, load: Load, project_name: str,
+                                                             stop: threading.Event, words: str,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    up(engine, load(TWO, project_name), stop=stop)
+    remove, refused = engine.api.remove_container, set()
+
+    def busy(key: str, **how: bool) -> None:
+        if key not in refused:
+            refused.add(key)
+            raise docker.errors.APIError("500 Server Error", explanation=words)
+        remove(key, **how)
+
+    monkeypatch.setattr(engine.api, "remove_container", busy)
+    down(engine, project_name, volumes=True)
+    assert len(refused) == 2
+    assert ids(engine, project_name) == {}
