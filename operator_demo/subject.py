@@ -182,21 +182,35 @@ class HasClient(Protocol):
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """Where a subject can be hurt, for those faults that cannot do without knowing it; "" where it cannot.
+class Script:
+    """How a subject is brought into a state and out of it again: three scripts (POSIX sh, with curl and jq).
 
-    Paths are those inside a member, and must be in a volume. Scripts (POSIX sh, with curl and jq) run in a helper on
-    the subject's network, with the volumes of the first target at /volumes/0, /volumes/1, ... in the order of their
-    paths, and the variables ADDRESSES (of the members that run, the first target's first), MEMBER, and SIZE (MiB, at
-    most to be written). What they print is shown to people.
+    They run in a helper on the subject's network, once for each target, with the target's volumes at /volumes/0,
+    /volumes/1, ... in the order of their paths, and the variables ADDRESSES (of the members that run, the target's
+    first), MEMBER, and SIZE (MiB, at most to be written). What they print is shown to people. `do` ends when it is so,
+    within 100 seconds, else it fails; where `check` succeeded before, nothing is done, so `undo` takes back what `do`
+    did and nothing else.
     """
 
+    do: str
+    check: str  # succeeds where it is so
+    undo: str  # harmless where it is not so
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a subject can be hurt, for those faults that cannot do without knowing it; "" or None where it cannot.
+
+    Paths are those inside a member, and must be in a volume. `kind`: the kind of member (see `HasKinds`) of which all
+    this is true; "" where members are alike.
+    """
+
+    kind: str = ""
     settings: str = ""  # the file with a member's settings
     bad_setting: str = ""  # lines that, added to it, keep the member from starting
     log: str = ""  # the files of its write-ahead log, with * in the last part; the newest by name is cut
-    fill: str = ""  # a script that uses up the space, until writes are refused
-    full: str = ""  # a script that succeeds where writes are refused for want of space
-    drain: str = ""  # a script that takes back what `fill` did, where it is still there
+    space: Script | None = None  # its space is used up
+    evict: Script | None = None  # it is ordered to lead nothing
 
 
 @runtime_checkable
@@ -204,6 +218,14 @@ class HasAnatomy(Protocol):
     """A subject that says where it can be hurt; `Subject` plus this."""
 
     anatomy: Anatomy
+
+
+@runtime_checkable
+class HasKinds(Protocol):
+    """A subject whose members are not all alike; `Subject` plus this. A fault can be aimed at a kind."""
+
+    kinds: Mapping[str, str]  # of each member, by its name: one word, which is no role and no name of a member
+    spared: Sequence[str]  # the kinds that are hit only where a fault names them or the member
 
 
 @dataclass(frozen=True)

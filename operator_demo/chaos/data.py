@@ -10,16 +10,13 @@ from typing import Any, ClassVar
 
 from operator_demo import engine as room
 from operator_demo.chaos import helper
+from operator_demo.chaos.anatomy import anatomy, of_another_kind
 from operator_demo.chaos.container_state import KILL, same_container
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
-from operator_demo.subject import Anatomy, HasAnatomy
+from operator_demo.subject import Subject
 
 _YOUNG = 10.0  # seconds within which a member that cannot run has ended again, on a busy machine too
 _POLICIES = ("always", "unless-stopped", "on-failure")
-
-
-def anatomy(ground: Ground) -> Anatomy:
-    return ground.subject.anatomy if isinstance(ground.subject, HasAnatomy) else Anatomy()
 
 
 class CrashFault(Primitive):
@@ -28,8 +25,11 @@ class CrashFault(Primitive):
     lives_in = "volume"
     settle = 20.0
 
+    def aims_at(self, subject: Subject) -> str:
+        return anatomy(subject).kind
+
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        wrong = KILL.problem(ground, targets)
+        wrong = of_another_kind(ground.subject, targets) or KILL.problem(ground, targets)
         wrong = wrong or helper.missing(ground)
         for name in targets if wrong is None else []:
             policy = ground.inspect(name)["HostConfig"]["RestartPolicy"]["Name"]
@@ -72,26 +72,26 @@ class CrashLoop(CrashFault):
     proof = "the engine counts restarts, and the member does not stay up"
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not (self.path(ground) and anatomy(ground).bad_setting):
+        if not (self.path(ground) and anatomy(ground.subject).bad_setting):
             return f"{ground.subject.name} does not say where its settings are"
         return super().problem(ground, targets)
 
     def path(self, ground: Ground) -> str:
-        return anatomy(ground).settings
+        return anatomy(ground.subject).settings
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
         before = {}
         for name in targets:
             was = self.known(ground, name, self.path(ground))
             content = _only_file(ground, was["volume"], was["path"])
-            bad = _poisoned(content, anatomy(ground).bad_setting)
+            bad = _poisoned(content, anatomy(ground.subject).bad_setting)
             before[name] = was | {"content": _pack(content), "bad": _digest(bad)}
         return before
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
             was = before[name]
-            bad = _poisoned(_unpack(was["content"]), anatomy(ground).bad_setting)
+            bad = _poisoned(_unpack(was["content"]), anatomy(ground.subject).bad_setting)
             helper.write(ground, was["volume"], was["path"], bad)
             room.container_action(ground.engine, was["id"], "restart")
 
@@ -120,7 +120,7 @@ class WalCut(CrashFault):
         return super().problem(ground, targets)
 
     def path(self, ground: Ground) -> str:
-        return anatomy(ground).log
+        return anatomy(ground.subject).log
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
         """The file itself is read when the member has stopped, and is then on the disk before it is cut."""
@@ -181,61 +181,6 @@ class WalCut(CrashFault):
         script = f"cd {shlex.quote(f'/volume/{folder}')} && ls -1d -- {pattern or own} 2>/dev/null"
         _, said = helper.run(ground, script, volumes={was["volume"]: "/volume"}, capabilities=("DAC_OVERRIDE",))
         return sorted(said.split())
-
-
-class DiskFull(Primitive):
-    kind, what = "disk-full", "the space for data is used up, and writes are refused"
-    proof = "the subject says that it is out of space"
-    parameters: ClassVar = {"size": Parameter("most that is written", "MiB", 1, 100_000, 512, whole=True)}
-    in_steps = True  # a repair while it is still being filled would be in vain
-    lives_in = "volume"
-    every = 6.0
-    settle = 15.0
-
-    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        mine = anatomy(ground)
-        if not (mine.fill and mine.full and mine.drain):
-            return f"{ground.subject.name} does not say how its space is used up"
-        wrong = helper.missing(ground) or KILL.problem(ground, targets)
-        if wrong or not targets:
-            return wrong
-        return "it is out of space already" if self._script(ground, targets, mine.full, 1)[0] == 0 else None
-
-    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
-        return {name: {"id": ground.member(name).id} for name in targets}
-
-    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        status, said = self._script(ground, targets, anatomy(ground).fill, values["size"])
-        if status != 0:
-            raise FaultError(f"The space could not be used up: {said}")
-
-    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        status, said = self._script(ground, targets, anatomy(ground).full, values["size"])
-        return Proof(status == 0, said)
-
-    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        found = ground.containers()
-        if not found:
-            volumes = room.project_volumes(ground.engine, ground.project)
-            if volumes:
-                raise FaultError("The subject does not run, so its space cannot be given back.",
-                                 "Run it again, or remove its volumes.")
-            return
-        status, said = self._script(ground, targets, anatomy(ground).drain, values["size"])
-        if status != 0:
-            raise FaultError(f"The space could not be given back: {said}")
-
-    @staticmethod
-    def _script(ground: Ground, targets: Sequence[str], script: str, size: float) -> tuple[int, str]:
-        found = ground.containers()
-        order = [*targets, *(name for name in found if name not in targets)]
-        addresses = [str(found[name].address) for name in order
-                     if name in found and found[name].state == "running" and found[name].address]
-        volumes = helper_mounts(ground, targets[0]) if targets and targets[0] in found else {}
-        lines = [f"ADDRESSES={shlex.quote(' '.join(addresses))}",
-                 f"MEMBER={shlex.quote(targets[0] if targets else '')}", f"SIZE={size:.0f}", script]
-        return helper.told(ground, "\n".join(lines), network=ground.network, volumes=volumes,
-                           capabilities=("DAC_OVERRIDE",), timeout=180)
 
 
 # -- files on volumes ------------------------------------------------------------------------------------------------

@@ -107,6 +107,11 @@ class Primitive(ABC):
     every: float = 1.0  # seconds between two proofs until the verdict
     settle: float = 5.0  # seconds that it may take to bite
 
+    def aims_at(self, subject: Subject) -> str:
+        """The one kind of member (see `HasKinds`) that it can be done to, and so what chance chooses among; "" where
+        it can be any."""
+        return ""
+
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
         """Why it cannot be done here (engine, kernel, subject, or the state of the targets); None: it can. Without
         targets only what does not depend on them is looked at."""

@@ -159,7 +159,7 @@ def _fault(value: Value, subject: Subject) -> FaultSpec:
     target = _target(keys["target"]) if "target" in keys else "random"
     count = keys["count"].integer(least=1) if "count" in keys else 1
     try:
-        targets.check(target, count, subject.members)
+        targets.check(target, count, subject, FAULTS[kind].aims_at(subject))
     except ValueError as e:
         keys["count" if str(e).startswith("count") else "target"].fail(str(e))
     return FaultSpec(kind, target, count, _parameters(kind, keys.get("parameters")),

@@ -1,44 +1,80 @@
-"""Which members a fault hits: chosen by role, by name or by chance, the same ones for the same seed."""
+"""Which members a fault hits: chosen by role, by kind, by name or by chance, the same ones for the same seed."""
 
 import random
 from collections.abc import Mapping, Sequence
 
+from operator_demo.subject import HasKinds, Subject
+
 ROLES = ("random", "leader", "follower")
 
 
-def check(target: str | Sequence[str], count: int, members: Sequence[str]) -> None:
-    """Raises `ValueError` for a target or a count that can never be met by these members."""
+def kinds(subject: Subject) -> tuple[str, ...]:
+    """The kinds of member that a fault can be aimed at; () where all members are alike."""
+    return tuple(dict.fromkeys(subject.kinds[name] for name in subject.members)) if isinstance(subject, HasKinds) \
+        else ()
+
+
+def check(target: str | Sequence[str], count: int, subject: Subject, kind: str = "") -> None:
+    """Raises `ValueError` for a target or a count that can never be met by the members of this subject.
+
+    `kind` is that to which alone the fault can be done, "" for any.
+    """
+    members, by_chance = subject.members, (*ROLES, *kinds(subject))
     named = [target] if isinstance(target, str) else list(target)
     if not named:
         raise ValueError("target is an empty list")
-    wrong = [name for name in named if name not in members and not (isinstance(target, str) and name in ROLES)]
+    wrong = [name for name in named if name not in members and not (isinstance(target, str) and name in by_chance)]
     if wrong:
-        words = (*ROLES, *members) if isinstance(target, str) else members
+        words = (*by_chance, *members) if isinstance(target, str) else members
         raise ValueError(f"target must be one of {', '.join(words)}, not {wrong[0]!r}")
     if len(set(named)) != len(named):
         raise ValueError("target names a member twice")
-    if isinstance(target, str) and target in ROLES:
-        most = {"leader": 1, "follower": len(members) - 1}.get(target, len(members))
+    if kind and isinstance(subject, HasKinds):
+        other = next((name for name in named if name not in (kind, *ROLES) and subject.kinds.get(name) != kind), None)
+        if other:
+            raise ValueError(f"target must be of the kind {kind}, not {other!r}")
+    if isinstance(target, str) and target in by_chance:
+        most = {"leader": 1, "follower": len(members) - 1}.get(target, len(among(_meant(target, kind), subject)))
         if not 1 <= count <= most:
             raise ValueError(f"count must be 1 to {most} for target {target}, not {count}")
     elif count not in (1, len(named)):
         raise ValueError(f"count is {count}, but target names {len(named)}")
 
 
-def choose(target: str | Sequence[str], count: int, roles: Mapping[str, str], members: Sequence[str],
-           chance: random.Random) -> list[str]:
+def _meant(target: str, kind: str) -> str:
+    return kind if kind and target == "random" else target
+
+
+def among(target: str, subject: Subject) -> list[str]:
+    """The members that a role, or a kind, may mean, well or not."""
+    if not isinstance(subject, HasKinds):
+        return list(subject.members)
+    if target in kinds(subject):
+        return [name for name in subject.members if subject.kinds[name] == target]
+    return [name for name in subject.members if subject.kinds[name] not in subject.spared]
+
+
+def choose(target: str | Sequence[str], count: int, roles: Mapping[str, str], subject: Subject,
+           chance: random.Random, kind: str = "") -> list[str]:
     """The members to hit, in the subject's order.
 
-    `roles` maps those that are well to `leader` or `follower`. Raises `ValueError` where too few fit now.
+    `roles` maps those that are well to `leader` or `follower`; for `kind` see `check`: `random` chooses among that
+    alone. Raises `ValueError` where too few fit now.
     """
-    check(target, count, members)
+    check(target, count, subject, kind)
+    order = list(subject.members).index
     if not isinstance(target, str):
-        return sorted(target, key=list(members).index)
-    if target in members:
+        return sorted(target, key=order)
+    if target in subject.members:
         return [target]
-    fitting = [name for name in members if name in roles and target in ("random", roles[name])]
+    target = _meant(target, kind)
+    fitting = [name for name in among(target, subject) if name in roles and target in (
+        roles[name], "random", *kinds(subject))]
+    if target == "follower" and isinstance(subject, HasKinds):  # of a leader there is now, and not of something else
+        leading = {subject.kinds[name] for name, role in roles.items() if role == "leader"}
+        fitting = [name for name in fitting if subject.kinds[name] in leading]
     if len(fitting) < count:
-        what = "well" if target == "random" else f"a {target}"
+        what = {"random": "well", "leader": "a leader", "follower": "a follower"}.get(target, f"a {target} and well")
         raise ValueError(f"{len(fitting) or 'no'} member{'' if len(fitting) < 2 else 's'} "
                          f"{'is' if len(fitting) < 2 else 'are'} {what} now; {count} needed")
-    return sorted(chance.sample(fitting, count), key=list(members).index)
+    return sorted(chance.sample(fitting, count), key=order)

@@ -68,10 +68,10 @@ def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
         return
     for fault in FAULTS.values():
         reason = reasons[fault.kind] if reasons else None
-        line = f"{fault.kind:<12} {fault.what}" if reason is None else f"{fault.kind:<12} not here: {reason}"
+        line = f"{fault.kind:<13} {fault.what}" if reason is None else f"{fault.kind:<13} not here: {reason}"
         click.echo(click.style(line, dim=reason is not None))
         for name, p in fault.parameters.items() if reason is None else ():
-            click.echo(f"{'':<12}   --set {name}={plain(p.default)}   {p.what}, {p.range}")
+            click.echo(f"{'':<13}   --set {name}={plain(p.default)}   {p.what}, {p.range}")
 
 
 def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
@@ -105,9 +105,9 @@ def _own_image() -> list[str]:
 
 @chaos.command()
 @click.argument("name")
-@click.option("--target", default="random", show_default=True, metavar="MEMBER|ROLE",
-              help="random, leader, follower, a member, or several members with commas.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many of a role.")
+@click.option("--target", default="random", show_default=True, metavar="MEMBER|ROLE|KIND",
+              help="random, leader, follower, a kind of member, a member, or several members with commas.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many of a role or kind.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; see `chaos list`.")
 @click.option("--for", "duration", callback=seconds, metavar="TIME", help="Take it back after so long (30s, 2m).")
 @click.option("--subject", metavar="NAME|FOLDER", help="Only for a subject from a folder: where it is.")
@@ -117,6 +117,7 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
            subject: str | None, project: str | None) -> None:
     """Bring the fault NAME about on a running demo, and have it proved."""
     from operator_demo.chaos import targets
+    from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.spec import FaultSpec, parse_parameters
 
     raw = dict(_pair(text) for text in settings)
@@ -127,7 +128,8 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
     with _demo(ctx.obj, project, subject) as (environment, journal):
         named: str | list[str] = target.split(",") if "," in target else target
         try:
-            targets.check(named, count, environment.found.subject.members)
+            targets.check(named, count, environment.found.subject,
+                          FAULTS[name].aims_at(environment.found.subject))
         except ValueError as e:
             raise UsageError(f"{str(e)[0].upper()}{str(e)[1:]}.") from e
         injection, roles = _injection(environment, journal, FaultSpec(name, named, count, values))

@@ -58,8 +58,9 @@ class Injection:
         """Chooses the targets, and writes down what will be done and put back."""
         ground, chance = self._ground(image), random.Random(seed)
         try:
-            chosen = targets.choose(self.spec.target, self.spec.count, roles, ground.subject.members, chance) \
-                if FAULTS[self.spec.kind].targeted else []
+            fault = FAULTS[self.spec.kind]
+            chosen = targets.choose(self.spec.target, self.spec.count, roles, ground.subject, chance,
+                                    fault.aims_at(ground.subject)) if fault.targeted else []
             values = parse_parameters(self.spec.kind, self.spec.parameters)
         except ValueError as e:
             raise FaultError(f"The fault {self.spec.kind} cannot be brought about: {e}.") from e

@@ -4,7 +4,7 @@ Space: one key is overwritten with values of a megabyte until the database reach
 one key are what compaction and defragmentation give back. Draining does just that, and disarms the alarm.
 """
 
-from operator_demo.subject import Anatomy
+from operator_demo.subject import Anatomy, Script
 
 _COMMON = """
 post() { curl --silent --show-error --max-time 15 --data-binary "$3" "http://$1:2379/v3/$2"; }
@@ -63,5 +63,5 @@ ANATOMY = Anatomy(
     # etcd refuses an election timeout of less than five heartbeats (100 ms each by default).
     bad_setting="election-timeout: 150\n",
     log="/var/lib/etcd/data/member/wal/*.wal",
-    fill=_FILL, full=_FULL, drain=_DRAIN,
+    space=Script(do=_FILL, check=_FULL, undo=_DRAIN),
 )

@@ -52,8 +52,8 @@ INVARIANTS: Sequence[Invariant] = (
     Invariant("leader_imbalance", WARNING, None, "", 60.0,
               "The leaders of the regions are spread: between the store with most and that with fewest lie no more "
               "than a store has on average.",
-              "Own choice. balance-leader-scheduler evens them out within seconds; it runs by default "
-              "(pkg/schedule/config/config.go)."),
+              "Own choice. balance-leader-scheduler evens them out within seconds, to two leaders more or less by "
+              "the tolerant-size-ratio of compose.yaml (pkg/schedule/schedulers/utils.go)."),
     Invariant("client_errors", WARNING, ERRORS, "%", 5.0,
               "No more of the clients' requests fail than the threshold.", "As for etcd: more than 5 %."),
     Invariant("metrics_silent", WARNING, None, "", 10.0,

@@ -8,8 +8,19 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from operator_demo.subject import Check, Deadline, Invariant, Load, Member, Observation, Violation, as_the_engine_sees
+from operator_demo.subject import (
+    Anatomy,
+    Check,
+    Deadline,
+    Invariant,
+    Load,
+    Member,
+    Observation,
+    Violation,
+    as_the_engine_sees,
+)
 from operator_demo.subject_kit import ask_all
+from subjects.tikv.anatomy import ANATOMY
 from subjects.tikv.http import Http, NoAnswer, Refusal
 from subjects.tikv.invariants import INVARIANTS, is_up, violations
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
@@ -25,6 +36,9 @@ class Tikv:
     name = "tikv"
     title = "TiKV 8.5, three PD members and three stores"
     members: Sequence[str] = tuple(KINDS)
+    kinds: Mapping[str, str] = KINDS
+    spared: Sequence[str] = (METRICS,)  # without Prometheus the cluster serves as before
+    anatomy: Anatomy = ANATOMY
     quorum = 2  # of the PD members, and of the stores
     invariants: Sequence[Invariant] = INVARIANTS
     load_maker = "go-ycsb"

@@ -1,9 +1,12 @@
 """What every primitive must do on a real cluster: bite when it is injected, and leave nothing behind."""
 
 import re
+import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 from operator_demo.chaos import helper
@@ -12,9 +15,21 @@ from operator_demo.chaos.injector import Injector, revert_all
 from operator_demo.chaos.journal import FaultJournal, Record
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.spec import parse_parameters
-from operator_demo.engine import fingerprint, inspect, wait_healthy
+from operator_demo.engine import Engine, build_image, fingerprint, inspect, wait_healthy
 
 RULES = "ipt=iptables-nft; $ipt -S >/dev/null 2>&1 || ipt=iptables-legacy; $ipt -S; tc qdisc show"
+
+
+@contextmanager
+def helpers_image(engine: Engine) -> Iterator[str]:
+    """The agent's image without the program, which the helpers do not use; its layers are the same."""
+    text = files("compose_templates").joinpath("agent.Dockerfile").read_text().split("# Last, ")[0]
+    tag = f"operator-demo-test/aux:{secrets.token_hex(4)}"
+    build_image(engine, tag, {"Dockerfile": text.encode()})
+    try:
+        yield tag
+    finally:
+        engine.api.remove_image(tag)
 
 
 class Broken:
@@ -27,7 +42,7 @@ class Broken:
         return Injector(self.ground, self.journal)
 
     def plan(self, kind: str, targets: Sequence[str], raw: Mapping[str, Any] | None = None) -> Record:
-        return self.injector().plan("run-1", "etcd", kind, targets, parse_parameters(kind, raw or {}))
+        return self.injector().plan("run-1", self.ground.subject.name, kind, targets, parse_parameters(kind, raw or {}))
 
     def there_and_back(self, kind: str, targets: Sequence[str], raw: Mapping[str, Any] | None = None,
                        meanwhile: Callable[[Record], None] = lambda _: None) -> Record:

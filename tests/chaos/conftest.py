@@ -11,13 +11,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from breaking import Broken
+from breaking import Broken, helpers_image
 
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import Ground
 from operator_demo.engine import (
     Engine,
-    build_image,
     discover_network,
     down,
     load_project,
@@ -29,12 +28,8 @@ from subjects.etcd.subject import SUBJECT
 
 @pytest.fixture(scope="session")
 def helper_image(engine: Engine) -> Iterator[str]:
-    """The agent's image without the program, which the helpers do not use; its layers are the same."""
-    text = files("compose_templates").joinpath("agent.Dockerfile").read_text().split("# Last, ")[0]
-    tag = f"operator-demo-test/aux:{secrets.token_hex(4)}"
-    build_image(engine, tag, {"Dockerfile": text.encode()})
-    yield tag
-    engine.api.remove_image(tag)
+    with helpers_image(engine) as tag:
+        yield tag
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 import math
 import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import click
 import pytest
@@ -22,8 +25,11 @@ from operator_demo.chaos.journal import (
 from operator_demo.chaos.spec import parse_parameters
 from operator_demo.commands.chaos import seconds
 from operator_demo.errors import OperatorError
+from operator_demo.subject import Subject
 
 MEMBERS = ("m0", "m1", "m2", "m3", "m4")
+ALIKE = cast(Subject, SimpleNamespace(members=MEMBERS))
+KIND_OF = {"m0": "brain", "m1": "brain", "m2": "store", "m3": "store", "m4": "gauge"}
 ROLES = st.dictionaries(st.sampled_from(MEMBERS), st.sampled_from(["leader", "follower"]))
 KINDS = st.sampled_from(sorted(FAULTS))
 
@@ -36,10 +42,10 @@ def test_a_choice_fits_or_is_refused(target: str, count: int, roles: dict[str, s
                                                                    min(len(fitting), len(MEMBERS) - 1))
     if not possible:
         with pytest.raises(ValueError, match=r"."):
-            targets.choose(target, count, roles, MEMBERS, random.Random(seed))
+            targets.choose(target, count, roles, ALIKE, random.Random(seed))
         return
-    chosen = targets.choose(target, count, roles, MEMBERS, random.Random(seed))
-    assert chosen == targets.choose(target, count, roles, MEMBERS, random.Random(seed))  # the same seed, the same ones
+    chosen = targets.choose(target, count, roles, ALIKE, random.Random(seed))
+    assert chosen == targets.choose(target, count, roles, ALIKE, random.Random(seed))  # the same seed, the same ones
     assert chosen == sorted(set(chosen), key=MEMBERS.index)
     assert len(chosen) == count
     assert chosen == [target] if target in MEMBERS else all(target in ("random", roles[m]) for m in chosen)
@@ -49,7 +55,7 @@ def test_a_choice_fits_or_is_refused(target: str, count: int, roles: dict[str, s
 def test_every_member_can_be_hit(count: int, roles: dict[str, str]) -> None:
     if len(roles) < count:
         return
-    hit = {m for seed in range(200) for m in targets.choose("random", count, roles, MEMBERS, random.Random(seed))}
+    hit = {m for seed in range(200) for m in targets.choose("random", count, roles, ALIKE, random.Random(seed))}
     assert hit == set(roles)
 
 
@@ -57,7 +63,7 @@ def test_every_member_can_be_hit(count: int, roles: dict[str, str]) -> None:
 def test_a_list_names_members_once(named: list[str], count: int) -> None:
     good = 0 < len(named) == len(set(named)) and set(named) <= set(MEMBERS) and count in (1, len(named))
     try:
-        chosen = targets.choose(named, count, {}, MEMBERS, random.Random(0))
+        chosen = targets.choose(named, count, {}, ALIKE, random.Random(0))
     except ValueError:
         assert not good
     else:
@@ -65,12 +71,60 @@ def test_a_list_names_members_once(named: list[str], count: int) -> None:
         assert set(chosen) == set(named)
 
 
+def of_kinds(spared: Sequence[str] = ("gauge",), kinds: Mapping[str, str] = KIND_OF) -> Subject:
+    return cast(Subject, SimpleNamespace(members=MEMBERS, kinds=kinds, spared=spared))
+
+
+@given(st.sampled_from(["random", "leader", "follower", "brain", "store", "gauge"]), st.integers(1, 5), ROLES,
+       st.integers())
+def test_a_kind_is_a_target_and_chance_spares_some(target: str, count: int, roles: dict[str, str], seed: int) -> None:
+    leading = {KIND_OF[m] for m, role in roles.items() if role == "leader"}
+    fitting = {m for m in roles if {
+        "random": KIND_OF[m] != "gauge", "leader": roles[m] == "leader" and KIND_OF[m] != "gauge",
+        "follower": roles[m] == "follower" and KIND_OF[m] in leading - {"gauge"}}.get(target, KIND_OF[m] == target)}
+    try:
+        chosen = targets.choose(target, count, roles, of_kinds(), random.Random(seed))
+    except ValueError:
+        assert len(fitting) < count or (target == "leader" and count > 1)
+        return
+    assert len(chosen) == count
+    assert set(chosen) <= fitting
+    assert chosen == targets.choose(target, count, roles, of_kinds(), random.Random(seed))
+
+
+def test_every_member_of_a_kind_can_be_hit_and_no_other() -> None:
+    well = dict.fromkeys(MEMBERS, "follower")
+    for kind in ("brain", "store", "gauge"):
+        hit = {m for seed in range(50) for m in targets.choose(kind, 1, well, of_kinds(), random.Random(seed))}
+        assert hit == {m for m in MEMBERS if KIND_OF[m] == kind}
+    assert targets.choose("m4", 1, well, of_kinds(), random.Random(0)) == ["m4"], "who is named is not spared"
+
+
+def test_a_fault_that_goes_for_one_kind_alone_chooses_by_chance_among_that() -> None:
+    well = dict.fromkeys(MEMBERS, "follower")
+    hit = {m for seed in range(50) for m in targets.choose("random", 1, well, of_kinds(), random.Random(seed), "store")}
+    assert hit == {"m2", "m3"}
+
+
+@pytest.mark.parametrize(("target", "count", "words"), [
+    ("store", 3, "count must be 1 to 2 for target store, not 3"), ("disk", 1, "follower, brain, store, gauge, m0, m1"),
+    (["store"], 1, "must be one of m0"), ("random", 5, "count must be 1 to 4 for target random")])
+def test_what_can_never_be_met_of_a_kind_is_said(target: str | list[str], count: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        targets.check(target, count, of_kinds())
+
+
+def test_too_few_of_a_kind_are_well() -> None:
+    with pytest.raises(ValueError, match="1 member is a store and well now; 2 needed"):
+        targets.choose("store", 2, {"m0": "leader", "m2": "follower"}, of_kinds(), random.Random(0))
+
+
 @pytest.mark.parametrize(("target", "count", "words"), [
     ("leader", 2, "count must be 1 to 1 for target leader, not 2"), ("m9", 1, "must be one of random, leader,"),
     ([], 1, "empty"), (["m0", "m0"], 1, "twice"), (["random"], 1, "must be one of m0"), ("m0", 2, "names 1")])
 def test_what_can_never_be_met_is_said(target: str | list[str], count: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        targets.check(target, count, MEMBERS)
+        targets.check(target, count, ALIKE)
 
 
 @given(KINDS, st.data())

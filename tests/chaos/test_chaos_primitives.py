@@ -58,7 +58,8 @@ def test_what_the_kernel_cannot_do_is_refused_with_the_reason(ground: Ground) ->
 
 
 @pytest.mark.parametrize(("kind", "targets", "words"), [
-    ("partition", ["etcd0", "etcd1", "etcd2"], "other side"), ("kill", ["etcd9"], "no container")])
+    ("partition", ["etcd0", "etcd1", "etcd2"], "other side"), ("kill", ["etcd9"], "no container"),
+    ("evict-leaders", ["etcd0"], "etcd does not say how leaders are ordered away")])
 def test_what_cannot_be_is_refused_before_anything_is_touched(broken: Broken, kind: str, targets: list[str],
                                                               words: str) -> None:
     with pytest.raises(FaultError, match=words):

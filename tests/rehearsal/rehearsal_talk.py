@@ -124,6 +124,8 @@ class PaperCluster:
         self.cluster_violations: list[str] = []
         self.load: dict[str, Any] | None = None
         self.full = 0  # the steps that are left until there is room again
+        self.subject = "etcd"
+        self.schedulers: list[str] = []
 
     def _box(self, n: int) -> Box:
         service, id = f"etcd{n}", f"{n:x}" * 64
@@ -139,7 +141,7 @@ class PaperCluster:
         return box
 
     def talk(self, tools: list[dict[str, Any]] = EXECUTE, before: list[dict[str, Any]] | None = None) -> Conversation:
-        return Conversation(first_message(self.project, self.network, before=before), self.run, tools)
+        return Conversation(first_message(self.project, self.network, self.subject, before), self.run, tools)
 
     def run(self, call: Call) -> str:
         match call.tool:
@@ -174,8 +176,8 @@ class PaperCluster:
                 violations.append({"key": f"member_down:{name}", "invariant": "member_down", "member": name,
                                    "severity": "critical", "text": f"{name} is down", "since": ""})
         return {"ts": 1.0, "project": self.project, "network": self.network, "members": members,
-                "cluster": {"leader": None, "quorum": quorum}, "violations": violations + self._alarms(),
-                "load": self.load}
+                "cluster": {"leader": None, "quorum": quorum, "schedulers": self.schedulers},
+                "violations": violations + self._alarms(), "load": self.load}
 
     def _alarms(self) -> list[dict[str, Any]]:
         return [{"key": f"db_space_alarm:{name}", "invariant": "db_space_alarm", "member": name, "text": "NOSPACE",
@@ -214,6 +216,10 @@ class PaperCluster:
             return _ran(box.name)
         if command.startswith("for from in "):
             return _ran(self.links(words[3:words.index("do")]))
+        if "/schedulers/" in command:
+            self.schedulers.remove(command.split("/schedulers/")[1].split()[0])
+            self.cluster_violations = []
+            return _ran("The scheduler is removed.")
         if "/v3/" in command:
             self.full -= 1
             return _ran("{}")

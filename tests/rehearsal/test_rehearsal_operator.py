@@ -339,6 +339,90 @@ def test_used_up_space_is_made_free_in_three_steps(cluster: PaperCluster) -> Non
                                                      strict=True)] == [True] * 3
 
 
+@pytest.fixture
+def uneven(cluster: PaperCluster) -> PaperCluster:
+    """One member leads everything, and an order keeps the leaders away from the others."""
+    cluster.subject, cluster.cluster_violations = "tikv", ["leader_imbalance"]
+    cluster.schedulers = ["balance-leader-scheduler", "evict-leader-scheduler"]
+    look = cluster.observe
+
+    def led() -> dict[str, object]:
+        view = look()
+        view["members"]["etcd1"]["leader"] = True
+        return view
+
+    cluster.observe = led  # type: ignore[method-assign]
+    return cluster
+
+
+def test_a_forgotten_order_that_keeps_leaders_away_is_taken_back(uneven: PaperCluster) -> None:
+    talk = uneven.talk().go()
+    assert talk.ended == "resolve"
+    assert talk.findings == {("", "misconfiguration")}
+    (repair,) = talk.repairs
+    assert "-X DELETE http://172.18.0.2:2379/pd/api/v1/schedulers/evict-leader-scheduler" in repair
+    assert uneven.schedulers == ["balance-leader-scheduler"]
+
+
+def test_evening_out_gets_its_time(uneven: PaperCluster) -> None:
+    """The next look may be as old as the order."""
+    look, after = uneven.observe, []
+
+    def old() -> dict[str, object]:
+        view = look()
+        if not uneven.cluster_violations and len(after) < 5:
+            after.append(1)
+            view["cluster"]["schedulers"] = ["evict-leader-scheduler"] if len(after) < 3 else []
+            view["violations"] = [{"invariant": "leader_imbalance", "member": None, "text": "uneven"}]
+        return view
+
+    uneven.observe = old  # type: ignore[method-assign]
+    talk = uneven.talk().go()
+    assert talk.ended == "resolve"
+    assert len(talk.repairs) == 1
+
+
+def test_leaders_that_lie_unevenly_without_such_an_order_go_to_a_human(uneven: PaperCluster) -> None:
+    uneven.schedulers = ["balance-leader-scheduler"]
+    talk = uneven.talk().go()
+    assert talk.ended == "escalate"
+    assert talk.repairs == []
+    assert "leader_imbalance" in talk.reason
+
+
+def test_an_order_that_keeps_leaders_away_from_a_member_that_is_not_well_stays(uneven: PaperCluster) -> None:
+    kill(uneven.boxes["etcd2"])
+    talk = uneven.talk()
+    while not talk.repairs:
+        talk.step()
+    assert talk.repairs == ["docker start demo-etcd-etcd2-1"]
+    assert "evict-leader-scheduler" in uneven.schedulers
+
+
+def test_in_observe_mode_the_order_is_only_proposed_to_be_taken_back(uneven: PaperCluster) -> None:
+    talk = uneven.talk(OBSERVE).go()
+    assert talk.ended == "escalate"
+    assert "evict-leader-scheduler" in talk.reason
+    assert "evict-leader-scheduler" in uneven.schedulers
+
+
+def test_a_member_short_of_space_is_named_and_nothing_of_it_is_removed(cluster: PaperCluster) -> None:
+    cluster.subject, look = "tikv", cluster.observe
+
+    def short() -> dict[str, object]:
+        view = look()
+        view["violations"] = [{"invariant": "low_disk_space", "member": "etcd2", "severity": "warning", "since": "",
+                               "key": "low_disk_space:etcd2", "text": "etcd2 has used 76 % of its capacity."}]
+        return view
+
+    cluster.observe = short  # type: ignore[method-assign]
+    talk = cluster.talk().go()
+    assert talk.ended == "escalate"
+    assert talk.repairs == []
+    assert talk.findings == {("etcd2", "disk_full")}
+    assert "etcd2 has used 76 % of its capacity" in talk.reason
+
+
 def test_in_observe_mode_all_steps_are_proposed(cluster: PaperCluster) -> None:
     cluster.full = 3
     talk = cluster.talk(OBSERVE).go()

@@ -57,7 +57,7 @@ def test_command_lines_are_those_of_the_real_programs(name: str) -> None:
         given = parse(pd_server.FLAGS, command)
         assert given["name"] == name
         assert given["advertise-client-urls"] == f"http://{name}:2379"
-        assert pd_server.Member(given).peers.keys() == {"pd0", "pd1", "pd2"}
+        assert pd_server.Member(given, {}).peers.keys() == {"pd0", "pd1", "pd2"}
     elif name.startswith("tikv"):
         given = parse(tikv_server.FLAGS, command, tikv_server.ALIASES)
         assert given["advertise-status-addr"] == f"{name}:20180"
@@ -68,6 +68,14 @@ def test_an_unknown_flag_is_refused_as_by_the_real_programs() -> None:
     for arguments in (["--nonsense=1"], ["--name"], ["stray"]):
         with pytest.raises(SystemExit):
             parse(pd_server.FLAGS, arguments)
+
+
+def test_the_configuration_of_pd_is_found_and_has_only_keys_that_it_knows() -> None:
+    config = tomllib.loads(COMPOSE["configs"]["pd-toml"]["content"])
+    assert {section: set(keys) for section, keys in config.items()} == pd_server.SETTINGS
+    for name in ("pd0", "pd1", "pd2"):
+        (put,) = COMPOSE["services"][name]["configs"]
+        assert f"--config={put['target']}" in COMPOSE["services"][name]["command"]
 
 
 def test_the_configuration_has_only_keys_that_tikv_knows() -> None:

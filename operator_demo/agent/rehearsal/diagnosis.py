@@ -25,6 +25,7 @@ _LOG_HINTS = (
     ("misconfiguration", re.compile(r"unknown flag|invalid (value|configuration|argument)|error parsing|"
                                     r"cluster ID mismatch|permission denied|address already in use|"
                                     r"error (converting|unmarshaling)|cannot unmarshal|unknown field|"
+                                    r"invalid [\w ]{0,30}configuration file|"
                                     r"flag provided but not defined|failed to (load config|verify flags)", re.I)),
 )
 _INVARIANT_HINTS = (
@@ -47,10 +48,10 @@ class Diagnosis:
 
 
 def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str | None, peers: list[Inspected],
-             row: Row | None = None, log: str = "", invariants: Iterable[str] = (),
+             row: Row | None = None, log: str = "", invariants: Iterable[str] = (), said: Iterable[str] = (),
              cut_off: str = "") -> Diagnosis:
-    """`peers` are the other members; `invariants` those that this member violates; `cut_off` says, where it was tried,
-    whom it does not reach though both run."""
+    """`peers` are the other members; `invariants` those that this member violates, and `said` the monitor's words about
+    that; `cut_off` says, where it was tried, whom it does not reach though both run."""
     member, code = sight.name, inspected.exit_code
 
     def unknown(text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
@@ -86,7 +87,8 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
                          shell.restart(inspected.name), effort=3)
     if limited := held_back(member, inspected, peers):
         return limited
-    error = f" The monitor says: {sight.error}." if sight.error else ""
+    words = sight.error or " ".join(said).rstrip(".")
+    error = f" The monitor says: {words}." if words else ""
     again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
     return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
                    "process_crashed" if inspected.restarts else "unknown", may_pass=True)

@@ -84,6 +84,7 @@ class View:
     texts: tuple[str, ...]
     ops: float | None = None
     errors: dict[str, int] = field(default_factory=dict)
+    schedulers: tuple[str, ...] = ()  # what moves data and leaders about, where the subject tells of it
 
     @property
     def late(self) -> bool:
@@ -366,7 +367,8 @@ def _view(index: int, raw: object) -> View | None:
                 tuple((words(v.get("invariant")), _member(v.get("member"))) for v in violations),
                 tuple(words(v.get("text")) for v in violations),
                 float(ops) if isinstance(ops, int | float) else None,
-                {words(kind): n for kind, n in _dict(load.get("errors")).items() if isinstance(n, int) and n > 0})
+                {words(kind): n for kind, n in _dict(load.get("errors")).items() if isinstance(n, int) and n > 0},
+                tuple(words(name) for name in _list(_dict(raw.get("cluster")).get("schedulers"))))
 
 
 def _member(raw: object) -> str | None:

@@ -23,6 +23,7 @@ MOST_TRIES = 2  # of one repair that held, when the same happens again
 MAX_STEPS = 80  # of a session; more means that the rules go round in circles
 _LONGEST = 3000  # characters of a text that goes into a tool
 _SPACE = re.compile(r"space|quota", re.I)
+_UNEVEN = re.compile(r"leader_?\w*imbalance", re.I)
 _NO_CONNECTION = (7, 28)  # what curl says of a connection that was refused or timed out
 
 
@@ -369,8 +370,8 @@ def _unattached(facts: Facts, member: str) -> bool:
 def _diagnoses(facts: Facts) -> list[Diagnosis]:
     """One for each suspect; a suspect without a container has none that could be repaired."""
     assert facts.view and facts.ticket
-    if room := _make_room(facts):
-        return [room]
+    if whole := _make_room(facts) or _leaders_kept_away(facts):
+        return [whole]
     found, cut_off = [], _cut_off(facts)
     for name in (n for n in facts.view.suspects if n in facts.view.members):
         inspected = _inspected(facts, name)
@@ -383,6 +384,8 @@ def _diagnoses(facts: Facts) -> list[Diagnosis]:
             facts.view.members[name], inspected, project=facts.ticket.project, network=facts.network, peers=peers,
             row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
             invariants=[invariant for invariant, member in facts.view.violations if member == name],
+            said=[text for (_, member), text in zip(facts.view.violations, facts.view.texts, strict=True)
+                  if member == name],
             cut_off=cut_off.get(name, "")))
     return found or _held_back(facts)
 
@@ -421,6 +424,21 @@ def _make_room(facts: Facts) -> Diagnosis | None:
                      f"The database has reached its quota{said}, and the members refuse writes to protect what they "
                      "have. All of them run and reach each other. Old revisions can be forgotten and the room given "
                      "back; then the alarm can be lifted.", step, may_pass=begun + 1 == len(steps), effort=begun + 1)
+
+
+def _leaders_kept_away(facts: Facts) -> Diagnosis | None:
+    """The leaders lie unevenly, everybody is well, and there is an order that keeps them away from somebody."""
+    assert facts.view and facts.ticket
+    uneven = any(_UNEVEN.search(invariant) for invariant, _ in facts.view.violations)
+    leader = next((sight.address for sight in facts.view.members.values() if sight.leader), None)
+    repair = shell.call_back(facts.ticket.subject, facts.view.schedulers, leader)
+    if not uneven or repair is None or not all(sight.well for sight in facts.view.members.values()):
+        return None
+    return Diagnosis(CLUSTER, "misconfiguration",
+                     "All members are well, and yet the leaders lie unevenly. Among the schedulers is one that is not "
+                     "there of itself: it orders leaders away, as before a member is taken out of service. None is out "
+                     "of service, so the order was forgotten. Without it the leaders are evened out again.", repair,
+                     may_pass=any(r.command == repair for r in facts.repairs))
 
 
 def _linkable(facts: Facts) -> dict[str, str]:

@@ -6,6 +6,7 @@ The history is its only memory, so each command has one way to be written and on
 import ipaddress
 import re
 import shlex
+from collections.abc import Collection
 
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _JQ = (
@@ -37,6 +38,12 @@ _MAKE_ROOM = {"etcd": (
     "{{action: \"DEACTIVATE\", memberID, alarm}}' | while read -r alarm; do {curl} -d \"$alarm\" "
     "http://{any}:2379/v3/maintenance/alarm || exit 1; done",
 )}
+
+# Which scheduler keeps leaders away from members, as its manual calls it, and how that order is taken back.
+_EVICTION = {"tikv": ("evict-leader-scheduler",
+                      "set -o pipefail; {curl} -X DELETE http://{any}:2379/pd/api/v1/schedulers/evict-leader-scheduler"
+                      " | jq -r .")}
+_WHOLE = (*(step for steps in _MAKE_ROOM.values() for step in steps), *(step for _, step in _EVICTION.values()))
 
 
 def is_name(text: object) -> bool:
@@ -82,6 +89,15 @@ def make_room(subject: str, addresses: list[str]) -> tuple[str, ...]:
     hosts = [a if ":" not in a else f"[{a}]" for a in addresses]
     return tuple(step.format(curl=_CURL.format(limit=30), any=hosts[0], all=" ".join(map(shlex.quote, hosts)))
                  for step in _MAKE_ROOM.get(subject, ()))
+
+
+def call_back(subject: str, schedulers: Collection[str], address: str | None) -> str | None:
+    """Takes back the order that keeps leaders away from members, where one of the schedulers is that order; None where
+    there is none. `address` is that of the leader."""
+    name, step = _EVICTION.get(subject, ("", ""))
+    if not address or name not in schedulers:
+        return None
+    return step.format(curl=_CURL.format(limit=30), any=address if ":" not in address else f"[{address}]")
 
 
 def probe(subject: str, members: dict[str, str]) -> str | None:
@@ -136,14 +152,14 @@ def is_probe(command: str) -> bool:
 
 def repaired_in(command: str) -> str | None:
     """The container that this command repairs, "" for all of them; None when it is no repair of ours."""
-    if any(_shape(step).fullmatch(command) for steps in _MAKE_ROOM.values() for step in steps):
+    if any(_shape(step).fullmatch(command) for step in _WHOLE):
         return ""
     match = _REPAIR.fullmatch(command)
     return match.group("one") or match.group("two") or match.group("three") if match else None
 
 
 def _shape(step: str) -> re.Pattern[str]:
-    """What `make_room` may have made of a step."""
+    """What `make_room` or `call_back` may have made of a step."""
     parts = re.split(r"\{curl\}|\{any\}|\{all\}", step)
     return re.compile(".+?".join(re.escape(part.replace("{{", "{").replace("}}", "}")) for part in parts))
 

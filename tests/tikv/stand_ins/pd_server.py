@@ -14,11 +14,12 @@ import json
 import sys
 import threading
 import time
+import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
 from stand_in_flags import parse
-from stand_in_web import Answer, ask, serve
+from stand_in_web import Answer, ask, forward, serve
 
 FLAGS = ("name", "data-dir", "client-urls", "advertise-client-urls", "peer-urls", "advertise-peer-urls",
          "initial-cluster", "config", "log-level", "log-file", "join", "metrics-addr", "cacert", "cert", "key")
@@ -28,22 +29,28 @@ DISCONNECTED, DOWN = 20.0, 1800.0  # seconds without a store's heartbeat (pkg/co
 REGIONS = 12
 SCHEDULERS = ["balance-hot-region-scheduler", "balance-leader-scheduler", "balance-region-scheduler",
               "evict-slow-store-scheduler", "evict-stopping-store-scheduler"]
+EVICT = "evict-leader-scheduler"
+NOT_FOUND = "[PD:scheduler:ErrSchedulerNotFound]scheduler not found"
+SETTINGS = {"schedule": {"tolerant-size-ratio"}}
 LOCAL = ("/pd/api/v1/ping", "/pd/api/v1/status", "/pd/api/v1/version", "/pd/api/v1/health")
 
 
 class Member:
-    def __init__(self, flags: dict[str, str]) -> None:
+    def __init__(self, flags: dict[str, str], schedule: dict[str, Any]) -> None:
         self.name = flags["name"]
         self.peers = dict(part.split("=", 1) for part in flags["initial-cluster"].split(","))  # name -> peer URL
         if self.name not in self.peers:
             sys.exit(f"{self.name} is not in --initial-cluster")
         self.rank = sorted(self.peers).index(self.name)
+        # As adjustTolerantRatio in pkg/schedule/schedulers/utils.go.
+        self.tolerance = int(schedule.get("tolerant-size-ratio") or 5.0)
         self.lock = threading.RLock()
         self.term, self.leader = 0, ""
         self.heard = time.monotonic()  # from a leader
         self.acks: dict[str, float] = {}  # of the followers, while this one leads
         self.stores: dict[str, dict[str, Any]] = {}  # address -> what its heartbeat said and when (`at`)
         self.regions: dict[str, dict[str, int]] = {}  # id -> {leader: store id, term}
+        self.evicted: list[int] = []  # stores whose leaders are ordered away
 
     # -- election ----------------------------------------------------------------------------------------------------
 
@@ -98,7 +105,8 @@ class Member:
             if self.leader != self.name:
                 continue
             with self.lock:
-                news = {"term": self.term, "name": self.name, "stores": self.stores, "regions": self.regions}
+                news = {"term": self.term, "name": self.name, "stores": self.stores, "regions": self.regions,
+                        "evicted": self.evicted}
             try:
                 if ask(f"{self.peers[peer]}/stand-in/append", news)["ok"]:
                     self.acks[peer] = time.monotonic()
@@ -117,7 +125,7 @@ class Member:
                 if said["term"] < self.term:
                     return 200, {"ok": False}
                 self.term, self.leader, self.heard = said["term"], said["name"], time.monotonic()
-                self.stores, self.regions = said["stores"], said["regions"]
+                self.stores, self.regions, self.evicted = said["stores"], said["regions"], said["evicted"]
                 return 200, {"ok": True}
         return 404, "404 page not found"
 
@@ -131,30 +139,33 @@ class Member:
         if not bare.startswith(("/pd/api/v1/", "/stand-in/")):
             return 404, b"404 page not found\n"
         if not (bare.startswith(LOCAL) or own_view or self.leads()):
-            return self.pass_on(path, headers, body)
+            return self.pass_on(method, path, headers, body)
         if bare == "/stand-in/heartbeat":
             return 200, self.take_heartbeat(json.loads(body))
         known = {"ping": lambda: b"", "status": self.status, "version": lambda: {"version": "v8.5.7-stand-in"},
                  "health": self.health, "members": self.members, "stores": self.tell_stores,
                  "regions": self.tell_regions, "stats/region": self.stats, "operators": list,
-                 "schedulers": lambda: SCHEDULERS,
+                 "schedulers": lambda: sorted([*SCHEDULERS, *([EVICT] if self.evicted else [])]),
                  "regions/check/miss-peer": self.no_regions, "regions/check/down-peer": self.no_regions,
                  "regions/check/pending-peer": self.no_regions}
-        answer = known.get(bare.removeprefix("/pd/api/v1/"))
+        asked = bare.removeprefix("/pd/api/v1/")
+        if method in ("POST", "DELETE") or asked.startswith("scheduler-config/"):
+            return self.order(method, asked, body)
+        answer = known.get(asked)
         return (200, answer()) if answer else (404, b"404 page not found\n")
 
-    def pass_on(self, path: str, headers: dict[str, str], body: bytes) -> Answer:
+    def pass_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """As the real one: to the leader, waiting up to 3 s for one."""
         end = time.monotonic() + 3.0
         while time.monotonic() < end:
             leader = self.known_leader()
             if leader and leader != self.name:
                 try:
-                    return 200, ask(f"http://{leader}:2379{path}", json.loads(body) if body else None, timeout=2.0)
-                except (OSError, ValueError) as e:
+                    return forward(method, f"http://{leader}:2379{path}", body, timeout=2.0)
+                except OSError as e:
                     return 503, f"[PD:apiutil:ErrRedirect]redirect failed: {e}".encode()
             if self.leads():
-                return self.on_client_port("", path, headers, body)
+                return self.on_client_port(method, path, headers, body)
             time.sleep(0.1)
         return 503, b"[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader\n"
 
@@ -180,6 +191,46 @@ class Member:
     def status(self) -> dict[str, Any]:
         return {"build_ts": "", "version": "v8.5.7-stand-in", "git_hash": "0" * 40, "start_timestamp": int(STARTED)}
 
+    # -- leaders ordered away ----------------------------------------------------------------------------------------
+
+    def order(self, method: str, asked: str, body: bytes) -> Answer:
+        """As CreateScheduler and DeleteScheduler in server/api/scheduler.go, and evictLeaderHandler in
+        pkg/schedule/schedulers/evict_leader.go, for the one scheduler that can be made and removed here."""
+        with self.lock:
+            if (method, asked) == ("POST", "schedulers"):
+                return self.evict(body)
+            if (method, asked) == ("GET", f"scheduler-config/{EVICT}/list") and self.evicted:
+                everything = [{"start-key": "", "end-key": ""}]
+                return 200, {"store-id-ranges": {str(i): everything for i in self.evicted}, "batch": 3}
+            if method == "DELETE" and asked == f"schedulers/{EVICT}":
+                found, self.evicted = self.evicted, []
+                return (200, "The scheduler is removed.") if found else (404, NOT_FOUND)
+            if method == "DELETE" and asked.startswith(f"schedulers/{EVICT}-"):
+                store = asked.rpartition("-")[2]
+                found = [i for i in self.evicted if str(i) == store]
+                self.evicted = [i for i in self.evicted if i not in found]
+                return (200 if found else 404), None
+            if method == "DELETE" and asked.startswith("schedulers/"):
+                return 404, NOT_FOUND
+        return 404, b"404 page not found\n"
+
+    def evict(self, body: bytes) -> Answer:
+        try:
+            said = json.loads(body)
+        except ValueError as e:
+            return 400, str(e)
+        if not isinstance(said.get("name"), str):
+            return 400, "missing scheduler name"
+        if said["name"] != EVICT:
+            return 400, "unknown scheduler"
+        if not isinstance(said.get("store_id"), int):
+            return 400, "missing store id"
+        store, there_was_one = said["store_id"], bool(self.evicted)
+        if store not in [s["id"] for s in self.stores.values()]:
+            return 500, f"[PD:core:ErrStoreNotFound]store {store} not found"
+        self.evicted = sorted({*self.evicted, store})
+        return 200, "The scheduler has been applied to the store." if there_was_one else "The scheduler is created."
+
     # -- stores and regions ------------------------------------------------------------------------------------------
 
     def take_heartbeat(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -198,11 +249,20 @@ class Member:
                     "regions": self.regions, "hand_over": self.balance(known["id"])}
 
     def balance(self, store: int) -> dict[str, int]:
-        """At most one region, from the store that leads most to one that is up and leads two fewer."""
+        """At most one region that the store leads, and who shall lead it.
+
+        From a store whose leaders are ordered away to any other that is up, else from that which leads most to that
+        which leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks.
+        """
         up = [s["id"] for s in self.stores.values() if time.time() - s["at"] < DISCONNECTED / 2]
         counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
-        least = min(counts, key=lambda i: counts[i], default=store)
-        if counts.get(store, 0) - counts.get(least, 0) < 2 or counts.get(store) != max(counts.values()):
+        others = [i for i in up if i != store and i not in self.evicted]
+        mine = counts.get(store, 0)
+        if not others or not mine:
+            return {}
+        least = min(others, key=lambda i: counts[i])
+        even = mine - self.tolerance <= counts[least] + self.tolerance or mine != max(counts.values())
+        if even and store not in self.evicted:
             return {}
         return {min(r for r, x in self.regions.items() if x["leader"] == store): least}
 
@@ -266,6 +326,18 @@ class Member:
         return "".join(f"{line}\n" for line in lines).encode()
 
 
+def read_config(path: str) -> dict[str, Any]:
+    """The section `schedule`; status 1 for what pd-server does not know."""
+    if not path:
+        return {}
+    with open(path, "rb") as file:
+        config = tomllib.load(file)
+    for section, keys in config.items():
+        if not set(keys) <= SETTINGS.get(section, set()):
+            sys.exit(f"unknown configuration: {section}: {', '.join(keys)}")
+    return dict(config.get("schedule", {}))
+
+
 def byte_size(n: float) -> str:
     """As docker's go-units prints it: four digits, binary units."""
     units = ["B", "KiB", "MiB", "GiB", "TiB"]
@@ -281,7 +353,8 @@ def rfc3339(seconds: float) -> str:
 STARTED = time.time()
 
 if __name__ == "__main__":
-    made = Member(parse(FLAGS, sys.argv[1:]))
+    given = parse(FLAGS, sys.argv[1:])
+    made = Member(given, read_config(given.get("config", "")))
     serve(2380, made.on_peer_port)
     serve(2379, made.on_client_port)
     print(f"[INFO] stand-in for PD, {made.name}: not the real one", flush=True)

@@ -11,10 +11,12 @@ to 20) and still hears from a majority takes over its share of the regions.
 
 import bisect
 import json
+import os
 import sys
 import threading
 import time
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from stand_in_flags import parse
@@ -26,8 +28,9 @@ ALIASES = {"pd": "pd-endpoints", "pd-endpoint": "pd-endpoints", "store": "data-d
            "log": "log-level"}
 SECTIONS = {"storage", "rocksdb", "raftdb", "coprocessor", "server", "raftstore", "log", "readpool"}
 ELECTION = 4.0  # seconds
-HEARTBEAT = 10.0  # seconds between two heartbeats to PD (pd-store-heartbeat-tick-interval); sooner when regions moved
+HEARTBEAT = 3.0  # seconds between two heartbeats to PD (the real one: 10, and PD's orders reach it between them)
 BUCKETS = [5e-5 * 2 ** n for n in range(22)]  # of tikv_grpc_msg_duration_seconds (src/server/metrics.rs)
+STATS = 5.0  # seconds between two reckonings of the space (the real one: 60)
 LAG_BUCKETS = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 5120, 10240]
 
 
@@ -51,7 +54,11 @@ class Store:
     def __init__(self, flags: dict[str, str]) -> None:
         self.address, self.status_address = flags["advertise-addr"], flags["advertise-status-addr"]
         self.pds = flags["pd-endpoints"].split(",")
-        self.capacity = size(flags.get("capacity", "100GB"))
+        self.folder = Path(flags["data-dir"])
+        self.snapshots = self.folder / "snap"
+        self.snapshots.mkdir(parents=True, exist_ok=True)
+        self.configured = size(flags.get("capacity", "100GB"))
+        self.capacity = self.used = self.available = 0
         self.lock = threading.RLock()
         self.id = 0
         self.peers: dict[str, str] = {}  # store id -> address
@@ -62,6 +69,7 @@ class Store:
         self.lag = Histogram([float(b) for b in LAG_BUCKETS])
         self.failed = 0
         self.moved = threading.Event()
+        self.reckon()
 
     # -- with PD -----------------------------------------------------------------------------------------------------
 
@@ -71,13 +79,14 @@ class Store:
             told = self.tell_pd()
             if told:
                 self.learn(told)
-            self.moved.wait(HEARTBEAT if told and len(self.peers) == 3 and self.regions else 0.5)
+            settled = told and len(self.peers) == 3 and self.regions and not told["hand_over"]
+            self.moved.wait(HEARTBEAT if settled else 0.5)
 
     def tell_pd(self) -> dict[str, Any] | None:
         with self.lock:
             mine = {r: x["term"] for r, x in self.regions.items() if x["leader"] == self.id}
             said = {"address": self.address, "status_address": self.status_address, "capacity": self.capacity,
-                    "available": self.capacity - self.used(), "start_ts": STARTED, "leads": mine}
+                    "available": self.available, "start_ts": STARTED, "leads": mine}
         for n, pd in enumerate(list(self.pds)):
             try:
                 told = ask(f"http://{pd}/stand-in/heartbeat", said, timeout=2.0)
@@ -171,8 +180,21 @@ class Store:
                 return 200, self.metrics()
         return 404, b"path not found"
 
-    def used(self) -> int:
-        return sum(map(len, self.data.values())) + 50_000_000
+    # -- space -------------------------------------------------------------------------------------------------------
+
+    def reckon_often(self) -> None:
+        while True:
+            time.sleep(STATS)
+            self.reckon()
+
+    def reckon(self) -> None:
+        """As init_storage_stats_task in components/server/src/server.rs and `DiskUsageChecker::inspect`."""
+        disk = os.statvfs(self.folder)
+        total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        with self.lock:
+            self.used = sum(map(len, self.data.values())) + 50_000_000 + total_snap_size(self.snapshots)
+            self.capacity = min(total, self.configured)
+            self.available = min(max(0, self.capacity - self.used), free)
 
     def metrics(self) -> bytes:
         with self.lock:
@@ -183,8 +205,8 @@ class Store:
                      f'tikv_raftstore_region_count{{type="leader"}} {leads}',
                      "tikv_raftstore_leader_missing 0",
                      f'tikv_store_size_bytes{{type="capacity"}} {self.capacity}',
-                     f'tikv_store_size_bytes{{type="available"}} {self.capacity - self.used()}',
-                     f'tikv_store_size_bytes{{type="used"}} {self.used()}']
+                     f'tikv_store_size_bytes{{type="available"}} {self.available}',
+                     f'tikv_store_size_bytes{{type="used"}} {self.used}']
             for kind, histogram in self.requests.items():
                 if any(histogram.counts):
                     lines += histogram.lines("tikv_grpc_msg_duration_seconds", f'type="{kind}",priority="medium"')
@@ -197,11 +219,29 @@ def size(text: str) -> int:
     return int(number) * 1024 ** "BKMGT".index(unit[:1] or "B")
 
 
+def total_snap_size(folder: Path) -> int:
+    """As `SnapManagerCore::get_total_snap_size` in components/raftstore/src/store/snap.rs."""
+    return sum(entry.stat().st_size for entry in folder.iterdir()
+               if entry.is_file() and not entry.name.endswith((".clone", ".meta")))
+
+
 def read_config(path: str) -> None:
     with open(path, "rb") as file:
         unknown = tomllib.load(file).keys() - SECTIONS
     if unknown:
         sys.exit(f"unknown configuration options: {', '.join(unknown)}")
+
+
+def keep_config(path: str, folder: Path) -> None:
+    """As `validate_and_persist_config` in src/config/mod.rs: what was kept last must be readable."""
+    last = folder / "last_tikv.toml"
+    if last.exists():
+        try:
+            tomllib.loads(last.read_text())
+        except tomllib.TOMLDecodeError as e:
+            sys.exit(f"panicked at 'invalid auto generated configuration file {last}, err {e}'")
+    folder.mkdir(parents=True, exist_ok=True)
+    last.write_text(Path(path).read_text() if path else "")
 
 
 STARTED = time.time()
@@ -210,7 +250,9 @@ if __name__ == "__main__":
     given = parse(FLAGS, sys.argv[1:], ALIASES)
     if "config" in given:
         read_config(given["config"])
+    keep_config(given.get("config", ""), Path(given["data-dir"]))
     made = Store(given)
+    threading.Thread(target=made.reckon_often, daemon=True).start()
     serve(20160, made.on_service_port)
     serve(20180, made.on_status_port)
     print(f"[INFO] stand-in for TiKV, {made.address}: not the real one", flush=True)

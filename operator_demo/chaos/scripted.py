@@ -1,0 +1,112 @@
+"""Faults that the subject's own scripts bring about, prove and take back (`operator_demo.subject.Script`)."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from operator_demo import engine as room
+from operator_demo.chaos import helper
+from operator_demo.chaos.anatomy import anatomy, of_another_kind
+from operator_demo.chaos.container_state import KILL
+from operator_demo.chaos.data import helper_mounts
+from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
+from operator_demo.subject import Script, Subject
+
+_LIMIT = 180.0  # seconds of one script
+
+
+class Scripted(Primitive):
+    """`unsaid`: what a subject without the script does not say. `already`: why it is not done where it is so."""
+
+    lives_in = "volume"
+    every = 6.0
+    settle = 15.0
+    unsaid: str
+    already: str
+    failed: str  # it could not be done
+    stays: str  # it could not be undone
+
+    def script(self, subject: Subject) -> Script | None:
+        raise NotImplementedError
+
+    def aims_at(self, subject: Subject) -> str:
+        return anatomy(subject).kind
+
+    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        script = self.script(ground.subject)
+        if script is None:
+            return f"{ground.subject.name} does not say {self.unsaid}"
+        wrong = helper.missing(ground) or of_another_kind(ground.subject, targets) or KILL.problem(ground, targets)
+        for name in targets if wrong is None else []:
+            if _run(ground, name, script.check, 1, helper_mounts(ground, name))[0] == 0:
+                return f"{name}: {self.already}"
+        return wrong
+
+    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
+        return {name: {"id": ground.member(name).id, "volumes": helper_mounts(ground, name)} for name in targets}
+
+    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        for name in targets:
+            status, said = _run(ground, name, self._known(ground).do, values.get("size", 0), before[name]["volumes"])
+            if status != 0:
+                raise FaultError(f"{self.failed} ({name}): {said}")
+
+    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
+        told = [_run(ground, name, self._known(ground).check, values.get("size", 0), before[name]["volumes"])
+                for name in targets]
+        return Proof(all(status == 0 for status, _ in told), ", ".join(said for _, said in told if said))
+
+    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        if not ground.containers():
+            if room.project_volumes(ground.engine, ground.project):
+                raise FaultError(f"The subject does not run. {self.stays}.", "Run it again, or remove its volumes.")
+            return
+        told = {name: _run(ground, name, self._known(ground).undo, values.get("size", 0), before[name]["volumes"])
+                for name in targets}
+        problems = [f"{name}: {said}" for name, (status, said) in told.items() if status != 0]
+        if problems:
+            raise FaultError(f"{self.stays} ({', '.join(problems)}).")
+
+    def _known(self, ground: Ground) -> Script:
+        script = self.script(ground.subject)
+        if script is None:
+            raise FaultError(f"{ground.subject.name} does not say {self.unsaid}.")
+        return script
+
+
+class DiskFull(Scripted):
+    kind, what = "disk-full", "the space for data is used up"
+    proof = "the subject says that it is short of space"
+    parameters: ClassVar = {"size": Parameter("most that is written", "MiB", 1, 100_000, 512, whole=True)}
+    in_steps = True  # a repair while it is still being filled would be in vain
+    unsaid = "how its space is used up"
+    already = "its space is used up already"
+    failed = "The space could not be used up"
+    stays = "Its space could not be given back"
+
+    def script(self, subject: Subject) -> Script | None:
+        return anatomy(subject).space
+
+
+class EvictLeaders(Scripted):
+    kind, what = "evict-leaders", "the leaders are ordered away from the member, and nobody takes the order back"
+    proof = "the subject tells of the order, and the member led nothing any more"
+    unsaid = "how leaders are ordered away from a member"
+    already = "its leaders are ordered away already"
+    failed = "The leaders could not be ordered away"
+    stays = "The order to lead nothing could not be taken back"
+
+    def script(self, subject: Subject) -> Script | None:
+        return anatomy(subject).evict
+
+
+def _run(ground: Ground, name: str, script: str, size: float, volumes: Mapping[str, str]) -> tuple[int, str]:
+    """`volumes` are those that the member had before: its container may be gone, and what is on them not."""
+    found = ground.containers()
+    order = [name, *(other for other in found if other != name)]
+    addresses = [str(found[other].address) for other in order
+                 if other in found and found[other].state == "running" and found[other].address]
+    lines = [f"ADDRESSES={shlex.quote(' '.join(addresses))}", f"MEMBER={shlex.quote(name)}", f"SIZE={size:.0f}", script]
+    return helper.told(ground, "\n".join(lines), network=ground.network,
+                       volumes={v: path for v, path in volumes.items() if helper.volume_exists(ground, v)},
+                       capabilities=("DAC_OVERRIDE",), timeout=_LIMIT)

@@ -1,0 +1,183 @@
+"""What the stand-ins have to do as the real programs do: orders to PD, and what counts as used space."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pd_server
+import pytest
+import tikv_server
+import yaml
+
+from operator_demo import subject
+from operator_demo.chaos import scenario, targets
+from operator_demo.chaos.faults import FAULTS
+from operator_demo.errors import UsageError
+from subjects.tikv.members import KINDS
+from subjects.tikv.subject import SUBJECT
+
+EVICT = "schedulers/evict-leader-scheduler"
+LIST = "scheduler-config/evict-leader-scheduler/list"
+TIKV = subject.load("tikv")
+COMPOSE: dict[str, Any] = yaml.safe_load(TIKV.folder.joinpath("compose.yaml").read_text())
+SETTINGS = tomllib.loads(COMPOSE["configs"]["pd-toml"]["content"])["schedule"]
+FLAGS = {"name": "pd0", "initial-cluster": "pd0=http://pd0:2380"}
+
+
+@pytest.fixture
+def pd() -> pd_server.Member:
+    """A member that leads, with three stores and twelve regions, four of them led by each."""
+    made = pd_server.Member(FLAGS, SETTINGS)
+    made.leader = "pd0"
+    for store in ("tikv0", "tikv1", "tikv2"):
+        beat(made, store)
+    return made
+
+
+def beat(pd: pd_server.Member, store: str) -> dict[str, Any]:
+    said = {"address": f"{store}:20160", "status_address": f"{store}:20180", "capacity": 8 << 30, "available": 7 << 30,
+            "start_ts": 0.0, "leads": {}}
+    return pd.take_heartbeat(said)
+
+
+def settle(pd: pd_server.Member) -> list[int]:
+    """The stores do as they are told, until nothing is left to do: how many regions each leads."""
+    for _ in range(200):
+        for n, store in enumerate(("tikv0", "tikv1", "tikv2"), 1):
+            for region, to in beat(pd, store)["hand_over"].items():
+                assert pd.regions[region]["leader"] == n
+                pd.regions[region] = {"leader": to, "term": pd.regions[region]["term"] + 1}
+    return [sum(r["leader"] == n for r in pd.regions.values()) for n in (1, 2, 3)]
+
+
+def order(pd: pd_server.Member, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    status, said = pd.on_client_port(method, f"/pd/api/v1/{path}", {}, json.dumps(body).encode() if body else b"")
+    return int(status), said
+
+
+def evict(pd: pd_server.Member, store: int) -> tuple[int, Any]:
+    return order(pd, "POST", "schedulers", {"name": "evict-leader-scheduler", "store_id": store})
+
+
+def test_leaders_are_ordered_away_and_come_back(pd: pd_server.Member) -> None:
+    assert settle(pd) == [4, 4, 4]
+    assert evict(pd, 1) == (200, "The scheduler is created.")
+    assert evict(pd, 2) == (200, "The scheduler has been applied to the store.")
+    assert settle(pd) == [0, 0, 12]
+    assert "evict-leader-scheduler" in order(pd, "GET", "schedulers")[1]
+    assert order(pd, "GET", LIST)[1]["store-id-ranges"].keys() == {"1", "2"}
+    assert order(pd, "DELETE", f"{EVICT}-1") == (200, None)
+    assert order(pd, "DELETE", f"{EVICT}-1") == (404, None)
+    counts = settle(pd)
+    assert counts[1] == 0
+    assert counts[0] >= 5
+    assert order(pd, "DELETE", f"{EVICT}-2") == (200, None)  # the last one, and with it the scheduler
+    assert "evict-leader-scheduler" not in order(pd, "GET", "schedulers")[1]
+    assert order(pd, "GET", LIST)[0] == 404
+    counts = settle(pd)
+    assert max(counts) - min(counts) <= 2
+
+
+def test_the_whole_order_can_be_taken_back_at_once(pd: pd_server.Member) -> None:
+    assert order(pd, "DELETE", EVICT)[0] == 404
+    evict(pd, 1)
+    evict(pd, 3)
+    assert order(pd, "DELETE", EVICT) == (200, "The scheduler is removed.")
+    assert order(pd, "GET", LIST)[0] == 404
+
+
+@pytest.mark.parametrize(("body", "status", "words"), [
+    ({"store_id": 1}, 400, "missing scheduler name"), ({"name": "evict-leader-scheduler"}, 400, "missing store id"),
+    ({"name": "no-such-scheduler", "store_id": 1}, 400, "unknown scheduler"),
+    ({"name": "evict-leader-scheduler", "store_id": 99}, 500, "store 99 not found")])
+def test_what_pd_cannot_do_it_says_as_the_real_one_does(pd: pd_server.Member, body: Any, status: int,
+                                                        words: str) -> None:
+    assert order(pd, "POST", "schedulers", body)[0] == status
+    assert words in order(pd, "POST", "schedulers", body)[1]
+    assert pd.evicted == []
+
+
+def test_a_small_cluster_is_not_evened_out_without_the_setting(pd: pd_server.Member) -> None:
+    """Why compose.yaml sets tolerant-size-ratio: by default, ten leaders more on a store than on another are even."""
+    pd.tolerance = pd_server.Member(FLAGS, {}).tolerance
+    evict(pd, 1)
+    evict(pd, 2)
+    settle(pd)
+    order(pd, "DELETE", EVICT)
+    assert max(settle(pd)) == 10
+
+
+def test_a_setting_that_pd_does_not_know_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "pd.toml"
+    config.write_text("[schedule]\ntolerant-ratio = 1.0\n")
+    with pytest.raises(SystemExit):
+        pd_server.read_config(str(config))
+
+
+def test_files_among_the_snapshots_count_by_their_length(tmp_path: Path) -> None:
+    for name, length in (("before-upgrade.tar", 1 << 33), ("rev_1_2_3_default.sst", 5), ("gen_1_2_3.meta", 1000),
+                         ("x.clone", 1000)):
+        with open(tmp_path / name, "wb") as file:
+            file.truncate(length)  # a hole
+    (tmp_path / "folder").mkdir()
+    assert tikv_server.total_snap_size(tmp_path) == (1 << 33) + 5
+
+
+def test_a_store_reckons_as_the_real_one_does(tmp_path: Path) -> None:
+    store = tikv_server.Store({"advertise-addr": "tikv0:20160", "advertise-status-addr": "tikv0:20180",
+                               "pd-endpoints": "pd0:2379", "data-dir": str(tmp_path), "capacity": "1GB"})
+    assert store.capacity == 1 << 30
+    assert store.available == store.capacity - store.used > 0.9 * (1 << 30)
+    with open(tmp_path / "snap" / "before-upgrade.tar", "wb") as file:
+        file.truncate(2 << 30)
+    store.reckon()
+    assert store.used > 2 << 30
+    assert store.available == 0
+    assert b'tikv_store_size_bytes{type="available"} 0\n' in store.metrics()
+
+
+def test_a_store_refuses_settings_that_it_cannot_read(tmp_path: Path) -> None:
+    config, data = tmp_path / "tikv.toml", tmp_path / "data"
+    config.write_text("[storage]\nreserve-space = '0MB'\n")
+    tikv_server.keep_config(str(config), data)
+    tikv_server.keep_config(str(config), data)  # its own file it can read
+    kept = data / "last_tikv.toml"
+    kept.write_text(kept.read_text() + SUBJECT.anatomy.bad_setting)
+    with pytest.raises(SystemExit, match=r"invalid auto generated configuration file .*last_tikv\.toml"):
+        tikv_server.keep_config(str(config), data)
+
+
+def test_faults_of_the_stores_are_aimed_at_stores_and_chance_spares_prometheus() -> None:
+    for kind in ("disk-full", "evict-leaders", "crash-loop"):
+        assert FAULTS[kind].aims_at(SUBJECT) == "store"
+    assert FAULTS["kill"].aims_at(SUBJECT) == ""
+    assert "prometheus" not in targets.among("random", SUBJECT)
+    assert targets.kinds(SUBJECT) == ("pd", "store", "metrics")
+    assert not {*targets.kinds(SUBJECT)} & {*targets.ROLES, *KINDS}
+
+
+GOOD = "title: T\nfault: {kind: kill, target: store, count: 2}\ncause: process_killed\ninvariants: [store_down]\n"
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (GOOD.replace("store, count: 2", "stores"), "mine.yaml:2: fault.target: target must be one of random, leader, "
+                                                "follower, pd, store, metrics, pd0"),
+    (GOOD.replace("2}", "4}"), "mine.yaml:2: fault.count: count must be 1 to 3 for target store"),
+    (GOOD.replace("store, count: 2", "[store]"), "mine.yaml:2: fault.target: target must be one of pd0"),
+    (GOOD.replace("kill, target: store, count: 2", "disk-full, target: pd"),
+     "mine.yaml:2: fault.target: target must be of the kind store, not 'pd'")])
+def test_mistakes_in_a_target_are_named(text: str, words: str) -> None:
+    scenario.parse("mine", GOOD, SUBJECT, where="mine.yaml")
+    with pytest.raises(UsageError, match=words):
+        scenario.parse("mine", text, SUBJECT, where="mine.yaml")
+
+
+@pytest.mark.parametrize("name", scenario.names(TIKV.folder))
+def test_every_scenario_can_be_told_and_tried(name: str) -> None:
+    play = scenario.load(TIKV, name)
+    assert any(telling.narration for telling in play.story.values())
+    assert bool(play.repair) == (play.outcome == scenario.REPAIRED)
+    assert play.invariants
+    first_ones = {"store-kill", "pd-leader-kill", "frozen-store", "isolated-store"}
+    assert ("unproven on real TiKV" in play.title) == (name not in first_ones)
