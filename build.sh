@@ -251,7 +251,7 @@ run_tests() {
         shift
         set -- -m "" "$@"
         export OPERATOR_WRITE_PROVEN=1 # what `scenarios list` tells of the rehearsal
-        [ $# -gt 2 ] || set -- "$@" -n 4 --dist worksteal
+        [ $# -gt 2 ] || set -- "$@" -n 3 --dist worksteal # nearly all that is added are clusters, which take turns
     fi
     # Most of them wait for a real cluster: several side by side.
     [ $# -gt 0 ] || set -- -n 4 --dist worksteal
