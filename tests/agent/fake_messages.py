@@ -156,6 +156,13 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that are killed hang up; what a test prints would hide what it finds."""
+
+
 class FakeMessages:
     """Plays `replies` in order; the last one again and again where `endless`."""
 
@@ -165,8 +172,7 @@ class FakeMessages:
         self.stopping = threading.Event()
         self._replies, self._endless = list(replies), endless
         handler = type("BoundHandler", (Handler,), {"fake": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}"
