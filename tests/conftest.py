@@ -4,6 +4,7 @@ demos take turns; and the engine, which is reached only by those that ask for it
 import contextlib
 import fcntl
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from operator_demo.engine import Engine, connect
 
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+# What a script starts in the background ignores Ctrl-C, and hands that on; programs under test must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under load
 
