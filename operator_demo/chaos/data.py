@@ -16,6 +16,7 @@ from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter,
 from operator_demo.subject import Subject
 
 _YOUNG = 10.0  # seconds within which a member that cannot run has ended again, on a busy machine too
+_HEAD = 64  # bytes with which a log begins and tells whose it is; a torn record after them may be all that was kept
 _POLICIES = ("always", "unless-stopped", "on-failure")
 
 
@@ -160,7 +161,7 @@ class WalCut(CrashFault):
             return
         found = helper.read(ground, was["volume"], was["file"])
         left = found[0].rstrip(b"\0") if found else b""
-        if not left.startswith(whole[:was["keep"] // 2]) or left.startswith(whole):
+        if not left.startswith(whole[:_HEAD]) or left.startswith(whole):
             if left.startswith(whole) and _is_down(ground, before, name):
                 self.start_well(ground, before, name)
             return
@@ -224,9 +225,11 @@ def _is_down(ground: Ground, before: Before, name: str) -> bool:
 
 
 def _is_steady(ground: Ground, described: dict[str, Any]) -> bool:
-    """Has it run for so long that nothing ends it any more?"""
+    """Has it run for so long that nothing ends it any more, and is well where its image tells? (One that lost the
+    beginning of its log may run on, and never take part again.)"""
     state = described["State"]
-    return bool(state["Running"]) and state["Status"] != "restarting" and \
+    health = (state.get("Health") or {}).get("Status", "none")
+    return bool(state["Running"]) and state["Status"] != "restarting" and health in ("healthy", "none") and \
         ground.engine.now() - room.parse_time(state["StartedAt"]) > _YOUNG
 
 

@@ -10,6 +10,7 @@ from breaking import Broken
 
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.primitive import FaultError, Ground
+from subjects.etcd.subject import SUBJECT
 
 pytestmark = pytest.mark.engine
 
@@ -43,6 +44,16 @@ class Clients:
         assert op == "rate"
         self.ops = self.ops if ops is None else ops
         return {"ops": self.ops}
+
+
+@pytest.mark.wide
+def test_a_log_of_which_nothing_but_the_head_is_left_is_put_back(broken: Broken) -> None:
+    """The cut goes through one large record, which the member then drops as torn, with hardly anything before it."""
+    client = SUBJECT.client(str(broken.ground.member("etcd1").address), 10)
+    client.put("large", "x" * 900_000)
+    client.close()
+    record = broken.there_and_back("wal-cut", ["etcd1"], {"keep": 500_000})
+    assert record.before["etcd1"]["keep"] > 100_000
 
 
 def test_the_load_surges_and_is_as_it_was(broken: Broken) -> None:
