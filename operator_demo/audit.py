@@ -28,9 +28,9 @@ from operator_demo.store import Row, Store, StoreError
 STATUSES = ("running", "verified", "unverified", "escalated", "interrupted", "budget", "observed", "error")
 TICKET_STATES = ("open", "acknowledged", "verifying", "resolved", "cleared", "escalated")
 
-_TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
-                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
-_ABOUT_A_SESSION = (*ENTRY_TYPES, *_TICKET_MOVES, "session_started", "session_finished", "effect", "verdict",
+TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
+                "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
+_ABOUT_A_SESSION = (*ENTRY_TYPES, *TICKET_MOVES, "session_started", "session_finished", "effect", "verdict",
                     "note")
 _ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "armed",
                 "agent_started", "write_check", "run_finished")

@@ -26,9 +26,7 @@ from operator_demo.store import Store, StoreError
 PERIOD = 0.25  # seconds between two looks into the store
 FORGOTTEN = 3600.0  # seconds without a word after which a run that never ended is not waited for any more
 _PATIENCE = 2.0  # seconds that a store may need until it is ready
-_TYPES = ("run_started", "chapter", "fault", "effect", "note", "gap", "run_finished", "ticket_opened",
-          "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned", "ticket_released",
-          "ticket_resolved", "ticket_cleared", "ticket_escalated")
+_TYPES = ("run_started", "chapter", "fault", "effect", "note", "gap", "run_finished", *records.TICKET_MOVES)
 
 
 class View(Protocol):

@@ -1,17 +1,15 @@
 """What is drawn, for sizes and moments. The pictures in `snapshots/` are compared as text; after a wanted change,
 UPDATE_SNAPSHOTS=1 writes them anew."""
 
-import io
 import os
 from pathlib import Path
 
 import pytest
 from any_event import any_event
+from drawn import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
-from rich.screen import Screen
-from story import START, Author, members, story, until
+from story import Author, members, story, until
 
 from operator_demo import events
 from operator_demo.events import Event
@@ -27,17 +25,7 @@ SIZES = [(160, 45), (120, 32), (80, 24), (60, 15), (30, 8)]
 
 def draw(many: list[Event], size: tuple[int, int], at: float, symbols: Symbols = UNICODE,
          manual: bool = True) -> list[str]:
-    """The lines of the screen, as wide as it is, `at` seconds after the start."""
-    state = State()
-    for e in many:
-        state.apply(e)
-    encoding = "utf-8" if symbols is UNICODE else "ascii"
-    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
-    console = Console(file=out, width=size[0], height=size[1], color_system=None, force_terminal=True, _environ={})
-    view = View(console, symbols, START + at, manual, *size)
-    with console.capture() as capture:
-        console.print(Screen(arrange(state, view)), end="")
-    return capture.get().splitlines()
+    return drawn(many, size, at, symbols, manual, arrange)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -5,34 +5,23 @@ from collections.abc import Sequence
 
 import pytest
 from any_event import any_event
+from drawn import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
-from rich.screen import Screen
-from story import NOTES, RUN, START, TICKET, Author, until
+from story import NOTES, RUN, TICKET, Author, until
 
 from operator_demo import events
 from operator_demo.events import Event
 from operator_demo.screen.ink import ASCII, UNICODE, Symbols
-from operator_demo.screen.panels import View
 from operator_demo.screen.speaker import SpeakerLines, Upcoming
 from operator_demo.screen.speaker_live import arrange
-from operator_demo.screen.state import State
 
 REPAIR = Upcoming("repair", "Diagnosis and repair", "Point at the order.")
 
 
 def draw(many: Sequence[Event], at: float, size: tuple[int, int] = (80, 24), upcoming: Upcoming | None = None,
          symbols: Symbols = UNICODE) -> list[str]:
-    state = State()
-    for e in many:
-        state.apply(e)
-    encoding = "utf-8" if symbols is UNICODE else "ascii"
-    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
-    console = Console(file=out, width=size[0], height=size[1], color_system=None, force_terminal=True, _environ={})
-    with console.capture() as capture:
-        console.print(Screen(arrange(state, upcoming, View(console, symbols, START + at, False, *size))), end="")
-    return capture.get().splitlines()
+    return drawn(many, size, at, symbols, False, lambda state, view: arrange(state, upcoming, view))
 
 
 def printed(many: Sequence[Event], upcoming: Upcoming | None = None) -> str:

@@ -82,11 +82,16 @@ def unthrottle(container: str, quota: int) -> str:
     return f"docker update --cpu-quota {quota} {shlex.quote(container)}"
 
 
+def _host(address: str) -> str:
+    """As it stands in a URL."""
+    return address if ":" not in address else f"[{address}]"
+
+
 def make_room(subject: str, addresses: list[str]) -> tuple[str, ...]:
     """The steps by which the data is made smaller and writes are allowed again; () where nobody knows how."""
     if not addresses:
         return ()
-    hosts = [a if ":" not in a else f"[{a}]" for a in addresses]
+    hosts = [_host(a) for a in addresses]
     return tuple(step.format(curl=_CURL.format(limit=30), any=hosts[0], all=" ".join(map(shlex.quote, hosts)))
                  for step in _MAKE_ROOM.get(subject, ()))
 
@@ -97,7 +102,7 @@ def call_back(subject: str, schedulers: Collection[str], address: str | None) ->
     name, step = _EVICTION.get(subject, ("", ""))
     if not address or name not in schedulers:
         return None
-    return step.format(curl=_CURL.format(limit=30), any=address if ":" not in address else f"[{address}]")
+    return step.format(curl=_CURL.format(limit=30), any=_host(address))
 
 
 def probe(subject: str, members: dict[str, str]) -> str | None:
@@ -108,7 +113,7 @@ def probe(subject: str, members: dict[str, str]) -> str | None:
         return None
     url = pattern.format(address="$to")
     return (f"for from in {' '.join(map(shlex.quote, members))}; do for to in "
-            f"{' '.join(shlex.quote(a if ':' not in a else f'[{a}]') for a in members.values())}; do "
+            f"{' '.join(shlex.quote(_host(a)) for a in members.values())}; do "
             f"(docker exec $from {_CURL.format(limit=2)} -o /dev/null {url} 2>/dev/null; "
             "echo $from $to $?) & done; done; wait")
 
@@ -123,7 +128,7 @@ def health(subject: str, addresses: list[str]) -> str | None:
     pattern = _HEALTH.get(subject)
     if pattern is None or not addresses:
         return None
-    urls = [pattern.format(address=a if ":" not in a else f"[{a}]") for a in addresses]
+    urls = [pattern.format(address=_host(a)) for a in addresses]
     return " && ".join(f"curl -fsS -m 3 --noproxy '*' {shlex.quote(url)}" for url in urls)
 
 

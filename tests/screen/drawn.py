@@ -1,0 +1,28 @@
+"""A whole screen as the lines that a terminal of some size shows."""
+
+import io
+from collections.abc import Callable, Iterable
+
+from rich.console import Console, RenderableType
+from rich.screen import Screen
+from story import START
+
+from operator_demo.events import Event
+from operator_demo.screen.ink import UNICODE, Symbols
+from operator_demo.screen.panels import View
+from operator_demo.screen.state import State
+
+
+def drawn(many: Iterable[Event], size: tuple[int, int], at: float, symbols: Symbols, manual: bool,
+          arranged: Callable[[State, View], RenderableType]) -> list[str]:
+    """The lines of the screen, as wide as it is, `at` seconds after the start."""
+    state = State()
+    for e in many:
+        state.apply(e)
+    encoding = "utf-8" if symbols is UNICODE else "ascii"
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace")
+    console = Console(file=out, width=size[0], height=size[1], color_system=None, force_terminal=True, _environ={})
+    view = View(console, symbols, START + at, manual, *size)
+    with console.capture() as capture:
+        console.print(Screen(arranged(state, view)), end="")
+    return capture.get().splitlines()
