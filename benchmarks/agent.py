@@ -20,13 +20,12 @@ from anthropic import AsyncAnthropic
 
 from benchmarks.cluster import prepared_image
 from benchmarks.measure import ROOT, Benchmark, Row, say
-from operator_demo import engine as room
 from operator_demo import events, tickets
 from operator_demo.agent import session
 from operator_demo.agent.rehearsal.operator import Call, Turn
 from operator_demo.agent.rehearsal.server import RehearsalServer
 from operator_demo.agent.stop import Stop
-from operator_demo.engine import Container, Engine
+from operator_demo.engine import Container, Engine, connect, put_files
 from operator_demo.events import Event
 from operator_demo.stage.feed import Feed
 from operator_demo.store import Recorder, Store
@@ -42,7 +41,7 @@ DISK = "/var/tmp"  # (where /tmp is memory, a commit costs nothing)
 
 
 def start() -> list[Row]:
-    engine = room.connect()
+    engine = connect()
     try:
         image = prepared_image(engine)
         looks, claims = zip(*(_start(engine, image, number) for number in range(STARTS)), strict=True)
@@ -68,7 +67,7 @@ def _start(engine: Engine, image: str, number: int) -> tuple[float, float]:
                                            cap_add=["SETUID", "SETGID", "KILL"],
                                            security_opt=["no-new-privileges:true"]))["Id"]
     try:
-        room.put_files(engine, made, "/data", {"tickets.db": _store_with_a_ticket(run)})
+        put_files(engine, made, "/data", {"tickets.db": _store_with_a_ticket(run)})
         called = engine.now()
         api.start(made)
         feed.follow([Container(made, name, "agent", "running", None, None, None, {}, image)])

@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.cut_socket import cut_socket
 from benchmarks.measure import FILE, Benchmark, Row, say
-from operator_demo import engine as room
 from operator_demo import events
 from operator_demo import subject as subjects
-from operator_demo.engine import Engine
+from operator_demo.compose import down, up, wait_healthy
+from operator_demo.engine import Engine, connect, container_action, find_socket, members
 from operator_demo.events import Event
 from operator_demo.stage.environment import Environment, operator_project
 from operator_demo.stage.feed import Feed
@@ -28,7 +28,7 @@ SETTLED = 3  # healthy looks in a row before the next death
 
 def detection() -> list[Row]:
     with cluster() as environment:
-        socket = room.find_socket(environment.engine, prepared_image(environment.engine), None)
+        socket = find_socket(environment.engine, prepared_image(environment.engine), None)
         with _monitor(environment, socket) as monitor, _bare_watcher(environment.engine) as died:
             kills = [_kill(environment, monitor, number, died) for number in range(DEATHS)]
         with cut_socket(socket) as path, _monitor(environment, path) as monitor:
@@ -52,15 +52,15 @@ def prepared_image(engine: Engine) -> str:
 @contextmanager
 def cluster() -> Iterator[Environment]:
     """A healthy cluster of a project of its own, with all images there; it goes at the end with all around it."""
-    engine = room.connect()
+    engine = connect()
     environment = Environment(engine, f"bench-{secrets.token_hex(4)}", subjects.load("etcd"))
     stop = threading.Event()
     try:
         say("a cluster comes up")
         prepared_image(engine)
         project = environment.subject_project()
-        room.up(engine, project, progress=_quiet, stop=stop)
-        room.wait_healthy(engine, project.name, project.services, PATIENCE, stop)
+        up(engine, project, progress=_quiet, stop=stop)
+        wait_healthy(engine, project.name, project.services, PATIENCE, stop)
         yield environment
     finally:
         environment.down(volumes=True, progress=_quiet)
@@ -82,7 +82,7 @@ def _monitor(environment: Environment, socket: str) -> Iterator[Feed]:
         yield feed
     finally:
         feed.stop()
-        room.down(engine, operator_project(environment.project), volumes=True, progress=_quiet)
+        down(engine, operator_project(environment.project), volumes=True, progress=_quiet)
 
 
 def _kill(environment: Environment, monitor: Feed, number: int,
@@ -91,14 +91,14 @@ def _kill(environment: Environment, monitor: Feed, number: int,
     engine = environment.engine
     say(f"death {number + 1} of {DEATHS}{'' if died else ', without events'}")
     _settle(monitor)
-    members = room.members(engine, environment.project)
-    victim = members[number % len(members)]
+    found = members(engine, environment.project)
+    victim = found[number % len(found)]
     with _polling(environment, POLL * (number + random.random()) / DEATHS) as noticed:
         called = engine.now()
-        room.container_action(engine, victim.id, "kill")
+        container_action(engine, victim.id, "kill")
         ticket = events.parse_ts(_await(monitor, lambda e: e.type == "ticket_opened").ts) - called
         death, polled = (died() - called, noticed() - called) if died else (0.0, 0.0)
-    room.container_action(engine, victim.id, "start")
+    container_action(engine, victim.id, "start")
     _await(monitor, lambda e: e.type == "ticket_cleared")
     return ticket, death, polled
 
@@ -160,7 +160,7 @@ def _polling(environment: Environment, first: float) -> Iterator[Callable[[], fl
     def look() -> None:
         done.wait(first)
         while not done.is_set():
-            if any(c.state != "running" for c in room.members(environment.engine, environment.project)):
+            if any(c.state != "running" for c in members(environment.engine, environment.project)):
                 seen.append(environment.engine.now())
                 return
             done.wait(POLL)

@@ -13,7 +13,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import ROOT, Benchmark, Row, Unavailable, say
-from operator_demo.engine import Engine, Project, connect, down, ensure_service_image, load_project, up, wait_healthy
+from operator_demo.compose import Project, down, ensure_service_image, load_project, up, wait_healthy
+from operator_demo.engine import Engine, connect
 from operator_demo.errors import OperatorError
 from tests.parity.real_compose import RealCompose
 

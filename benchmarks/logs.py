@@ -17,9 +17,8 @@ from queue import Empty
 from typing import Any
 
 from benchmarks.measure import Benchmark, Row, Unavailable, quantile, say
-from operator_demo import engine as room
 from operator_demo import events
-from operator_demo.engine import Container, Engine
+from operator_demo.engine import Container, Engine, connect
 from operator_demo.events import Event
 from operator_demo.stage.feed import Feed
 from operator_demo.store import Store
@@ -180,7 +179,7 @@ class _Made:
 
 @contextmanager
 def _engine() -> Iterator[Engine]:
-    engine = room.connect()
+    engine = connect()
     try:
         yield engine
     finally:

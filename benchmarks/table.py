@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measure import FILE, ROOT, Row, spread
-from operator_demo import engine as room
+from operator_demo.engine import connect
 from operator_demo.errors import OperatorError
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -132,7 +132,7 @@ def _first(pattern: str, path: Path) -> str:
 
 def _engine_version() -> str:
     try:
-        engine = room.connect()
+        engine = connect()
     except OperatorError:
         return "none"
     try:

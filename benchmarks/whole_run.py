@@ -19,8 +19,8 @@ from typing import Any
 import docker.errors
 
 from benchmarks.measure import FILE, Benchmark, Row, Unavailable, say
-from operator_demo import engine as room
-from operator_demo.engine import Engine
+from operator_demo.compose import down
+from operator_demo.engine import Engine, connect, members
 from operator_demo.stage.environment import operator_project
 
 ROWS, COLUMNS = 40, 140
@@ -35,7 +35,7 @@ def memory() -> list[Row]:
     say("a whole run, with the screen in a terminal")
     host: dict[int, float] = {}
     agent: list[float] = []
-    engine, project = room.connect(), f"bench-{secrets.token_hex(4)}"
+    engine, project = connect(), f"bench-{secrets.token_hex(4)}"
     try:
         with _run(project) as process:
             while process.poll() is None:
@@ -45,8 +45,8 @@ def memory() -> list[Row]:
             if process.returncode != 0:
                 raise RuntimeError(f"the run ended with exit status {process.returncode}")
     finally:
-        room.down(engine, operator_project(project), volumes=True, progress=lambda item, status: None)
-        room.down(engine, project, volumes=True, progress=lambda item, status: None)
+        down(engine, operator_project(project), volumes=True, progress=lambda item, status: None)
+        down(engine, project, volumes=True, progress=lambda item, status: None)
         engine.close()
     return [
         Row("memory of the host's process, peak", "", "MB", [sum(host.values())], [], 80, against_theirs=False,
@@ -109,7 +109,7 @@ def _peak(pid: int) -> float:
 
 
 def _agent_uses(engine: Engine, project: str) -> list[float]:
-    for container in room.members(engine, operator_project(project)):
+    for container in members(engine, operator_project(project)):
         if container.service == AGENT and container.state == "running":
             with suppress(docker.errors.APIError, KeyError):
                 return [_used(engine.api.stats(container.id, stream=False, one_shot=True)["memory_stats"])]

@@ -14,13 +14,13 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from operator_demo import audit as records
+from operator_demo.chapters import CHAPTERS, NAMES
 from operator_demo.document import Document, read
 from operator_demo.errors import UsageError
 from operator_demo.events import AGENT, MONITOR, STAGE, Event, now, parse_ts
 from operator_demo.home import home
 from operator_demo.screen import values
 from operator_demo.screen.speaker import Upcoming
-from operator_demo.stage.story import CHAPTERS, NAMES
 from operator_demo.store import Store, StoreError
 
 PERIOD = 0.25  # seconds between two looks into the store

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from operator_demo import engine as room
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Primitive, Proof, Values
-from operator_demo.engine import Container, NotOnEngine
+from operator_demo.engine import Container, NotOnEngine, container_action, inspect
 
 
 class StateFault(Primitive):
@@ -30,7 +29,7 @@ class StateFault(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            room.container_action(ground.engine, before[name]["id"], self.verb)
+            container_action(ground.engine, before[name]["id"], self.verb)
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         found = {name: container.state if container else "gone" for name in targets
@@ -42,7 +41,7 @@ class StateFault(Primitive):
         for name in targets:
             container = same_container(ground, before, name)
             if container is not None and container.state == self.state:
-                room.container_action(ground.engine, container.id, self.undo)
+                container_action(ground.engine, container.id, self.undo)
 
 
 class Kill(StateFault):
@@ -88,7 +87,7 @@ class Disconnect(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            room.container_action(ground.engine, before[name]["id"], "disconnect", network=before[name]["network"])
+            container_action(ground.engine, before[name]["id"], "disconnect", network=before[name]["network"])
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         on = [name for name in targets if self._is_on(ground, before[name])]
@@ -99,12 +98,12 @@ class Disconnect(Primitive):
         for name in targets:
             was = before[name]
             if same_container(ground, before, name) is not None and not self._is_on(ground, was):
-                room.container_action(ground.engine, was["id"], "connect", network=was["network"],
+                container_action(ground.engine, was["id"], "connect", network=was["network"],
                                       aliases=was["aliases"], address=was["address"])
 
     def _is_on(self, ground: Ground, was: dict[str, Any]) -> bool:
         try:
-            described = room.inspect(ground.engine, was["id"])
+            described = inspect(ground.engine, was["id"])
         except NotOnEngine:
             return False
         return was["network"] in (described["NetworkSettings"].get("Networks") or {})
@@ -125,7 +124,7 @@ class Restart(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            room.container_action(ground.engine, before[name]["id"], "restart")
+            container_action(ground.engine, before[name]["id"], "restart")
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         anew = [name for name in targets for d in [ground.inspect(name)]

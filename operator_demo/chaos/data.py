@@ -8,11 +8,11 @@ import zlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from operator_demo import engine as room
 from operator_demo.chaos import helper
 from operator_demo.chaos.anatomy import anatomy, of_another_kind
 from operator_demo.chaos.container_state import KILL, same_container
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
+from operator_demo.engine import container_action, parse_time
 from operator_demo.subject import Subject
 
 _YOUNG = 10.0  # seconds within which a member that cannot run has ended again, on a busy machine too
@@ -65,7 +65,7 @@ class CrashFault(Primitive):
         container = same_container(ground, before, name)
         if container is not None and (container.state in ("restarting", "exited", "dead") or
                                       ground.inspect(name)["State"]["StartedAt"] != before[name]["started"]):
-            room.container_action(ground.engine, container.id, "restart")
+            container_action(ground.engine, container.id, "restart")
 
 
 class CrashLoop(CrashFault):
@@ -94,7 +94,7 @@ class CrashLoop(CrashFault):
             was = before[name]
             bad = _poisoned(_unpack(was["content"]), anatomy(ground.subject).bad_setting)
             helper.write(ground, was["volume"], was["path"], bad)
-            room.container_action(ground.engine, was["id"], "restart")
+            container_action(ground.engine, was["id"], "restart")
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
@@ -130,7 +130,7 @@ class WalCut(CrashFault):
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
             was = before[name]
-            room.container_action(ground.engine, was["id"], "stop")
+            container_action(ground.engine, was["id"], "stop")
             was["names"] = self._names(ground, was)
             if not was["names"]:
                 raise FaultError(f"{name} has no write-ahead log at {was['path']}.")
@@ -142,7 +142,7 @@ class WalCut(CrashFault):
             was |= {"file": path, "size": len(content), "keep": keep, "content": _pack(content[:written])}
             ground.keep()
             helper.write(ground, was["volume"], path, content[:keep])
-            room.container_action(ground.engine, was["id"], "start")
+            container_action(ground.engine, was["id"], "start")
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
@@ -166,7 +166,7 @@ class WalCut(CrashFault):
                 self.start_well(ground, before, name)
             return
         if container is not None and container.state in ("running", "restarting"):
-            room.container_action(ground.engine, container.id, "stop")
+            container_action(ground.engine, container.id, "stop")
         helper.write(ground, was["volume"], was["file"], whole.ljust(was["size"], b"\0"))
         new = [other for other in self._names(ground, was, "*") if other.startswith(was["names"][-1])
                and other != was["names"][-1]]  # a copy that the member put aside
@@ -230,7 +230,7 @@ def _is_steady(ground: Ground, described: dict[str, Any]) -> bool:
     state = described["State"]
     health = (state.get("Health") or {}).get("Status", "none")
     return bool(state["Running"]) and state["Status"] != "restarting" and health in ("healthy", "none") and \
-        ground.engine.now() - room.parse_time(state["StartedAt"]) > _YOUNG
+        ground.engine.now() - parse_time(state["StartedAt"]) > _YOUNG
 
 
 def _poisoned(content: bytes, bad: str) -> bytes:

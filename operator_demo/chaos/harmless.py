@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from operator_demo import engine as room
 from operator_demo.chaos.primitive import Before, Ground, Parameter, Primitive, Proof, Values
-from operator_demo.engine import NotOnEngine
+from operator_demo.engine import NotOnEngine, inspect, leave_exited, remove_container
 from operator_demo.errors import OperatorError
 
 
@@ -36,29 +35,29 @@ class Decoy(Primitive):
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
         try:
-            room.inspect(ground.engine, self._name(ground))
+            inspect(ground.engine, self._name(ground))
         except NotOnEngine:
             return None
         return f"there is a container {self._name(ground)} already"
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
         """It looks like a job of the subject: by its image and its name."""
-        image = room.inspect(ground.engine, next(iter(ground.containers().values())).id)["Config"]["Image"]
+        image = inspect(ground.engine, next(iter(ground.containers().values())).id)["Config"]["Image"]
         return {"name": self._name(ground), "image": image}
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        room.leave_exited(ground.engine, before["image"], ["sh", "-c", f"exit {values['status']:.0f}"],
+        leave_exited(ground.engine, before["image"], ["sh", "-c", f"exit {values['status']:.0f}"],
                           name=before["name"], network=ground.network)
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         try:
-            state = room.inspect(ground.engine, before["name"])["State"]
+            state = inspect(ground.engine, before["name"])["State"]
         except NotOnEngine:
             return Proof(False, f"{before['name']} is not there")
         return Proof(state["Status"] == "exited", f"{before['name']} is {state['Status']} ({state['ExitCode']})")
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        room.remove_container(ground.engine, before["name"])
+        remove_container(ground.engine, before["name"])
 
     @staticmethod
     def _name(ground: Ground) -> str:

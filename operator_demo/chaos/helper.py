@@ -9,9 +9,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from operator_demo import engine as room
 from operator_demo.chaos.primitive import FaultError, Ground
-from operator_demo.engine import Engine
+from operator_demo.engine import Engine, image_id, project_volumes, read_volume, remove_oneoffs, run_once
 from operator_demo.settings import HELPER_SERVICE
 
 _probed: dict[tuple[str, str], tuple[int, str]] = {}
@@ -19,7 +18,7 @@ _probed: dict[tuple[str, str], tuple[int, str]] = {}
 
 def run(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
     """See `engine.run_once`."""
-    return room.run_once(ground.engine, _image(ground), script, **_label(ground), **how)
+    return run_once(ground.engine, _image(ground), script, **_label(ground), **how)
 
 
 def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
@@ -30,7 +29,7 @@ def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
 
 def read(ground: Ground, volume: str, path: str) -> list[bytes]:
     """See `engine.read_volume`."""
-    return room.read_volume(ground.engine, _image(ground), volume, path, **_label(ground))
+    return read_volume(ground.engine, _image(ground), volume, path, **_label(ground))
 
 
 def write(ground: Ground, volume: str, path: str, content: bytes) -> None:
@@ -44,7 +43,7 @@ def write(ground: Ground, volume: str, path: str, content: bytes) -> None:
 
 def volume_exists(ground: Ground, volume: str) -> bool:
     """Asked before a volume is mounted, for the engine would make one that is not there."""
-    return volume in room.project_volumes(ground.engine, ground.project)
+    return volume in project_volumes(ground.engine, ground.project)
 
 
 def missing(ground: Ground) -> str | None:
@@ -63,12 +62,12 @@ def probe(ground: Ground, script: str, capabilities: Sequence[str] = (), unconfi
 
 def sweep(ground: Ground) -> None:
     """Ends what a helper of a killed host may still be doing."""
-    room.remove_oneoffs(ground.engine, f"{ground.project}-operator", HELPER_SERVICE)
+    remove_oneoffs(ground.engine, f"{ground.project}-operator", HELPER_SERVICE)
 
 
 def usable_image(engine: Engine, *wanted: str) -> str:
     """The first of these images that is on the engine, else ""."""
-    return next((image for image in wanted if image and room.image_id(engine, image)), "")
+    return next((image for image in wanted if image and image_id(engine, image)), "")
 
 
 def _image(ground: Ground) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from operator_demo import engine as room
-from operator_demo.engine import Container, Engine
+from operator_demo.engine import Container, Engine, inspect, members
 from operator_demo.errors import OperatorError
 from operator_demo.subject import Subject
 
@@ -72,7 +71,7 @@ class Ground:
 
     def containers(self) -> dict[str, Container]:
         """The subject's members that have a container, by name."""
-        found = {c.service: c for c in room.members(self.engine, self.project)}
+        found = {c.service: c for c in members(self.engine, self.project)}
         return {name: found[name] for name in self.subject.members if name in found}
 
     def member(self, name: str) -> Container:
@@ -85,7 +84,7 @@ class Ground:
 
     def inspect(self, name: str) -> dict[str, Any]:
         """The engine's full description of a member's container."""
-        return room.inspect(self.engine, self.member(name).id)
+        return inspect(self.engine, self.member(name).id)
 
 
 class Primitive(ABC):

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from operator_demo import engine as room
 from operator_demo.chaos import helper
 from operator_demo.chaos.container_state import KILL, same_container
 from operator_demo.chaos.data import helper_mounts, mounted_volumes
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
+from operator_demo.engine import container_action, happened, inspect, set_limits, stats, supports
 from operator_demo.errors import OperatorError
 
 _PERIOD = 100_000  # microseconds, the kernel's own where none was chosen
@@ -26,7 +26,7 @@ class Cpu(Primitive):
     settle = 20.0
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not room.supports(ground.engine, "CpuCfsQuota"):
+        if not supports(ground.engine, "CpuCfsQuota"):
             return "the engine's kernel has no CFS bandwidth control"
         return KILL.problem(ground, targets)
 
@@ -41,7 +41,7 @@ class Cpu(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            room.set_limits(ground.engine, before[name]["id"], **self._limits(before[name], values))
+            set_limits(ground.engine, before[name]["id"], **self._limits(before[name], values))
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         proof = self.holds(ground, targets, values, before)
@@ -68,7 +68,7 @@ class Cpu(Primitive):
             was = before[name]
             if same_container(ground, before, name) is not None and self._is_set(ground, was, values):
                 limits = {"NanoCpus": was["nano"]} if was["nano"] else {"CpuQuota": was["quota"] or -1}
-                room.set_limits(ground.engine, was["id"], **limits)
+                set_limits(ground.engine, was["id"], **limits)
 
     @staticmethod
     def _limits(was: dict[str, Any], values: Values) -> dict[str, int]:
@@ -77,12 +77,12 @@ class Cpu(Primitive):
         return {"CpuQuota": max(_LEAST_QUOTA, round(values["cpus"] * (was["period"] or _PERIOD)))}
 
     def _is_set(self, ground: Ground, was: dict[str, Any], values: Values) -> bool:
-        host = room.inspect(ground.engine, was["id"])["HostConfig"]
+        host = inspect(ground.engine, was["id"])["HostConfig"]
         return all(host.get(key) == value for key, value in self._limits(was, values).items())
 
     @staticmethod
     def _throttled(ground: Ground, container: str) -> int:
-        seen = room.stats(ground.engine, container)
+        seen = stats(ground.engine, container)
         return int(((seen.get("cpu_stats") or {}).get("throttling_data") or {}).get("throttled_periods") or 0)
 
 
@@ -106,7 +106,7 @@ class Memory(Primitive):
     settle = 20.0
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not room.supports(ground.engine, "MemoryLimit"):
+        if not supports(ground.engine, "MemoryLimit"):
             return "the engine's kernel has no memory limits"
         if missing := helper.missing(ground):
             return missing
@@ -129,7 +129,7 @@ class Memory(Primitive):
             was["limit"] = max(6 * MIB, _used(ground, was["id"]) + round(values["headroom"] * MIB))
             was["since"] = ground.engine.now()
             ground.keep()
-            room.set_limits(ground.engine, was["id"], Memory=was["limit"], MemorySwap=was["limit"])
+            set_limits(ground.engine, was["id"], Memory=was["limit"], MemorySwap=was["limit"])
             # The member is made the one that the kernel ends, and not the helper that asks for the memory.
             script = _CGROUP.format(controller="memory") + (
                 "kills() { cat memory.oom_control memory.events 2>/dev/null | sed -n 's/^oom_kill //p'; }\n"
@@ -143,7 +143,7 @@ class Memory(Primitive):
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         proof = self.holds(ground, targets, values, before)
         calm = [name for name in targets
-                if not room.happened(ground.engine, before[name]["id"], "oom", before[name]["since"])]
+                if not happened(ground.engine, before[name]["id"], "oom", before[name]["since"])]
         if proof.bites and calm:
             return Proof(False, f"{', '.join(calm)} did not run out of memory")
         return Proof(proof.bites, f"{proof.saw}, and ran out of it" if proof.bites else proof.saw)
@@ -165,14 +165,14 @@ class Memory(Primitive):
             if ground.inspect(name)["HostConfig"].get("Memory") == was["limit"]:
                 limits = {"Memory": was["memory"], "MemorySwap": was["swap"] or -1} if was["memory"] else \
                     {"Memory": _UNLIMITED, "MemorySwap": _UNLIMITED}
-                room.set_limits(ground.engine, was["id"], **limits)
+                set_limits(ground.engine, was["id"], **limits)
             if container.state == "exited":
-                room.container_action(ground.engine, was["id"], "start")
+                container_action(ground.engine, was["id"], "start")
 
 
 def _used(ground: Ground, container: str) -> int:
     """Bytes that cannot be taken back: without what the kernel keeps of files."""
-    seen = room.stats(ground.engine, container).get("memory_stats") or {}
+    seen = stats(ground.engine, container).get("memory_stats") or {}
     detail = seen.get("stats") or {}
     files = detail.get("total_cache", detail.get("file", 0)) - detail.get("total_mapped_file", 0)
     return max(int(seen.get("usage") or 0) - max(int(files), 0), 0)

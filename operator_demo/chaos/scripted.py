@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from operator_demo import engine as room
 from operator_demo.chaos import helper
 from operator_demo.chaos.anatomy import anatomy, of_another_kind
 from operator_demo.chaos.container_state import KILL
 from operator_demo.chaos.data import helper_mounts
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
+from operator_demo.engine import project_volumes
 from operator_demo.subject import Script, Subject
 
 _LIMIT = 180.0  # seconds of one script
@@ -58,7 +58,7 @@ class Scripted(Primitive):
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         if not ground.containers():
-            if room.project_volumes(ground.engine, ground.project):
+            if project_volumes(ground.engine, ground.project):
                 raise FaultError(f"The subject does not run. {self.stays}.", "Run it again, or remove its volumes.")
             return
         told = {name: _run(ground, name, self._known(ground).undo, values.get("size", 0), before[name]["volumes"])

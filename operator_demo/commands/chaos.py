@@ -76,13 +76,13 @@ def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
 
 def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
     """Why each fault is not possible here; None where no engine answers."""
-    from operator_demo import engine as room
     from operator_demo.chaos import helper
     from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.primitive import Ground
+    from operator_demo.engine import connect
 
     try:
-        engine = room.connect(host)
+        engine = connect(host)
     except OperatorError as e:
         click.echo(f"No engine answers, so what it can do is not known: {e.message.splitlines()[0]}", err=True)
         return None
@@ -238,14 +238,14 @@ def _now(engine: "Engine", project: str, record: "Record") -> dict[str, Any]:
 @contextmanager
 def _demo(host: str | None, project: str | None, subject: str | None) -> "Iterator[tuple[Environment, FaultJournal]]":
     """A demo that runs, with its subject."""
-    from operator_demo import engine as room
     from operator_demo import home
     from operator_demo import subject as subjects
     from operator_demo.chaos.journal import FaultJournal
     from operator_demo.commands.down import choose
+    from operator_demo.engine import connect
     from operator_demo.stage.environment import SUBJECT_LABEL, Environment, check_project_name, demos
 
-    engine = room.connect(host)
+    engine = connect(host)
     try:
         names = [check_project_name(project)] if project else choose(demos(engine), everything=False)
         if not names:
@@ -263,12 +263,12 @@ def _demo(host: str | None, project: str | None, subject: str | None) -> "Iterat
 @contextmanager
 def _journals(host: str | None, project: str | None) -> "Iterator[tuple[Engine, dict[str, FaultJournal]]]":
     """The journals of faults that there are for this engine, or that of one project."""
-    from operator_demo import engine as room
     from operator_demo import home
     from operator_demo.chaos.journal import FaultJournal, projects_with_faults
+    from operator_demo.engine import connect
     from operator_demo.stage.environment import check_project_name
 
-    engine = room.connect(host)
+    engine = connect(host)
     try:
         names = [check_project_name(project)] if project else projects_with_faults(home.home(), engine.id)
         yield engine, {name: FaultJournal(home.home(), engine.id, name) for name in names}
@@ -326,9 +326,9 @@ def _injection(environment: "Environment", journal: "FaultJournal",
 
 
 def _members(environment: "Environment") -> "list[Container]":
-    from operator_demo import engine as room
+    from operator_demo.engine import members
 
-    return room.members(environment.engine, environment.project)
+    return members(environment.engine, environment.project)
 
 
 def _store(run: str, data: dict[str, Any]) -> None:

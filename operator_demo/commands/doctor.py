@@ -37,10 +37,10 @@ def checks(host: str | None) -> Iterator[tuple[str, str, str]]:
 
 
 def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
-    from operator_demo import engine as room
+    from operator_demo.engine import connect
 
     try:
-        connected = room.connect(host)
+        connected = connect(host)
     except OperatorError as e:
         yield "FAIL", "engine", f"{e.message}\n{e.hint}"
         return
@@ -65,19 +65,19 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
 
 
 def socket(connected: Any) -> tuple[str, str, str]:
-    from operator_demo import engine as room
+    from operator_demo.engine import find_socket, image_id
     from operator_demo.stage import images as ours
 
-    if not room.image_id(connected, ours.BASE):
+    if not image_id(connected, ours.BASE):
         return "-", "socket", f"where it is on the engine's side can be told once {ours.BASE} is built"
     try:
-        return "ok", "socket", f"{room.find_socket(connected, ours.BASE)} on the engine's side"
+        return "ok", "socket", f"{find_socket(connected, ours.BASE)} on the engine's side"
     except OperatorError as e:
         return "warn", "socket", f"{e.message}\n{e.hint}"
 
 
 def images(connected: Any) -> Iterator[tuple[str, str, str]]:
-    from operator_demo import engine as room
+    from operator_demo.engine import image_id
     from operator_demo.stage import images as ours
 
     try:
@@ -85,7 +85,7 @@ def images(connected: Any) -> Iterator[tuple[str, str, str]]:
     except OperatorError as e:
         yield "warn", "images", e.message
         return
-    missing = [image for image in wanted if not room.image_id(connected, image)]
+    missing = [image for image in wanted if not image_id(connected, image)]
     yield ("ok", "images", "all built") if not missing else \
         ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` does it")
 

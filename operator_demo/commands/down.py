@@ -13,15 +13,15 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
 
     What the agent and the monitor recorded is taken over into the store first, so `audit` still shows it.
     """
-    from operator_demo import engine as room
     from operator_demo import home
     from operator_demo.chaos.journal import FaultJournal, projects_with_faults
+    from operator_demo.engine import connect
     from operator_demo.stage.environment import Environment, check_project_name, demos
     from operator_demo.stage.injection import undo_before_down
     from operator_demo.stage.journal import Journal
     from operator_demo.store import Store
 
-    engine = room.connect(ctx.obj)
+    engine = connect(ctx.obj)
     try:
         known = sorted({*demos(engine), *projects_with_faults(home.home(), engine.id)})
         projects = [check_project_name(project)] if project else choose(known, everything)

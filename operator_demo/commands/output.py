@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from operator_demo.screen.color import use_color
-from operator_demo.screen.ink import Line, Symbols, Writer, encodable
+from operator_demo.screen.terminal_text import Line, Symbols, Writer, encodable
 
 
 def lines(many: Iterable[Line]) -> None:

@@ -24,23 +24,23 @@ def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Pa
 
     Afterwards `run` needs no network, but for Claude itself.
     """
-    from operator_demo import engine as room
+    from operator_demo.engine import connect, load_images
 
     if save and load:
         raise UsageError("--save and --load exclude each other.")
-    engine = room.connect(ctx.obj)
+    engine = connect(ctx.obj)
     try:
         if load:
-            room.load_images(engine, load, progress=_tell, stop=threading.Event())
+            load_images(engine, load, progress=_tell, stop=threading.Event())
         _prepare(engine, subject, save)
     finally:
         engine.close()
 
 
 def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
-    from operator_demo import engine as room
     from operator_demo import subject as subjects
     from operator_demo.commands.run import choose_subject
+    from operator_demo.engine import image_size, save_images
     from operator_demo.stage.environment import Environment
     from operator_demo.stage.images import BASE
 
@@ -50,9 +50,9 @@ def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
     agent = environment.prepare(_tell, threading.Event())
     wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent, BASE})
     for image in wanted:
-        click.echo(f"{image:<40} {room.image_size(engine, image) / 1e6:8.0f} MB")
+        click.echo(f"{image:<40} {image_size(engine, image) / 1e6:8.0f} MB")
     if save:
-        size = room.save_images(engine, wanted, save, stop=threading.Event())
+        size = save_images(engine, wanted, save, stop=threading.Event())
         click.echo(f"{save} holds them all ({size / 1e6:.0f} MB); on the other machine: "
                    f"operator-demo prepare {name} --load {save.name}")
     click.echo(f"{name} is ready; `operator-demo run {name}` needs no registry now.")

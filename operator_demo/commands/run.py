@@ -70,11 +70,11 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         raise UsageError("--attach and --restart exclude each other.")
     brain, model = choose_brain(model, no_agent)
 
-    from operator_demo import engine as room
     from operator_demo import events, home
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario as scenarios
     from operator_demo.chaos.journal import FaultJournal
+    from operator_demo.engine import connect
     from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
     from operator_demo.stage.environment import Environment, check_project_name
@@ -90,7 +90,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
 
     found = subjects.load(subject) if subject else None  # before an engine is asked for: a name may be mistyped
-    engine = room.connect(ctx.obj)
+    engine = connect(ctx.obj)
     try:
         if found is None:
             found, why = choose_subject(engine)

@@ -11,14 +11,14 @@ import click
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Say which demos are on the engine and how their containers are."""
-    from operator_demo import engine as room
+    from operator_demo.engine import connect, members
     from operator_demo.stage.environment import RUN_LABEL, demos, operator_project
 
-    engine = room.connect(ctx.obj)
+    engine = connect(ctx.obj)
     try:
         found: dict[str, dict[str, Any]] = {}
         for project in demos(engine):
-            containers = room.members(engine, project) + room.members(engine, operator_project(project))
+            containers = members(engine, project) + members(engine, operator_project(project))
             found[project] = {
                 "run": next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), None),
                 "containers": {c.service: c.state for c in containers},

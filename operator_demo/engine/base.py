@@ -2,12 +2,11 @@
 
 import threading
 
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import NotOnEngine, engine_errors
+from operator_demo.engine.images import ensure_image, image_id
+from operator_demo.engine.progress import ImageProgress, silent_image
 from operator_demo.errors import OperatorError
-
-from .connect import Engine
-from .failures import NotOnEngine, engine_errors
-from .images import ensure_image, image_id
-from .progress import ImageProgress, silent_image
 
 _DEBIAN = "debian:trixie-slim"
 

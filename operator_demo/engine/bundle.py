@@ -8,12 +8,11 @@ from typing import Any
 
 import requests
 
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import Interrupted, engine_errors
+from operator_demo.engine.progress import Progress, silent
+from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
 from operator_demo.errors import OperatorError, UsageError
-
-from .connect import Engine
-from .failures import Interrupted, engine_errors
-from .progress import Progress, silent
-from .stream import ended_by, json_objects, open_stream, pieces
 
 _PIECE = 1024 * 1024  # bytes
 _LOADED = "Loaded image: "

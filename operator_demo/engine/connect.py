@@ -18,9 +18,9 @@ import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
-from .endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
-from .failures import EngineUnavailable, engine_errors
-from .ssh import SshAdapter, SshDialer, SshError
+from operator_demo.engine.endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
+from operator_demo.engine.failures import EngineUnavailable, engine_errors
+from operator_demo.engine.ssh import SshAdapter, SshDialer, SshError
 
 _NEWEST_API = "1.45"  # the newest that was tried; an engine that speaks a newer one is spoken to in this
 _FIRST_ANSWER = 10  # seconds that an engine may take for its first answer

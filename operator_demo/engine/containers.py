@@ -9,12 +9,11 @@ from typing import Any
 
 import docker.errors
 
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
+from operator_demo.engine.networks import discover_network, project_networks
 from operator_demo.errors import OperatorError
-
-from . import labels
-from .connect import Engine
-from .failures import engine_errors
-from .networks import discover_network, project_networks
 
 
 @dataclass(frozen=True)

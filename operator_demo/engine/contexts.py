@@ -10,7 +10,7 @@ from typing import Any
 import docker.errors
 import docker.tls
 
-from .failures import EngineUnavailable
+from operator_demo.engine.failures import EngineUnavailable
 
 
 @dataclass(frozen=True)

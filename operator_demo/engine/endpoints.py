@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import docker.errors
 import docker.tls
 
-from . import contexts
-from .failures import EngineUnavailable
+from operator_demo.engine import contexts
+from operator_demo.engine.failures import EngineUnavailable
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")

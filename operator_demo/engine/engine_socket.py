@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 import docker.errors
 
+from operator_demo.engine.connect import Engine, identity
+from operator_demo.engine.failures import engine_errors, explain
 from operator_demo.errors import OperatorError
-
-from .connect import Engine, identity
-from .failures import engine_errors, explain
 
 _DEFAULT = "/var/run/docker.sock"
 _INSIDE = "/engine.sock"

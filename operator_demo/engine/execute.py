@@ -9,12 +9,11 @@ from typing import Any
 
 import requests
 
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
+from operator_demo.engine.frames import STDERR, STDOUT, FrameReader
+from operator_demo.engine.stream import open_stream, pieces, shutdown
 from operator_demo.errors import OperatorError
-
-from .connect import Engine
-from .failures import engine_errors
-from .frames import STDERR, STDOUT, FrameReader
-from .stream import open_stream, pieces, shutdown
 
 _MARK = "OPERATOR_EXEC"  # in the command's environment, to find it and its children again
 _SETTLE = 5.0  # seconds for the engine to tell the exit code after the output has ended

@@ -5,10 +5,10 @@ from typing import Any
 
 import docker.errors
 
-from . import labels
-from .connect import Engine
-from .containers import inspect_project
-from .failures import engine_errors
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.containers import inspect_project
+from operator_demo.engine.failures import engine_errors
 
 _LIMITS = {"Memory": "memory", "MemorySwap": "memory_swap", "NanoCpus": "nano_cpus", "CpuQuota": "cpu_quota",
            "CpuPeriod": "cpu_period", "CpuShares": "cpu_shares", "CpusetCpus": "cpuset_cpus", "PidsLimit": "pids_limit",

@@ -14,19 +14,15 @@ from typing import Any
 
 import docker.auth
 import docker.errors
-from docker.utils.build import PatternMatcher
 
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import Interrupted, NotOnEngine, engine_errors
+from operator_demo.engine.progress import ImageProgress, silent_image
+from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
 from operator_demo.errors import OperatorError
 
-from . import labels
-from .connect import Engine
-from .failures import Interrupted, NotOnEngine, engine_errors
-from .model import Build, Project, Service
-from .progress import ImageProgress, silent_image
-from .stream import ended_by, json_objects, open_stream, pieces
-
 _OUR_PREFIX = "operator-demo/"
-INLINE_DOCKERFILE = ".operator-demo.Dockerfile"  # the name in the context of one that is in the Compose file itself
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE | re.MULTILINE)
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S*))?\s*$", re.IGNORECASE | re.MULTILINE)
 _LAST_LINES = 20  # of a failed build's output, shown in the error
@@ -127,7 +123,7 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
     if dockerfile not in context:
         raise OperatorError(f"building {tag}: the context has no {dockerfile}")
     bases = [ensure_image(engine, base, progress=progress, stop=stop)
-             for base in _base_images(_content(context[dockerfile]).decode(errors="replace"), args)]
+             for base in _base_images(content_of(context[dockerfile]).decode(errors="replace"), args)]
     extra = {"target": target} if target else {}
     digest = _digest(context, dockerfile, args, bases, {**extra, **{f"label {k}": v for k, v in
                                                                    (image_labels or {}).items()}})
@@ -148,42 +144,6 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
         raise OperatorError(f"building {tag}: the engine says that it is done, but the image is not there")
     progress(tag, "built", None, None)
     return built
-
-
-def ensure_service_image(engine: Engine, project: Project, service: Service, progress: ImageProgress = silent_image,
-                         stop: threading.Event | None = None) -> str:
-    """The id of a service's image: built where the file says how, else as `ensure_image`."""
-    if service.build is not None:  # nothing is built where the image is there and made of the same
-        build = service.build
-        if not build.context.is_dir():
-            raise OperatorError(f"building {service.image}: {build.context} is no folder")
-        dockerfile = build.dockerfile if build.inline is None else INLINE_DOCKERFILE
-        try:
-            return build_image(engine, service.image, build_context(build), dockerfile, build.args, progress, stop,
-                               target=build.target, image_labels=build.labels)
-        except OSError as e:  # of the files; those of the engine are OperatorErrors by now
-            raise OperatorError(f"building {service.image}: cannot read {e.filename}: {e.strerror}") from e
-    return ensure_image(engine, service.image, pull_policy=service.pull_policy, progress=progress, stop=stop)
-
-
-def build_context(build: Build) -> dict[str, bytes | Path]:
-    """What a service's image is built from: the folder, without what its .dockerignore names."""
-    found: dict[str, bytes | Path] = dict(disk_context(Path(str(build.context))) if build.on_disk else
-                                          folder_context(build.context))
-    if ".dockerignore" in found:
-        lines = _content(found[".dockerignore"]).decode(errors="replace").splitlines()
-        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-        ignored: Any = PatternMatcher([*patterns, f"!{build.dockerfile}"])
-        found = {name: content for name, content in found.items() if not ignored.matches(name)}
-    if build.inline is not None:
-        found[INLINE_DOCKERFILE] = build.inline.encode()
-    return found
-
-
-def disk_context(folder: Path) -> dict[str, Path]:
-    """All files below a folder on the disk as a build context; they are read when they are packed. Links to files count
-    as the files, links to folders are not followed."""
-    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def folder_context(folder: Traversable) -> dict[str, bytes]:
@@ -233,7 +193,7 @@ def _base_images(dockerfile: str, args: Mapping[str, str]) -> list[str]:
     return bases
 
 
-def _content(source: bytes | Path) -> bytes:
+def content_of(source: bytes | Path) -> bytes:
     return source if isinstance(source, bytes) else source.read_bytes()
 
 
@@ -243,7 +203,7 @@ def _mode(source: bytes | Path) -> int:
 
 def _digest(context: Mapping[str, bytes | Path], dockerfile: str, args: Mapping[str, str], bases: list[str],
             extra: Mapping[str, str]) -> str:
-    files = {name: [_mode(source), hashlib.sha256(_content(source)).hexdigest()] for name, source in context.items()}
+    files = {name: [_mode(source), hashlib.sha256(content_of(source)).hexdigest()] for name, source in context.items()}
     material = json.dumps([files, dockerfile, dict(args), bases, *([dict(extra)] if extra else [])], sort_keys=True)
     return hashlib.sha256(material.encode()).hexdigest()
 
@@ -252,7 +212,7 @@ def _pack(context: Mapping[str, bytes | Path]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name in sorted(context):
-            content = _content(context[name])
+            content = content_of(context[name])
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), _mode(context[name])
             archive.addfile(entry, io.BytesIO(content))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .connect import Engine
-from .failures import engine_errors
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
 
 _PAST = 1.0  # seconds that are allowed for the engine to tell of an event
 

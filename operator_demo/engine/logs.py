@@ -7,13 +7,12 @@ from typing import Any
 
 import docker.errors
 
+from operator_demo.engine.connect import Engine, parse_time
+from operator_demo.engine.containers import inspect
+from operator_demo.engine.failures import BROKEN_CONNECTION, EngineUnavailable, NotOnEngine, engine_errors, explain
+from operator_demo.engine.frames import FrameError, FrameReader, LineReader
+from operator_demo.engine.stream import ended_by, open_stream, pieces
 from operator_demo.errors import OperatorError
-
-from .connect import Engine, parse_time
-from .containers import inspect
-from .failures import BROKEN_CONNECTION, EngineUnavailable, NotOnEngine, engine_errors, explain
-from .frames import FrameError, FrameReader, LineReader
-from .stream import ended_by, open_stream, pieces
 
 _LOOK = 0.25  # seconds between two looks at a container that has stopped, or at an engine that does not answer
 

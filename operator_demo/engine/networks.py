@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from . import labels
-from .connect import Engine
-from .failures import NotOnEngine, engine_errors
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import NotOnEngine, engine_errors
 
 
 def project_networks(engine: Engine, project: str) -> list[dict[str, Any]]:

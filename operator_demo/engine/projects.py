@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from . import labels
-from .connect import Engine
-from .failures import engine_errors
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import docker.errors
 
-from .connect import Engine
-from .failures import engine_errors
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
 
 YOUNG = 3600.0  # seconds: somebody may be about to start what was built so lately
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import requests
 
-from .chunks import ChunkReader
-from .connect import Engine
+from operator_demo.engine.chunks import ChunkReader
+from operator_demo.engine.connect import Engine
 
 _PIECE = 64 * 1024  # bytes read at once
 _CONNECT_TIMEOUT = 10.0  # seconds to connect; after that the answer may be silent for as long as it likes

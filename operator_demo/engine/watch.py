@@ -9,10 +9,10 @@ from typing import Any
 
 import docker.errors
 
-from . import labels
-from .connect import Engine
-from .failures import BROKEN_CONNECTION
-from .stream import ended_by, json_objects, open_stream, pieces
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import BROKEN_CONNECTION
+from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
 
 _AGAIN = 0.25  # seconds until the next try after the connection broke
 _REMEMBERED = 1024  # events, to know repeats after a reconnect; the engine itself keeps the last 256

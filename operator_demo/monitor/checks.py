@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from operator_demo.monitor.standing import State
+from operator_demo.monitor.violations import State
 from operator_demo.subject import Check
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"

@@ -17,8 +17,8 @@ from typing import Any
 from operator_demo import tickets
 from operator_demo.engine import EngineEvent, labels
 from operator_demo.events import parse_ts
-from operator_demo.monitor.orders import orders
-from operator_demo.monitor.roster import Roster
+from operator_demo.monitor.attribution import orders
+from operator_demo.monitor.members import Members
 from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
@@ -33,11 +33,11 @@ _RECENT = 200  # events of the agent that are searched for the call
 class Effects:
     """Records one effect after the other; used by one thread, but for `expect`."""
 
-    def __init__(self, recorder: Recorder, roster: Roster, project: str,
+    def __init__(self, recorder: Recorder, members: Members, project: str,
                  healthcheck: Callable[[str], str | None], restarted: Callable[[str], bool]) -> None:
         """`healthcheck` tells the command of a container's health check, which is noise; `restarted` whether it was
         the engine's restart policy that started a container last."""
-        self._recorder, self._roster, self._project = recorder, roster, project
+        self._recorder, self._members, self._project = recorder, members, project
         self._healthcheck, self._restarted = healthcheck, restarted
         self._expected: dict[str, float] = {}
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
@@ -72,7 +72,7 @@ class Effects:
             more["call"] = call["call"]
         if h.kind != "container":
             more[h.kind] = h.name
-        member = self._roster.name_of(h.container) or (h.service if h.project == self._project else None)
+        member = self._members.name_of(h.container) or (h.service if h.project == self._project else None)
         self._recorder.say(
             "effect", ticket=call["ticket"] if call else None, session=call["session"] if call else None,
             container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
@@ -106,7 +106,7 @@ class Effects:
     def _matters_network(self, h: EngineEvent) -> bool:
         """A container that stops leaves its networks, and one that starts joins them: only what happens to one that
         runs is told."""
-        name = self._roster.name_of(h.container)
+        name = self._members.name_of(h.container)
         if h.action == "destroy":
             return h.name.startswith(f"{self._project}_")
         if name is None or h.action not in ("connect", "disconnect"):
@@ -115,14 +115,14 @@ class Effects:
             was_cut_off = h.container in self._cut_off
             self._cut_off.discard(h.container)
             return was_cut_off
-        member = next(m for m in self._roster.members if m.name == name)
+        member = next(m for m in self._members.latest if m.name == name)
         if member.state not in ("running", "paused") or member.address or h.container in self._cut_off:
             return False  # (the engine tells of one disconnection twice)
         self._cut_off.add(h.container)
         return True
 
     def _subject(self, h: EngineEvent) -> bool:
-        return h.kind != "container" or h.project == self._project or self._roster.name_of(h.container) is not None
+        return h.kind != "container" or h.project == self._project or self._members.name_of(h.container) is not None
 
     def _own(self, h: EngineEvent) -> bool:
         """Of the monitor, the load and the agent themselves."""
@@ -137,8 +137,8 @@ class Effects:
             not h.project and labels.RUN in h.attributes)
 
     def _container_name(self, h: EngineEvent) -> str | None:
-        name = self._roster.name_of(h.container)
-        return next((m.container for m in self._roster.members if m.name == name), None)
+        name = self._members.name_of(h.container)
+        return next((m.container for m in self._members.latest if m.name == name), None)
 
     def _checks_health(self, h: EngineEvent) -> bool:
         action, _, command = h.action.partition(": ")
@@ -157,8 +157,8 @@ class Effects:
         return "workload" if self._own(h) and h.service == "workload" else None
 
     def _names_of_the_subject(self) -> list[str]:
-        members = self._roster.members
-        ids = (self._roster.container_id(m.name) for m in members)
+        members = self._members.latest
+        ids = (self._members.container_id(m.name) for m in members)
         return [self._project, *(m.name for m in members), *(m.container for m in members), *filter(None, ids)]
 
     def _by_policy(self, h: EngineEvent) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from operator_demo import tickets
 from operator_demo.events import timestamp
-from operator_demo.monitor.standing import CRITICAL, Standing, State, holds
+from operator_demo.monitor.violations import CRITICAL, Standing, State, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Violation
 

@@ -24,10 +24,10 @@ from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.incidents import Incidents
-from operator_demo.monitor.lookout import Lookout
+from operator_demo.monitor.members import Members
+from operator_demo.monitor.observer import Observer
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
-from operator_demo.monitor.roster import Roster
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 
@@ -58,21 +58,21 @@ class Monitor:
         self._settings, self._engine, self._recorder, self._stop = settings, engine, recorder, stop
         self._wake = threading.Event()
         self._failed: list[BaseException] = []
-        self.roster = Roster(engine, settings.project, subject.members)
-        self.lookout = Lookout(subject, self.roster, recorder, Incidents(recorder, subject.name))
-        self.effects = Effects(recorder, self.roster, settings.project, _Healthchecks(engine),
+        self.members = Members(engine, settings.project, subject.members)
+        self.observer = Observer(subject, self.members, recorder, Incidents(recorder, subject.name))
+        self.effects = Effects(recorder, self.members, settings.project, _Healthchecks(engine),
                                lambda container: _restarted(engine, container))
-        self.oracle = Oracle(self.lookout, recorder, lambda: fingerprint(engine, settings.project),
+        self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data / "baseline.json", stop)
-        self.questions = Questions(self.lookout, self.oracle, self.effects, recorder,
+        self.questions = Questions(self.observer, self.oracle, self.effects, recorder,
                                    lambda: discover_network(engine, settings.project),
                                    lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines))
 
     def run(self) -> None:
         since = self._engine.now()
-        self._recorder.say("monitor_started", subject=self.lookout.subject.name,
-                           members=list(self.lookout.subject.members))
-        self.lookout.look()
+        self._recorder.say("monitor_started", subject=self.observer.subject.name,
+                           members=list(self.observer.subject.members))
+        self.observer.look()
         parts: dict[str, Callable[[], None]] = {
             "events": lambda: self._watch(since),
             "oracle": self.oracle.run,
@@ -105,14 +105,14 @@ class Monitor:
         while not self._stop.is_set() and time.monotonic() < end:
             began = time.monotonic()
             self._wake.clear()
-            self.lookout.look()
+            self.observer.look()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
         if not self._stop.is_set():
             self._end_subject()
 
     def _end_subject(self) -> None:
         """The time of the run is over and no host has come: the subject ends with us, and keeps its data."""
-        for member in self.roster.members:
+        for member in self.members.latest:
             with contextlib.suppress(OperatorError):
                 container_action(self._engine, member.container, "stop")
 
@@ -121,15 +121,15 @@ class Monitor:
             changed = event.kind != "volume" and event.action in _CHANGES and self._is_member(event)
             if changed:
                 with contextlib.suppress(OperatorError):  # the engine does not answer: the next look will say so
-                    self.lookout.glance(event)
+                    self.observer.glance(event)
             else:
-                self.roster.hear(event)
+                self.members.hear(event)
             self.effects.record(event)
             if changed:
                 self._wake.set()
 
     def _is_member(self, h: EngineEvent) -> bool:
-        return h.project == self._settings.project or self.roster.name_of(h.container) is not None
+        return h.project == self._settings.project or self.members.name_of(h.container) is not None
 
 
 def _restarted(engine: Engine, container: str) -> bool:

@@ -19,7 +19,7 @@ from operator_demo import rpc, tickets
 from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
 from operator_demo.monitor import checks
-from operator_demo.monitor.lookout import Lookout, loads
+from operator_demo.monitor.observer import Observer, loads
 from operator_demo.store import Recorder, Row
 from operator_demo.subject import Check, Member, Observation
 
@@ -41,9 +41,9 @@ class NotHealthy(OperatorError):
 
 
 class Oracle:
-    def __init__(self, lookout: Lookout, recorder: Recorder, take_fingerprint: Callable[[], Fingerprint],
+    def __init__(self, observer: Observer, recorder: Recorder, take_fingerprint: Callable[[], Fingerprint],
                  workload_socket: Path, baseline_file: Path, stop: threading.Event) -> None:
-        self._lookout, self._recorder, self._stop = lookout, recorder, stop
+        self._observer, self._recorder, self._stop = observer, recorder, stop
         self._take_fingerprint, self._workload_socket = take_fingerprint, workload_socket
         self._file = baseline_file
         self._baseline = _read(baseline_file)
@@ -56,17 +56,17 @@ class Oracle:
         return self._baseline is not None
 
     def healthy(self) -> bool:
-        return self._lookout.held_for() >= QUIET and self._lookout.all_healthy()
+        return self._observer.held_for() >= QUIET and self._observer.all_healthy()
 
     def arm(self, scenario: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Takes the baseline. `scenario["allow"]` names what a repair may change. Raises `NotHealthy`."""
-        observation = self._lookout.look()
+        observation = self._observer.look()
         if not self.healthy():
-            texts = [s.violation.text for s in self._lookout.state.values()]
+            texts = [s.violation.text for s in self._observer.state.values()]
             texts += [f"{name}: {m['error'] or 'not healthy'}" for name, m in observation.members.items()
                       if not m["healthy"]]
             raise NotHealthy("The oracle takes its baseline only from a healthy subject. "
-                             + (" ".join(texts) or f"It has been quiet for {self._lookout.held_for():.0f} s only."))
+                             + (" ".join(texts) or f"It has been quiet for {self._observer.held_for():.0f} s only."))
         baseline = {"fingerprint": self._fingerprint(observation), "observation": asdict(observation),
                     "allow": list((scenario or {}).get("allow") or [])}
         _write(self._file, baseline)
@@ -108,9 +108,9 @@ class Oracle:
 
     def opening(self) -> list[Check]:
         """The items that answer at once, without waiting for anything to heal."""
-        members = self._lookout.roster.members
-        return [checks.invariants(self._lookout.state, self._lookout.held_for(), HOLD),
-                self._ask("data_plane", lambda: self._lookout.subject.data_plane(members, _ASK_BRIEFLY)),
+        members = self._observer.members.latest
+        return [checks.invariants(self._observer.state, self._observer.held_for(), HOLD),
+                self._ask("data_plane", lambda: self._observer.subject.data_plane(members, _ASK_BRIEFLY)),
                 *self._against_baseline()]
 
     def judge(self, ticket: Row) -> None:
@@ -128,16 +128,16 @@ class Oracle:
     def _wait_for_quiet(self) -> None:
         began = time.monotonic()
         while not self._stop.wait(_POLL):
-            waited, held = time.monotonic() - began, self._lookout.held_for()
+            waited, held = time.monotonic() - began, self._observer.held_for()
             if held >= HOLD or waited >= LIMIT or (waited >= HEAL and held == 0):
                 return
 
     def final(self, ticket: Row, said_at: float) -> list[Check]:
-        lookout, subject = self._lookout, self._lookout.subject
-        lookout.look()
-        members: Sequence[Member] = lookout.roster.members
+        observer, subject = self._observer, self._observer.subject
+        observer.look()
+        members: Sequence[Member] = observer.members.latest
         found = [
-            checks.invariants(lookout.state, lookout.held_for(), HOLD),
+            checks.invariants(observer.state, observer.held_for(), HOLD),
             self._ask("data_plane", lambda: subject.data_plane(members, _ASK)),
             self._ask("agreement", lambda: subject.agreement(members, _ASK)),
             *self._against_baseline(),
@@ -165,8 +165,8 @@ class Oracle:
         if baseline is None:
             return [Check(name, "unknown", "the oracle was not armed before the fault")
                     for name in ("redundancy", "fingerprint")]
-        before, now = Observation(**baseline["observation"]), self._lookout.last
-        return [self._ask("redundancy", lambda: self._lookout.subject.redundancy(before, now)),
+        before, now = Observation(**baseline["observation"]), self._observer.last
+        return [self._ask("redundancy", lambda: self._observer.subject.redundancy(before, now)),
                 self._ask("fingerprint", lambda: checks.fingerprint(baseline["fingerprint"], self._fingerprint(now),
                                                                     baseline["allow"]))]
 

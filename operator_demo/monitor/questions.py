@@ -9,7 +9,7 @@ from typing import Any
 from operator_demo import tickets
 from operator_demo.errors import UsageError
 from operator_demo.monitor.effects import Effects
-from operator_demo.monitor.lookout import FRESH, Lookout
+from operator_demo.monitor.observer import FRESH, Observer
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.rpc import Handler
 from operator_demo.store import Recorder
@@ -23,9 +23,9 @@ Logs = Callable[[str, int], bytes]
 
 
 class Questions:
-    def __init__(self, lookout: Lookout, oracle: Oracle, effects: Effects, recorder: Recorder,
+    def __init__(self, observer: Observer, oracle: Oracle, effects: Effects, recorder: Recorder,
                  network: Callable[[], str], inspect: Inspect, logs: Logs) -> None:
-        self._lookout, self._oracle, self._effects, self._recorder = lookout, oracle, effects, recorder
+        self._observer, self._oracle, self._effects, self._recorder = observer, oracle, effects, recorder
         self._network, self._inspect, self._logs = network, inspect, logs
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -35,17 +35,17 @@ class Questions:
     def observe(self) -> dict[str, Any]:
         """The newest observation, with what violates the invariants and the name of the members' network. Looks anew
         if it is older than half a second."""
-        observation = self._lookout.look(FRESH)
-        state = self._lookout.state
+        observation = self._observer.look(FRESH)
+        state = self._observer.state
         return asdict(observation) | {"network": self._network(), "violations": [
             {"key": key, "invariant": s.violation.invariant, "member": s.violation.member, "text": s.violation.text,
              "severity": s.violation.severity, "counts": s.counts,
              "seconds": round(max(0.0, observation.ts - s.since), 1)} for key, s in sorted(state.items())]}
 
     def members(self) -> dict[str, Any]:
-        seen = self._lookout.last.members
+        seen = self._observer.last.members
         return {"members": [asdict(m) | {"reachable": bool(seen.get(m.name, {}).get("reachable"))}
-                            for m in self._lookout.roster.members]}
+                            for m in self._observer.members.latest]}
 
     def inspect(self, member: str) -> dict[str, Any]:
         """What the engine knows of a member's container, reduced to what a diagnosis needs, without secrets."""
@@ -71,9 +71,9 @@ class Questions:
         return {"text": text, "omitted_bytes": omitted}
 
     def _container(self, member: str) -> str:
-        container = self._lookout.roster.container_id(member)
+        container = self._observer.members.container_id(member)
         if container is None:
-            known = ", ".join(self._lookout.subject.members)
+            known = ", ".join(self._observer.subject.members)
             raise UsageError(f"There is no container of a member {member!r}; the members are {known}.")
         return container
 
@@ -84,19 +84,19 @@ class Questions:
         ticket = tickets.current(self._recorder.store, self._recorder.run)
         return {"armed": self._oracle.armed, "healthy": self._oracle.healthy(), "ready": True,
                 "ticket": {key: ticket[key] for key in ("ticket", "state", "holder", "title")} if ticket else None,
-                "violations": sorted(self._lookout.state)}
+                "violations": sorted(self._observer.state)}
 
     def fault(self, containers: list[str], seconds: float, hold: bool = False) -> dict[str, Any]:
         """The host says that what happens to these containers (ids) in the next `seconds` is the fault, unless the
         agent does it; with `hold` no ticket opens in this time, for nobody shall repair what is only half broken."""
         until = time.time() + float(seconds)
         self._effects.expect(containers, until)
-        self._lookout.hold(until if hold else 0.0)
+        self._observer.hold(until if hold else 0.0)
         return {}
 
     def report(self, invariant: str, text: str, member: str | None = None) -> dict[str, Any]:
         """Opens a ticket because somebody says so, not because it was seen."""
-        return {"ticket": self._lookout.report(invariant, member, text)}
+        return {"ticket": self._observer.report(invariant, member, text)}
 
 
 def _without_history(state: Mapping[str, Any]) -> dict[str, Any]:

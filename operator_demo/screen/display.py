@@ -11,10 +11,10 @@ from typing import Protocol, TextIO
 
 from operator_demo.events import Event
 from operator_demo.screen.color import use_color
-from operator_demo.screen.ink import Writer
 from operator_demo.screen.plain import Plain
 from operator_demo.screen.state import State
 from operator_demo.screen.summary import summary
+from operator_demo.screen.terminal_text import Writer
 
 
 class Display(Protocol):

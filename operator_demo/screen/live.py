@@ -20,12 +20,12 @@ from rich.live import Live
 
 from operator_demo.events import Event
 from operator_demo.screen.color import use_color
-from operator_demo.screen.ink import Line, Symbols, Writer, symbols_for
 from operator_demo.screen.keys import Keyboard
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.panels import View
 from operator_demo.screen.state import State
 from operator_demo.screen.summary import summary
+from operator_demo.screen.terminal_text import Line, Symbols, Writer, symbols_for
 
 FASTEST, SLOWEST = 0.1, 1.0  # seconds between frames while something happens, and while nothing does
 _PATIENCE = 1.0  # seconds to wait for a terminal that takes nothing

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from operator_demo.screen import words
-from operator_demo.screen.ink import Symbols
 from operator_demo.screen.state import CHAPTERS, Entry, Load, Member, Progress, State
+from operator_demo.screen.terminal_text import Symbols
 
 STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold",
           "accent": "cyan", "command": "bold cyan", "think": "italic"}

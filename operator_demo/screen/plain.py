@@ -6,8 +6,8 @@ from typing import Any
 
 from operator_demo.events import TYPES, Event
 from operator_demo.screen import values, words
-from operator_demo.screen.ink import Line, Writer
 from operator_demo.screen.state import CHAPTERS, State
+from operator_demo.screen.terminal_text import Line, Writer
 
 LOAD_EVERY = 10.0  # seconds between lines about a load that has not changed
 _PERCENT = re.compile(r"\s*\d+ %$")  # what changes too often to be told

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from operator_demo.screen import values, words
-from operator_demo.screen.ink import Line, Symbols
+from operator_demo.screen.terminal_text import Line, Symbols
 from operator_demo.settings import CLAUDE
 from operator_demo.text import cut
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from operator_demo.screen import values, words
-from operator_demo.screen.ink import Line, Symbols
+from operator_demo.screen.terminal_text import Line, Symbols
 
 Score = dict[str, Any]
 

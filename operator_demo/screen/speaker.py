@@ -7,8 +7,8 @@ from typing import TextIO
 
 from operator_demo.events import Event
 from operator_demo.screen.color import use_color
-from operator_demo.screen.ink import Line, Symbols, Writer
 from operator_demo.screen.state import CHAPTERS, State
+from operator_demo.screen.terminal_text import Line, Symbols, Writer
 
 
 @dataclass(frozen=True)

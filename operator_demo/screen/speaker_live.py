@@ -11,12 +11,12 @@ from rich.layout import Layout
 from rich.text import Text
 
 from operator_demo.screen import panels, words
-from operator_demo.screen.ink import Line, Symbols
 from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
 from operator_demo.screen.panels import ALARM, CALM, Lines, View, line, wrapped
 from operator_demo.screen.speaker import Upcoming, ended, heading, told
 from operator_demo.screen.state import State
+from operator_demo.screen.terminal_text import Line, Symbols
 
 WAITING = "No run goes on. Start `operator-demo run` in the other terminal; this one follows it."
 _FRAMED = (40, 14)  # the least (columns, lines) for frames

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from operator_demo.screen import words
-from operator_demo.screen.ink import Line, Symbols
 from operator_demo.screen.scorecard import scorecard
 from operator_demo.screen.state import State
+from operator_demo.screen.terminal_text import Line, Symbols
 
 _TONES = {"repaired": "good", "no_action": "good", "cleared": "warn", "escalated": "warn", "interrupted": "warn"}
 

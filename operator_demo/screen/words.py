@@ -3,7 +3,7 @@
 from typing import Any
 
 from operator_demo.screen import values
-from operator_demo.screen.ink import Symbols
+from operator_demo.screen.terminal_text import Symbols
 from operator_demo.settings import CLAUDE, REHEARSAL
 
 

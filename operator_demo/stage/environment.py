@@ -8,8 +8,17 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from operator_demo import engine as room
-from operator_demo.engine import Container, Engine, Progress, Project
+from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
+from operator_demo.engine import (
+    Container,
+    Engine,
+    Progress,
+    container_action,
+    discover_network,
+    members,
+    projects,
+    read_file_from,
+)
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.stage import images
@@ -39,7 +48,7 @@ def operator_project(project: str) -> str:
 
 def demos(engine: Engine) -> list[str]:
     """The subjects' projects of all demos on the engine, also of those of which only a part is left."""
-    marked = {project.name for project in room.projects(engine)}
+    marked = {project.name for project in projects(engine)}
     return sorted({name.removesuffix("-operator") for name in marked})
 
 
@@ -73,10 +82,10 @@ class Environment:
         return self._read(self.profiles, run, variables)
 
     def _read(self, profiles: list[str], run: str = "", variables: Mapping[str, str] | None = None) -> Project:
-        project = room.load_project(self.found.folder, "compose.yaml", project=self.project,
+        project = load_project(self.found.folder, "compose.yaml", project=self.project,
                                     env={**os.environ, **(variables or {})}, profiles=profiles,
                                     extra_labels={RUN_LABEL: run} if run else {})
-        return room.with_ports(project, self._ports)
+        return with_ports(project, self._ports)
 
     def publish(self) -> None:
         """Lets the subject's services for the eye (`published`) be reached from the engine's machine. To be called
@@ -88,7 +97,7 @@ class Environment:
 
     def addresses(self) -> dict[str, str]:
         """Where what was published can be reached: service -> URL."""
-        found = room.published(self.engine, self.project, self._ports) if self._ports else {}
+        found = published(self.engine, self.project, self._ports) if self._ports else {}
         return {service: f"http://{address}" for service, address in found.items()}
 
     def prepare(self, progress: Progress, stop: threading.Event) -> str:
@@ -112,40 +121,40 @@ class Environment:
     @property
     def stand_ins(self) -> list[str]:
         """The subject's services that run from an image which only stands in for the real thing."""
-        return sorted(c.service for c in room.members(self.engine, self.project) if STAND_IN_LABEL in c.labels)
+        return sorted(c.service for c in members(self.engine, self.project) if STAND_IN_LABEL in c.labels)
 
     def up_subject(self, run: str, variables: Mapping[str, str], progress: Progress, stop: threading.Event) -> None:
-        room.up(self.engine, self.subject_project(run, variables), progress=progress, stop=stop)
+        up(self.engine, self.subject_project(run, variables), progress=progress, stop=stop)
 
     def up_operator(self, run: str, variables: Mapping[str, str], key: str, profile: str | None,
                     progress: Progress, stop: threading.Event) -> None:
         """Our containers, on the network that the subject's project turned out to have. Without a profile: no agent."""
         env = dict(variables) | {
-            "OPERATOR_NETWORK": room.discover_network(self.engine, self.project),
+            "OPERATOR_NETWORK": discover_network(self.engine, self.project),
             "OPERATOR_PROJECT": self.project,
             "OPERATOR_RUN": run,
             "OPERATOR_API_KEY": key,
         }
-        project = room.load_project(files("compose_templates"), "agent.compose.yaml",
+        project = load_project(files("compose_templates"), "agent.compose.yaml",
                                     project=operator_project(self.project), env=env,
                                     profiles=[profile] if profile else [],
                                     extra_labels={RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name})
         if self.found.outside:  # not into the agent's container: the scenarios are in there too
-            project = room.with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)),
+            project = with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)),
                                        self.subject_inside)
-        room.up(self.engine, project, progress=progress, stop=stop)
+        up(self.engine, project, progress=progress, stop=stop)
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
     def operators(self) -> list[Container]:
-        return room.members(self.engine, operator_project(self.project))
+        return members(self.engine, operator_project(self.project))
 
     def monitor(self) -> Container | None:
         return next((c for c in self.operators() if c.service == "monitor"), None)
 
     def leftover_run(self) -> str | None:
         """The run whose containers are on the engine under this project's name; "" when it cannot be told."""
-        containers = self.operators() + room.members(self.engine, self.project)
+        containers = self.operators() + members(self.engine, self.project)
         if not containers:
             return None
         return next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), "")
@@ -165,12 +174,12 @@ class Environment:
     def halt(self) -> None:
         """Stops everything and removes nothing."""
         self.stop_operators()
-        for container in room.members(self.engine, self.project):
+        for container in members(self.engine, self.project):
             self._stop(container, timeout=5)
 
     def _stop(self, container: Container, timeout: int) -> None:
         try:
-            room.container_action(self.engine, container.id, "stop", timeout=timeout)
+            container_action(self.engine, container.id, "stop", timeout=timeout)
         except OperatorError:
             pass  # gone, or frozen: `down` removes it with force
 
@@ -183,7 +192,7 @@ class Environment:
             copy = Path(folder) / "tickets.db"
             for suffix in ("", "-wal"):
                 try:
-                    raw = room.read_file_from(self.engine, operators[0].id, f"/data/tickets.db{suffix}")
+                    raw = read_file_from(self.engine, operators[0].id, f"/data/tickets.db{suffix}")
                 except OperatorError:
                     continue
                 Path(f"{copy}{suffix}").write_bytes(raw)
@@ -194,6 +203,6 @@ class Environment:
 
     def down(self, *, volumes: bool, progress: Progress) -> list[str]:
         """Ours first: they are on the subject's network."""
-        removed = room.down(self.engine, operator_project(self.project), volumes=volumes, progress=progress)
-        return removed + room.down(self.engine, self.project, volumes=volumes, progress=progress)
+        removed = down(self.engine, operator_project(self.project), volumes=volumes, progress=progress)
+        return removed + down(self.engine, self.project, volumes=volumes, progress=progress)
 

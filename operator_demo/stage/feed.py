@@ -10,9 +10,8 @@ import queue
 import threading
 from collections.abc import Iterable, Sequence
 
-from operator_demo import engine as room
 from operator_demo import events
-from operator_demo.engine import Container, Engine
+from operator_demo.engine import Container, Engine, LogsUnavailable, exec_in, follow
 from operator_demo.errors import OperatorError
 from operator_demo.events import Decoder, Event
 from operator_demo.text import one_line
@@ -57,10 +56,10 @@ class Feed:
     def _read(self, container: Container, source: str) -> None:
         decoder = Decoder()
         try:
-            for line in room.follow(self._engine, container.id, self._stop):
+            for line in follow(self._engine, container.id, self._stop):
                 for item in self._take(decoder, line, source):
                     self.items.put(item)
-        except room.LogsUnavailable:
+        except LogsUnavailable:
             self._poll(source)
         except OperatorError as e:
             if not self._stop.is_set():
@@ -117,7 +116,7 @@ class Feed:
 def read_events(engine: Engine, monitor: str, run: str, source: str, after: int) -> list[Event]:
     """Durable events of a source from the volume, by the running monitor."""
     request = json.dumps({"op": "events", "run": run, "source": source, "after": after})
-    status, out, err = room.exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
+    status, out, err = exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
     if status != 0:
         raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
     decoder, found = Decoder(), []
@@ -132,7 +131,7 @@ def control(engine: Engine, monitor: str, op: str, *, timeout: float = 30, **arg
     """Asks something of the monitor (`ctl`); the request goes through stdin, so that the engine's events, which the
     agent may read, show no word of it."""
     request = json.dumps({"op": op, **arguments}).encode()
-    status, out, err = room.exec_in(engine, monitor, CTL, stdin=request, timeout=timeout)
+    status, out, err = exec_in(engine, monitor, CTL, stdin=request, timeout=timeout)
     if status != 0:
         words = one_line(err.decode(errors="replace"), 300)
         raise OperatorError(f"The monitor did not do what was asked ({op}): {words}")

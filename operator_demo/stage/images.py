@@ -8,8 +8,17 @@ import zipfile
 from importlib.resources import files
 from pathlib import Path
 
-from operator_demo import engine as room
-from operator_demo.engine import Engine, ImageProgress, Progress, Project
+from operator_demo.compose import Project, ensure_service_image
+from operator_demo.engine import (
+    Engine,
+    ImageProgress,
+    Interrupted,
+    Progress,
+    build_image,
+    ensure_base,
+    image_id,
+    prune_images,
+)
 from operator_demo.errors import OperatorError
 from operator_demo.text import one_line
 
@@ -34,24 +43,24 @@ def agent_image() -> str:
 def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threading.Event) -> str:
     """Builds and pulls what is missing of the base, the subject's images and the agent's; the name of the last."""
     tell = _short(progress)
-    room.ensure_base(engine, BASE, tell, stop)
+    ensure_base(engine, BASE, tell, stop)
     _ensure_subject(engine, subject, tell, stop)
     tag = agent_image()
     context: dict[str, bytes | Path] = {
         "Dockerfile": files("compose_templates").joinpath("agent.Dockerfile").read_bytes(),
         "operator-demo": own_file(),
     }
-    new = room.image_id(engine, tag) is None
-    room.build_image(engine, tag, context, progress=tell, stop=stop)
+    new = image_id(engine, tag) is None
+    build_image(engine, tag, context, progress=tell, stop=stop)
     if new:
-        for old in room.prune_images(engine, tag):
+        for old in prune_images(engine, tag):
             progress(old, "removed: of an earlier build")
     return tag
 
 
 def are_present(engine: Engine, subject: Project) -> bool:
     """Are all images that a project would have to pull on the engine?"""
-    return all(room.image_id(engine, s.image) is not None for s in subject.services.values() if s.build is None)
+    return all(image_id(engine, s.image) is not None for s in subject.services.values() if s.build is None)
 
 
 def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progress, stop: threading.Event) -> str:
@@ -59,8 +68,8 @@ def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progre
     when all is there."""
     for service in (s for name, s in whole.services.items() if name not in base.services):
         try:
-            room.ensure_service_image(engine, whole, service, progress=_short(progress), stop=stop)
-        except room.Interrupted:
+            ensure_service_image(engine, whole, service, progress=_short(progress), stop=stop)
+        except Interrupted:
             raise
         except OperatorError as e:
             return f"the image {service.image} of the service {service.name} is not to be had ({e.message})."
@@ -70,12 +79,12 @@ def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progre
 def _ensure_subject(engine: Engine, subject: Project, tell: ImageProgress, stop: threading.Event) -> None:
     for service in subject.services.values():
         try:
-            room.ensure_service_image(engine, subject, service, progress=tell, stop=stop)
-        except room.Interrupted:
+            ensure_service_image(engine, subject, service, progress=tell, stop=stop)
+        except Interrupted:
             raise
         except OperatorError as e:
             missing = sorted({s.image for s in subject.services.values()
-                              if s.build is None and room.image_id(engine, s.image) is None})
+                              if s.build is None and image_id(engine, s.image) is None})
             if service.image not in missing:
                 raise  # one that is built here
             raise OperatorError(

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from operator_demo import engine as room
 from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.injector import Injector, check, revert_all
 from operator_demo.chaos.journal import INJECTED, INJECTING, REVERTED, FaultJournal, Record
 from operator_demo.chaos.primitive import FaultError, Ground, Proof
 from operator_demo.chaos.spec import FaultSpec, parse_parameters
-from operator_demo.engine import Engine
+from operator_demo.engine import Engine, discover_network, members
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
 from operator_demo.stage import feed
@@ -216,7 +215,7 @@ class Injection:
 
     def _ground(self, image: str) -> Ground:
         engine, project = self.environment.engine, self.environment.project
-        return Ground(engine, project, room.discover_network(engine, project), self.environment.found.subject, image,
+        return Ground(engine, project, discover_network(engine, project), self.environment.found.subject, image,
                       self._ask)
 
     def _injector(self, record: Record) -> Injector:
@@ -229,7 +228,7 @@ class Injection:
         return feed.control(self.environment.engine, monitor.id, op, **arguments)
 
     def _containers(self, record: Record) -> list[str]:
-        found = {c.service: c.id for c in room.members(self.environment.engine, self.environment.project)}
+        found = {c.service: c.id for c in members(self.environment.engine, self.environment.project)}
         return [found[name] for name in record.targets if name in found]
 
     def _tell(self, phase: str, **more: Any) -> None:

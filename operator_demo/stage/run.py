@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from operator_demo import engine as room
-from operator_demo import events
+from operator_demo import chapters, events
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import FaultError
 from operator_demo.chaos.scenario import BY_HAND, Scenario
+from operator_demo.engine import find_socket
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import Event
 from operator_demo.score import Expected, grade
 from operator_demo.screen.display import Display
-from operator_demo.stage import feed, story, verdict
+from operator_demo.stage import feed, verdict
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.injection import Injection
@@ -123,11 +123,11 @@ class Stage:
         return status
 
     def _chapters(self, attach: bool) -> int:
-        chapters = {
+        acts = {
             "welcome": self._welcome, "healthy": self._healthy, "load": self._load, "fault": self._fault,
             "detection": self._detection, "repair": self._repair, "verified": self._verified, "end": self._end,
         }
-        names = list(story.NAMES)
+        names = list(chapters.NAMES)
         if attach:
             self._replay()
             self._attach()
@@ -139,13 +139,13 @@ class Stage:
         if not attach:
             self._introduce()
         for name in names:
-            chapter = next(c for c in story.CHAPTERS if c.name == name)
+            chapter = next(c for c in chapters.CHAPTERS if c.name == name)
             if self.situation.chapter != name:
                 told = self.scenario.telling(name)
                 self.say("chapter", name=name, title=chapter.title, narration=told.narration or chapter.narration,
                          notes=told.notes or chapter.notes)
             entered = time.monotonic()
-            chapters[name]()
+            acts[name]()
             try:
                 self._hold(entered)
             except Quit as quit_:
@@ -184,7 +184,7 @@ class Stage:
             self.say("note", level="warning", stand_ins=environment.stand_ins,
                      text=f"Not the real {environment.found.subject.name}: stand-ins, made for tests, answer in the "
                           f"place of {', '.join(environment.stand_ins)}.")
-        socket = self._work("images", lambda _: room.find_socket(environment.engine, image, o.engine_socket))
+        socket = self._work("images", lambda _: find_socket(environment.engine, image, o.engine_socket))
         variables = o.variables | {"OPERATOR_IMAGE": image, "OPERATOR_ENGINE_SOCKET": socket}
         if environment.without_load:
             variables |= {"OPERATOR_RATE": "0"}

@@ -18,12 +18,12 @@ from pty_terminal import LEAVE, Terminal
 from story import NOTES, RUN, story
 
 from operator_demo import events, presenter
+from operator_demo.chapters import CHAPTERS
 from operator_demo.commands.notes import notes
 from operator_demo.errors import UsageError
 from operator_demo.events import Event, event
 from operator_demo.home import replace_json, store_path
 from operator_demo.screen.speaker import Upcoming
-from operator_demo.stage.story import CHAPTERS
 from operator_demo.store import Store, StoreError
 
 TREE = Path(__file__).parents[2]

@@ -15,7 +15,8 @@ from operator_demo.chaos.injector import Injector, revert_all
 from operator_demo.chaos.journal import FaultJournal, Record
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.spec import parse_parameters
-from operator_demo.engine import Engine, build_image, fingerprint, inspect, wait_healthy
+from operator_demo.compose import wait_healthy
+from operator_demo.engine import Engine, build_image, fingerprint, inspect
 
 RULES = "ipt=iptables-nft; $ipt -S >/dev/null 2>&1 || ipt=iptables-legacy; $ipt -S; tc qdisc show"
 

@@ -15,14 +15,8 @@ from breaking import Broken, helpers_image
 
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import Ground
-from operator_demo.engine import (
-    Engine,
-    discover_network,
-    down,
-    load_project,
-    up,
-    wait_healthy,
-)
+from operator_demo.compose import down, load_project, up, wait_healthy
+from operator_demo.engine import Engine, discover_network
 from subjects.etcd.subject import SUBJECT
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from operator_demo import engine as room
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.injector import Injector
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.spec import parse_parameters
+from operator_demo.engine import connect, discover_network
 from subjects.etcd.subject import SUBJECT
 
 
@@ -46,8 +46,8 @@ class Clients:
 
 
 def main(home: str, project: str, image: str, kind: str, targets: str, raw: str, point: str) -> None:
-    engine = room.connect()
-    ground = Ground(engine, project, room.discover_network(engine, project), SUBJECT, image,
+    engine = connect()
+    ground = Ground(engine, project, discover_network(engine, project), SUBJECT, image,
                     Clients(Path(home) / "rate"))
     injector = Injector(ground, FaultJournal(Path(home), engine.id, project))
     record = injector.plan("run-1", "etcd", kind, json.loads(targets), parse_parameters(kind, json.loads(raw)))
@@ -66,7 +66,9 @@ def main(home: str, project: str, image: str, kind: str, targets: str, raw: str,
         fault.inject = with_dying_helpers  # type: ignore[method-assign]
     else:
         for name in ("container_action", "run_once", "set_limits", "leave_exited"):
-            setattr(room, name, dying_after(getattr(room, name)))
+            for module in [m for n, m in sys.modules.items() if n.startswith("operator_demo.chaos.")]:
+                if hasattr(module, name):
+                    setattr(module, name, dying_after(getattr(module, name)))
         ground.ask = dying_after(ground.ask) if ground.ask and kind == "load-surge" else ground.ask
     injector.inject(record)
 

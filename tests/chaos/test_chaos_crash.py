@@ -15,7 +15,8 @@ from breaking import Broken
 from crash_driver import Clients
 
 from operator_demo.chaos.journal import INJECTING
-from operator_demo.engine import Container, load_project, project_volumes, up
+from operator_demo.compose import load_project, up
+from operator_demo.engine import Container, project_volumes
 from operator_demo.subject import Member
 
 pytestmark = pytest.mark.engine

@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from operator_demo.engine import Engine, Project, connect, down, load_project
+from operator_demo.compose import Project, down, load_project
+from operator_demo.engine import Engine, connect
 
 IMAGE = "operator-demo/base:trixie"
 

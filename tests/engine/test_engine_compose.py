@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operator_demo.engine import Project
-from operator_demo.engine.compose import parse_project
-from operator_demo.engine.model import (
+from operator_demo.compose import Project
+from operator_demo.compose.model import (
     COMPLETED,
     HEALTHY,
     Attachment,
@@ -18,7 +17,8 @@ from operator_demo.engine.model import (
     Network,
     Placed,
 )
-from operator_demo.engine.plan import config_hash, container_body
+from operator_demo.compose.parse import parse_project
+from operator_demo.compose.plan import config_hash, container_body
 from operator_demo.errors import UsageError
 
 Load = Callable[..., Project]

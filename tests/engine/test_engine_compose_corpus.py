@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from operator_demo.engine.compose import load_project
-from operator_demo.engine.plan import config_hash, container_body, network_arguments, volume_arguments
+from operator_demo.compose.parse import load_project
+from operator_demo.compose.plan import config_hash, container_body, network_arguments, volume_arguments
 from operator_demo.errors import UsageError
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_demo.engine.compose import parse_project
-from operator_demo.engine.dotenv import parse_dotenv
+from operator_demo.compose.dotenv import parse_dotenv
+from operator_demo.compose.parse import parse_project
 from operator_demo.errors import UsageError
 
 ENV = {"HOME": "/root", "B": "outside"}

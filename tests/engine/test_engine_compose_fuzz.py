@@ -10,10 +10,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operator_demo.engine.compose import parse_project
-from operator_demo.engine.compose_plain import CONFIG, HOST
-from operator_demo.engine.compose_service import _OWN_KEYS
-from operator_demo.engine.plan import config_hash, container_body, network_arguments, volume_arguments
+from operator_demo.compose.parse import parse_project
+from operator_demo.compose.plain import CONFIG, HOST
+from operator_demo.compose.plan import config_hash, container_body, network_arguments, volume_arguments
+from operator_demo.compose.service import _OWN_KEYS
 from operator_demo.errors import UsageError
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from operator_demo.engine import Project
-from operator_demo.engine.compose import parse_project
-from operator_demo.engine.model import AddressPool, Dependency, Network, Placed, Source, Volume
-from operator_demo.engine.placing import with_folder
-from operator_demo.engine.plan import (
+from operator_demo.compose import Project
+from operator_demo.compose.model import AddressPool, Dependency, Network, Placed, Source, Volume
+from operator_demo.compose.parse import parse_project
+from operator_demo.compose.placing import with_folder
+from operator_demo.compose.plan import (
     config_hash,
     container_body,
     endpoint,

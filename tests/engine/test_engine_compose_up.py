@@ -10,8 +10,9 @@ from pathlib import Path
 import docker.errors
 import pytest
 
-from operator_demo.engine import Engine, Project, down, exec_in, image_id, inspect, members, read_file_from, up
-from operator_demo.engine.images import build_context, ensure_service_image
+from operator_demo.compose import Project, down, up
+from operator_demo.compose.images import build_context, ensure_service_image
+from operator_demo.engine import Engine, exec_in, image_id, inspect, members, read_file_from
 from operator_demo.errors import OperatorError, UsageError
 
 Load = Callable[..., Project]

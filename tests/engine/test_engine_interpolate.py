@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_demo.engine import units
+from operator_demo.compose import units
 from operator_demo.interpolate import interpolate
 
 ENV = {"A": "1", "EMPTY": "", "B_2": "two"}

@@ -6,19 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from operator_demo.engine import (
-    Engine,
-    EngineEvent,
-    LogsUnavailable,
-    Project,
-    container_action,
-    down,
-    exec_in,
-    follow,
-    members,
-    up,
-    watch,
-)
+from operator_demo.compose import Project, down, up
+from operator_demo.engine import Engine, EngineEvent, LogsUnavailable, container_action, exec_in, follow, members, watch
 
 pytestmark = pytest.mark.engine
 

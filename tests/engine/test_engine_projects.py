@@ -8,22 +8,19 @@ from collections.abc import Callable
 import docker.errors
 import pytest
 
+from operator_demo.compose import Project, down, up, wait_healthy
 from operator_demo.engine import (
     Engine,
     ExecTimeout,
     Interrupted,
-    Project,
     container_action,
     discover_network,
-    down,
     exec_in,
     fingerprint,
     inspect,
     members,
     projects,
     read_file_from,
-    up,
-    wait_healthy,
 )
 from operator_demo.errors import OperatorError, UsageError
 

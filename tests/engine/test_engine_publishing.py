@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from operator_demo import engine as room
-from operator_demo.engine import Engine, Project
+from operator_demo.compose import Project, published, up, with_ports
+from operator_demo.engine import Engine
 
 FILE = """\
 services:
@@ -17,7 +17,7 @@ services:
 
 
 def test_only_what_is_named_is_published(load: Callable[..., Project]) -> None:
-    services = room.with_ports(load(FILE), {"shown": 3000, "absent": 1}).services
+    services = with_ports(load(FILE), {"shown": 3000, "absent": 1}).services
     assert [(p.target, p.host_ip, p.published) for p in services["shown"].ports] == [(3000, "127.0.0.1", "")]
     assert services["hidden"].ports == ()
 
@@ -25,7 +25,7 @@ def test_only_what_is_named_is_published(load: Callable[..., Project]) -> None:
 @pytest.mark.engine
 def test_where_it_can_be_reached_is_told(engine: Engine, load: Callable[..., Project], project_name: str,
                                          stop: threading.Event) -> None:
-    room.up(engine, room.with_ports(load(FILE, project_name), {"shown": 3000}), stop=stop)
-    found = room.published(engine, project_name, {"shown": 3000, "hidden": 3000})
+    up(engine, with_ports(load(FILE, project_name), {"shown": 3000}), stop=stop)
+    found = published(engine, project_name, {"shown": 3000, "hidden": 3000})
     assert list(found) == ["shown"]
     assert re.fullmatch(r"127\.0\.0\.1:\d+", found["shown"])

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from operator_demo.engine import Engine, EngineUnavailable, Project, connect, exec_in, follow, members, up, watch
+from operator_demo.compose import Project, up
+from operator_demo.engine import Engine, EngineUnavailable, connect, exec_in, follow, members, watch
 from operator_demo.engine.ssh import _parse
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from operator_demo.engine import Engine, EngineUnavailable, Project, connect, exec_in, follow, members, up
+from operator_demo.compose import Project, up
+from operator_demo.engine import Engine, EngineUnavailable, connect, exec_in, follow, members
 from operator_demo.errors import OperatorError
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")]

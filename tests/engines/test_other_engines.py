@@ -17,25 +17,20 @@ import docker
 import pytest
 from another_engine import BASE, DOCKER_26, PODMAN_4, Kind, running
 
+from operator_demo.compose import Project, down, ensure_service_image, load_project, up, wait_healthy
 from operator_demo.engine import (
     Engine,
     ExecTimeout,
-    Project,
     connect,
     container_action,
     discover_network,
-    down,
-    ensure_service_image,
     exec_in,
     find_socket,
     fingerprint,
     follow,
     image_id,
-    load_project,
     members,
     read_file_from,
-    up,
-    wait_healthy,
     watch,
 )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from etcd_cluster import Cluster, Watching
 
-from operator_demo.engine import Engine, down, load_project, up, wait_healthy
+from operator_demo.compose import down, load_project, up, wait_healthy
+from operator_demo.engine import Engine
 from subjects.etcd.subject import SUBJECT
 
 

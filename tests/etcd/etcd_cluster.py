@@ -8,13 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from operator_demo.engine import (
-    Container,
-    Engine,
-    container_action,
-    inspect,
-    members,
-)
+from operator_demo.engine import Container, Engine, container_action, inspect, members
 from operator_demo.events import MONITOR
 from operator_demo.monitor.main import Monitor
 from operator_demo.settings import Settings

@@ -66,7 +66,7 @@ def test_a_process_that_dies_by_itself_comes_back_without_a_ticket(cluster: Clus
 
 def test_without_the_engines_events_the_looks_find_it(cluster: Cluster, watching: Watching,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching.monitor.lookout, "glance", lambda _: None)
+    monkeypatch.setattr(watching.monitor.observer, "glance", lambda _: None)
     watching.monitor._wake.set = lambda: None  # type: ignore[method-assign]
     cluster.act("kill", other_than_leader(cluster))
     wait_until(lambda: watching.of("ticket_opened"), 8)
@@ -99,7 +99,7 @@ def armed(cluster: Cluster, watching: Watching) -> Watching:
 
 def judged(watching: Watching) -> dict[str, str]:
     """The statuses of a final look, as if the ticket had just been said to be repaired."""
-    wait_until(lambda: watching.monitor.lookout.held_for() > 10, 30)
+    wait_until(lambda: watching.monitor.observer.held_for() > 10, 30)
     ticket = tickets.open_(watching.monitor.oracle._recorder, subject="etcd", severity="critical", title="t",
                            violations=[])
     row = tickets.get(watching.store, ticket)

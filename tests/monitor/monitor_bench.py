@@ -11,7 +11,7 @@ from operator_demo import rpc
 from operator_demo.engine import EngineEvent
 from operator_demo.events import AGENT, MONITOR, WORKLOAD
 from operator_demo.monitor.incidents import Incidents
-from operator_demo.monitor.lookout import Lookout
+from operator_demo.monitor.observer import Observer
 from operator_demo.store import Recorder, Store
 from operator_demo.subject import Check, Invariant, KeyValue, Member, Observation, Violation
 
@@ -57,11 +57,11 @@ class FakeSubject:
         raise NotImplementedError
 
 
-class FakeRoster:
-    """As `Roster`, told by the test instead of an engine."""
+class FakeMembers:
+    """As `Members`, told by the test instead of an engine."""
 
     def __init__(self) -> None:
-        self.members = list(WHOLE)
+        self.latest = list(WHOLE)
         self.broken: Exception | None = None
         self.asked = 0
 
@@ -69,7 +69,7 @@ class FakeRoster:
         self.asked += 1
         if self.broken:
             raise self.broken
-        return list(self.members)
+        return list(self.latest)
 
     def hear(self, h: EngineEvent) -> bool:
         return False
@@ -81,12 +81,12 @@ class FakeRoster:
         return f"id-{name}" if name in NAMES else None
 
     def set(self, name: str, **what: Any) -> None:
-        self.members = [Member(name, m.container, **({"state": m.state, "address": m.address} | what))
-                        if m.name == name else m for m in self.members]
+        self.latest = [Member(name, m.container, **({"state": m.state, "address": m.address} | what))
+                        if m.name == name else m for m in self.latest]
 
 
 class Bench:
-    """Recorders of all sources over one store, and the lookout over the fakes."""
+    """Recorders of all sources over one store, and the observer over the fakes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -94,14 +94,14 @@ class Bench:
         self.monitor = self._recorder(MONITOR)
         self.agent = self._recorder(AGENT)
         self.workload = self._recorder(WORKLOAD)
-        self.subject, self.roster = FakeSubject(), FakeRoster()
-        self.lookout = self.new_lookout()
+        self.subject, self.members = FakeSubject(), FakeMembers()
+        self.observer = self.new_observer()
 
     def _recorder(self, source: str) -> Recorder:
         return Recorder(self.store, "run-1", source, io.StringIO())
 
-    def new_lookout(self) -> Lookout:
-        return Lookout(self.subject, self.roster, self.monitor,  # type: ignore[arg-type]
+    def new_observer(self) -> Observer:
+        return Observer(self.subject, self.members, self.monitor,  # type: ignore[arg-type]
                        Incidents(self.monitor, "fake"))
 
     def of(self, type: str) -> list[dict[str, Any]]:

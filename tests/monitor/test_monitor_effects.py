@@ -16,8 +16,8 @@ HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 
 @pytest.fixture
 def effects(bench: Bench) -> Effects:
-    bench.roster.refresh()
-    return Effects(bench.monitor, bench.roster, "p", lambda _: HEALTHCHECK,  # type: ignore[arg-type]
+    bench.members.refresh()
+    return Effects(bench.monitor, bench.members, "p", lambda _: HEALTHCHECK,  # type: ignore[arg-type]
                    lambda container: container == "id-m2")
 
 
@@ -140,7 +140,7 @@ def test_a_command_in_a_member_is_told_without_secrets(bench: Bench, effects: Ef
 
 
 def test_a_stopped_member_leaves_its_network_without_a_word(bench: Bench, effects: Effects) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     effects.record(happening("disconnect", kind="network", name="p_default", project="", service=""))
     effects.record(happening("connect", kind="network", name="p_default", project="", service=""))
     assert told(bench) == []
@@ -148,10 +148,10 @@ def test_a_stopped_member_leaves_its_network_without_a_word(bench: Bench, effect
 
 def test_a_running_member_that_is_cut_off_is_told_once_and_its_return_too(bench: Bench, effects: Effects) -> None:
     cut = happening("disconnect", kind="network", name="p_default", project="", service="")
-    bench.roster.set("m1", address=None)
+    bench.members.set("m1", address=None)
     effects.record(cut)
     effects.record(cut)  # the engine says it twice
-    bench.roster.set("m1", address="10.0.0.1")
+    bench.members.set("m1", address="10.0.0.1")
     effects.record(happening("connect", kind="network", name="p_default", project="", service=""))
     assert [a for a, _ in told(bench)] == ["network disconnect", "network connect"]
     assert bench.of("effect")[0]["container"] == "p-m1-1"

@@ -32,13 +32,13 @@ class World:
         self.oracle = self.new()
 
     def new(self) -> Oracle:
-        return Oracle(self.bench.lookout, self.bench.monitor, lambda: self.fingerprint, self.folder / "workload.sock",
+        return Oracle(self.bench.observer, self.bench.monitor, lambda: self.fingerprint, self.folder / "workload.sock",
                       self.folder / "baseline.json", self.stop)
 
     def quiet(self, seconds: float) -> None:
         """As if the invariants had held for so long."""
-        self.bench.lookout.look()
-        self.bench.lookout._holds_since = time.time() - seconds
+        self.bench.observer.look()
+        self.bench.observer._holds_since = time.time() - seconds
 
     def check(self, limit: float) -> dict[str, Any]:
         return self.writes
@@ -154,7 +154,7 @@ def load(**data: Any) -> Callable[[World], None]:
 def test_each_item_alone_can_fail(world: World, break_: Callable[[World], None], item: str, status: str) -> None:
     break_(world)
     if break_ is violated:
-        world.bench.lookout.look()
+        world.bench.observer.look()
     assert verdict(world) == ALL | {item: status}
 
 
@@ -201,10 +201,10 @@ def test_a_scenario_may_allow_what_a_repair_must_change(world: World, allow: lis
 # -- the baseline ----------------------------------------------------------------------------------------------------
 
 def test_it_is_taken_only_while_all_is_healthy(world: World) -> None:
-    world.bench.roster.set("m1", state="exited", address=None)
+    world.bench.members.set("m1", state="exited", address=None)
     with pytest.raises(NotHealthy, match="m1 is exited"):
         world.oracle.arm()
-    world.bench.roster.set("m1", state="running", address="10.0.0.1")
+    world.bench.members.set("m1", state="running", address="10.0.0.1")
     with pytest.raises(NotHealthy, match="quiet for 0 s"):
         world.oracle.arm()
 
@@ -249,8 +249,8 @@ def wait_until(true: Callable[[], object]) -> None:
 
 def test_it_looks_once_when_a_ticket_opens(judging: World) -> None:
     violated(judging)
-    judging.bench.lookout._graces["member_down"] = 0
-    judging.bench.lookout.look()
+    judging.bench.observer._graces["member_down"] = 0
+    judging.bench.observer.look()
     wait_until(lambda: judging.bench.of("verdict"))
     time.sleep(0.6)
     (opening,) = judging.bench.of("verdict")
@@ -266,7 +266,7 @@ def test_a_repair_that_is_real_resolves_the_ticket(judging: World) -> None:
 
 def test_one_that_is_not_goes_back_once_with_words_and_then_to_a_human(judging: World) -> None:
     violated(judging)
-    judging.bench.lookout.look()
+    judging.bench.observer.look()
     bench, ticket = judging.bench, judging.ticket()["ticket"]
     wait_until(lambda: tickets.get(bench.store, ticket)["state"] == "acknowledged")
     assert "m1 does not answer" in bench.of("ticket_returned")[0]["words"]

@@ -24,9 +24,9 @@ INSPECTED: dict[str, Any] = {
 
 @pytest.fixture
 def questions(bench: Bench, tmp_path: Path) -> Questions:
-    effects = Effects(bench.monitor, bench.roster, "p", lambda _: None, lambda _: False)  # type: ignore[arg-type]
-    oracle = Oracle(bench.lookout, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
-    return Questions(bench.lookout, oracle, effects, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
+    effects = Effects(bench.monitor, bench.members, "p", lambda _: None, lambda _: False)  # type: ignore[arg-type]
+    oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
+    return Questions(bench.observer, oracle, effects, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
                      lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)
 
 
@@ -41,9 +41,9 @@ def test_observe_tells_members_network_and_violations(bench: Bench, questions: Q
 
 def test_observe_looks_anew_only_when_the_last_look_is_old(bench: Bench, questions: Questions) -> None:
     questions.observe()
-    asked = bench.roster.asked
+    asked = bench.members.asked
     questions.observe()
-    assert bench.roster.asked == asked
+    assert bench.members.asked == asked
 
 
 def test_inspect_is_reduced_and_redacted(questions: Questions) -> None:
@@ -72,9 +72,9 @@ def test_an_unknown_member_is_an_error_with_the_known_ones(questions: Questions,
 
 
 def test_members_have_addresses(bench: Bench, questions: Questions) -> None:
-    bench.lookout.look()
-    bench.roster.set("m1", state="exited", address=None, exit_code=137)
-    bench.lookout.look()
+    bench.observer.look()
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
+    bench.observer.look()
     told = {m["name"]: m for m in questions.members()["members"]}
     assert told["m0"] == {"name": "m0", "container": "p-m0-1", "state": "running", "address": "10.0.0.0",
                           "exit_code": None, "reachable": True}
@@ -82,10 +82,10 @@ def test_members_have_addresses(bench: Bench, questions: Questions) -> None:
 
 
 def test_status(bench: Bench, questions: Questions) -> None:
-    bench.lookout.look()
+    bench.observer.look()
     assert questions.status() == {"armed": False, "healthy": False, "ready": True, "ticket": None, "violations": []}
-    bench.roster.set("m1", state="exited", address=None)
-    bench.lookout.look()
+    bench.members.set("m1", state="exited", address=None)
+    bench.observer.look()
     assert questions.status()["ticket"]["state"] == "open"
 
 

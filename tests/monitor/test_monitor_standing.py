@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_demo.monitor.standing import State, fold, fold_certain, holds
+from operator_demo.monitor.violations import State, fold, fold_certain, holds
 from operator_demo.subject import Violation
 
 GRACES = {"down": 3.0, "slow": 10.0}

@@ -13,7 +13,8 @@ import docker.errors
 import pytest
 from real_compose import BASE, RealCompose
 
-from operator_demo.engine import Engine, Project, down, load_project, up
+from operator_demo.compose import Project, down, load_project, up
+from operator_demo.engine import Engine
 
 FILES = Path(__file__).parent / "files"
 

@@ -19,7 +19,8 @@ import yaml
 from real_compose import BASE, RealCompose
 from snapshot import differences, snapshot
 
-from operator_demo.engine import Engine, down, load_project, up
+from operator_demo.compose import down, load_project, up
+from operator_demo.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.wide]
 
@@ -49,7 +50,7 @@ def _meant(found: Mapping[str, tuple[Any, Any]], copied: set[str]) -> set[str]:
 @pytest.fixture
 def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker.api.APIClient, "start", lambda *_, **__: None)
-    module = sys.modules["operator_demo.engine.up"]  # the package's `up` is the function
+    module = sys.modules["operator_demo.compose.up"]  # the package's `up` is the function
     monkeypatch.setattr(module._Up, "_holds", lambda *_: True)
 
 

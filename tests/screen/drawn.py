@@ -8,9 +8,9 @@ from rich.screen import Screen
 from story import START
 
 from operator_demo.events import Event
-from operator_demo.screen.ink import UNICODE, Symbols
 from operator_demo.screen.panels import View
 from operator_demo.screen.state import State
+from operator_demo.screen.terminal_text import UNICODE, Symbols
 
 
 def drawn(many: Iterable[Event], size: tuple[int, int], at: float, symbols: Symbols, manual: bool,

@@ -14,10 +14,10 @@ from story import Author, members, story, until
 from operator_demo import events
 from operator_demo.events import Event
 from operator_demo.screen import panels
-from operator_demo.screen.ink import ASCII, UNICODE, Symbols
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.panels import View
 from operator_demo.screen.state import State
+from operator_demo.screen.terminal_text import ASCII, UNICODE, Symbols
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SIZES = [(160, 45), (120, 32), (80, 24), (60, 15), (30, 8)]

@@ -12,7 +12,7 @@ from operator_demo import events
 from operator_demo.events import Event
 from operator_demo.screen.color import choose_display, use_color
 from operator_demo.screen.display import make_display
-from operator_demo.screen.ink import ASCII, UNICODE, symbols_for
+from operator_demo.screen.terminal_text import ASCII, UNICODE, symbols_for
 
 LINE = re.compile(r"^\[ *\d+\.\ds\] [a-z]+ +\S")
 

@@ -12,9 +12,9 @@ from story import NOTES, RUN, TICKET, Author, until
 
 from operator_demo import events
 from operator_demo.events import Event
-from operator_demo.screen.ink import ASCII, UNICODE, Symbols
 from operator_demo.screen.speaker import SpeakerLines, Upcoming
 from operator_demo.screen.speaker_live import arrange
+from operator_demo.screen.terminal_text import ASCII, UNICODE, Symbols
 
 REPAIR = Upcoming("repair", "Diagnosis and repair", "Point at the order.")
 

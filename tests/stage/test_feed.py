@@ -41,7 +41,7 @@ def heard(lines: list[str], service: str = "agent", seen: int = 0) -> list[Event
         yield from lines
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed.room, "follow", follow)
+        patch.setattr(feed, "follow", follow)
         listening.follow([container(service)])
         for thread in listening._threads:
             thread.join()

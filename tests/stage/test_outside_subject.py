@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_demo import engine as room
-from operator_demo.engine import Project
+from operator_demo.compose import Project, load_project, with_folder
 from operator_demo.errors import UsageError
 
 TARGET = "/opt/operator/subjects/mine"
@@ -28,12 +27,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def project() -> Project:
-    return room.load_project(files("compose_templates"), "agent.compose.yaml", project="demo-mine-operator", env=ENV,
+    return load_project(files("compose_templates"), "agent.compose.yaml", project="demo-mine-operator", env=ENV,
                              profiles=["execute"])
 
 
 def test_only_observers_get_it(folder: Path) -> None:
-    placed = room.with_folder(project(), ("monitor", "workload"), folder, TARGET).services
+    placed = with_folder(project(), ("monitor", "workload"), folder, TARGET).services
     names = {name: sorted(p.target for p in service.configs) for name, service in placed.items()}
     whole = [f"{TARGET}/scenarios/kill.yaml", f"{TARGET}/subject.py"]
     assert names == {"monitor": whole, "workload": whole, "agent": []}
@@ -44,4 +43,4 @@ def test_a_folder_that_is_too_large_is_refused(folder: Path) -> None:
     with (folder / "data.bin").open("wb") as file:
         file.truncate(9 * 1024 * 1024)
     with pytest.raises(UsageError, match="at most 8 MB"):
-        room.with_folder(project(), ("monitor",), folder, TARGET)
+        with_folder(project(), ("monitor",), folder, TARGET)

@@ -16,32 +16,33 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "chaos"))
 
 from breaking import Broken, helpers_image, wait_until
 
-from operator_demo import engine as room
 from operator_demo.chaos import helper
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import FaultError, Ground
-from operator_demo.monitor.roster import Roster
+from operator_demo.compose import down, load_project, up
+from operator_demo.engine import Engine, connect, discover_network
+from operator_demo.monitor.members import Members
 from subjects.tikv.subject import SUBJECT
 
 pytestmark = [pytest.mark.engine, pytest.mark.wide]
 API = "http://pd1:2379/pd/api/v1"
 
 
-def start(engine: room.Engine, project: str, images: dict[str, str]) -> None:
-    wanted = room.load_project(files("subjects").joinpath("tikv"), "compose.yaml", project=project, env=images)
-    room.up(engine, wanted, stop=threading.Event())
+def start(engine: Engine, project: str, images: dict[str, str]) -> None:
+    wanted = load_project(files("subjects").joinpath("tikv"), "compose.yaml", project=project, env=images)
+    up(engine, wanted, stop=threading.Event())
 
 
 @pytest.fixture(scope="module")
 def ground(images: dict[str, str]) -> Iterator[Ground]:
-    engine, project = room.connect(), f"t{secrets.token_hex(4)}"
+    engine, project = connect(), f"t{secrets.token_hex(4)}"
     try:
         start(engine, project, images)
         with helpers_image(engine) as image:
-            yield Ground(engine, project, room.discover_network(engine, project), SUBJECT, image)
+            yield Ground(engine, project, discover_network(engine, project), SUBJECT, image)
     finally:
-        room.down(engine, f"{project}-operator", volumes=True)
-        room.down(engine, project, volumes=True)
+        down(engine, f"{project}-operator", volumes=True)
+        down(engine, project, volumes=True)
         engine.close()
 
 
@@ -54,7 +55,7 @@ def broken(ground: Ground, tmp_path: Path) -> Iterator[Broken]:
 
 
 def violated(ground: Ground) -> set[str]:
-    members = Roster(ground.engine, ground.project, SUBJECT.members).refresh()
+    members = Members(ground.engine, ground.project, SUBJECT.members).refresh()
     return {v.key for v in SUBJECT.violations(SUBJECT.observe(members, 2.0))}
 
 

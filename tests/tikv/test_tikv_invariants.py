@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operator_demo.monitor.roster import as_reported
+from operator_demo.monitor.members import as_reported
 from operator_demo.subject import Member, Observation, Violation
 from subjects.tikv.members import KINDS, PD, STORE
 from subjects.tikv.subject import SUBJECT

@@ -9,8 +9,9 @@ from importlib.resources import files
 
 import pytest
 
-from operator_demo import engine as room
-from operator_demo.monitor.roster import Roster
+from operator_demo.compose import down, load_project, up
+from operator_demo.engine import Engine, connect, container_action, members, put_files
+from operator_demo.monitor.members import Members
 from operator_demo.subject import Observation
 from subjects.tikv.prometheus import ALWAYS, LOAD, PORT, WITH_LOAD, Prometheus
 from subjects.tikv.subject import SUBJECT
@@ -21,12 +22,12 @@ NEVER_IN_A_STAND_IN = "tikv_grpc_msg_fail_total"  # they have no failures of gRP
 
 
 class Cluster:
-    def __init__(self, engine: room.Engine, project: str) -> None:
+    def __init__(self, engine: Engine, project: str) -> None:
         self.engine, self.project = engine, project
-        self.roster = Roster(engine, project, SUBJECT.members)
+        self.members = Members(engine, project, SUBJECT.members)
 
     def look(self) -> Observation:
-        return SUBJECT.observe(self.roster.refresh(), 2.0)
+        return SUBJECT.observe(self.members.refresh(), 2.0)
 
     def until(self, wanted: Callable[[Observation], bool], limit: float = 60.0) -> Observation:
         end = time.monotonic() + limit
@@ -39,24 +40,24 @@ class Cluster:
         return self.until(lambda o: not SUBJECT.violations(o) and all(m["healthy"] for m in o.members.values()))
 
     def act(self, member: str, action: str) -> None:
-        id_ = next(c.id for c in room.members(self.engine, self.project) if c.service == member)
-        room.container_action(self.engine, id_, action)
+        id_ = next(c.id for c in members(self.engine, self.project) if c.service == member)
+        container_action(self.engine, id_, action)
 
     def address(self, member: str) -> str:
-        return str(next(m.address for m in self.roster.refresh() if m.name == member))
+        return str(next(m.address for m in self.members.refresh() if m.name == member))
 
 
 @pytest.fixture(scope="module")
 def cluster(images: dict[str, str]) -> Iterator[Cluster]:
-    engine, project = room.connect(), f"t{secrets.token_hex(4)}"
+    engine, project = connect(), f"t{secrets.token_hex(4)}"
     try:
-        room.up(engine, room.load_project(FOLDER, "compose.yaml", project=project, profiles=["load"],
+        up(engine, load_project(FOLDER, "compose.yaml", project=project, profiles=["load"],
                                           env=images | {"OPERATOR_RATE": "40"}), stop=threading.Event())
         made = Cluster(engine, project)
         made.until_well()
         yield made
     finally:
-        room.down(engine, project, volumes=True)
+        down(engine, project, volumes=True)
         engine.close()
 
 
@@ -76,7 +77,7 @@ def test_every_query_has_an_answer(cluster: Cluster) -> None:
     assert told.stores.keys() == {"tikv0", "tikv1", "tikv2"}
     assert all(values.keys() == ALWAYS.keys() | WITH_LOAD.keys() for values in told.stores.values())
     assert source.load(2.0).keys() >= LOAD.keys() - {"failed"}
-    load = SUBJECT.measure_load(cluster.roster.members, 2.0)
+    load = SUBJECT.measure_load(cluster.members.latest, 2.0)
     assert load is not None
     assert load.reads > load.writes > 0  # an update is a read and a write
 
@@ -105,7 +106,7 @@ def test_a_prometheus_that_scrapes_the_wrong_port_is_seen(cluster: Cluster, imag
                                                             "--storage.tsdb.path=/prometheus"],
                                 host_config=api.create_host_config(network_mode=f"{cluster.project}_default"))["Id"]
     try:
-        room.put_files(cluster.engine, made, "/prometheus", {"prometheus.yml": config.encode()}, mode=0o644)
+        put_files(cluster.engine, made, "/prometheus", {"prometheus.yml": config.encode()}, mode=0o644)
         api.start(made)
         wrong = next(iter(api.inspect_container(made)["NetworkSettings"]["Networks"].values()))["IPAddress"]
         right = Prometheus.__init__

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 
+from operator_demo.compose.files import read_config_source, read_secret_source
+from operator_demo.compose.folder import folder_of
+from operator_demo.compose.model import Network, Project, Service, Source, Volume
+from operator_demo.compose.resources import read_network, read_volume
+from operator_demo.compose.service import read_service
 from operator_demo.document import Value, read_document
 from operator_demo.errors import UsageError
-
-from .compose_files import read_config_source, read_secret_source
-from .compose_resources import read_network, read_volume
-from .compose_service import read_service
-from .folder import folder_of
-from .model import Network, Project, Service, Source, Volume
 
 _TOP_KEYS = ("name", "services", "networks", "volumes", "secrets", "configs", "version")
 _REASONS = {"include": "put the services into one file"}

@@ -3,11 +3,10 @@
 from pathlib import PurePosixPath
 from posixpath import normpath
 
+from operator_demo.compose import units
+from operator_demo.compose.folder import Folder
+from operator_demo.compose.model import Placed, Service, Source
 from operator_demo.document import Value
-
-from . import units
-from .folder import Folder
-from .model import Placed, Service, Source
 
 _EXTERNAL = {"external": "only Swarm keeps them; give file or environment"}
 # What the engine itself mounts when a container starts.

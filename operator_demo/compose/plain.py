@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Mapping
 
+from operator_demo.compose import units
 from operator_demo.document import Value
-
-from . import units
 
 Read = Callable[[Value], object]
 

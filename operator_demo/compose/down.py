@@ -8,13 +8,12 @@ from typing import Any
 
 import docker.errors
 
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors, explain
+from operator_demo.engine.networks import project_networks
+from operator_demo.engine.progress import Progress, silent
 from operator_demo.errors import OperatorError
-
-from . import labels
-from .connect import Engine
-from .failures import engine_errors, explain
-from .networks import project_networks
-from .progress import Progress, silent
 
 _NAMELESS = re.compile(r"[0-9a-f]{64}")  # what the engine calls a volume that was given no name
 _PATIENCE = 10.0  # seconds for the engine to let go of what it is still removing

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import labels
-from .connect import Engine
-from .containers import inspect_project
-from .model import Port, Project
+from operator_demo.compose.model import Port, Project
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.containers import inspect_project
 
 _LOOPBACK = "127.0.0.1"
 

@@ -3,9 +3,8 @@
 import ipaddress
 import re
 
+from operator_demo.compose.model import Port
 from operator_demo.document import Value
-
-from .model import Port
 
 _SHORT = re.compile(r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):)?"
                     r"(?:(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>\w+))?", re.ASCII)

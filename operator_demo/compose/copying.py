@@ -5,9 +5,9 @@ import tarfile
 import time
 from collections.abc import Mapping
 
-from .connect import Engine
-from .failures import engine_errors
-from .model import Placed
+from operator_demo.compose.model import Placed
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.failures import engine_errors
 
 _SECRETS = "run/secrets"
 

@@ -12,7 +12,7 @@ from operator_demo import tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import WORKLOAD
-from operator_demo.monitor import incidents, lookout
+from operator_demo.monitor import incidents, observer
 from operator_demo.store import Recorder
 from operator_demo.subject import Member, Observation, Violation
 
@@ -34,7 +34,7 @@ class Clock:
     def look(self, times: int = 1) -> None:
         for _ in range(times):
             self.now += 1
-            self._bench.lookout.look()
+            self._bench.observer.look()
 
 
 def slow(member: str = "m0") -> Violation:
@@ -51,12 +51,12 @@ def test_a_healthy_subject_opens_nothing(bench: Bench, clock: Clock) -> None:
     clock.look(5)
     assert bench.of("ticket_opened") == []
     assert [o["violations"] for o in bench.of("observation")] == [[]] * 5
-    assert bench.lookout.all_healthy()
+    assert bench.observer.all_healthy()
 
 
 def test_an_exit_opens_a_ticket_at_once(bench: Bench, clock: Clock) -> None:
     clock.look()
-    bench.roster.set("m1", state="exited", address=None, exit_code=137)
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
     clock.look()
     (opened,) = bench.of("ticket_opened")
     assert opened["severity"] == "critical"
@@ -67,8 +67,8 @@ def test_an_exit_opens_a_ticket_at_once(bench: Bench, clock: Clock) -> None:
 def test_a_report_of_the_engine_opens_it_without_a_look(bench: Bench, clock: Clock) -> None:
     clock.look()
     bench.subject.broken = AssertionError("nobody is to look")
-    bench.roster.set("m1", state="exited", address=None, exit_code=137)
-    bench.lookout.glance(DIED)
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
+    bench.observer.glance(DIED)
     assert len(bench.of("ticket_opened")) == 1
     seen = bench.of("observation")[-1]["members"]["m1"]
     assert (seen["state"], seen["reachable"], seen["healthy"]) == ("exited", False, False)
@@ -85,16 +85,16 @@ def test_a_ticket_opens_while_a_look_hangs(bench: Bench, clock: Clock, monkeypat
         return observe(members, deadline)
 
     monkeypatch.setattr(bench.subject, "observe", slow_observe)
-    look = threading.Thread(target=bench.lookout.look)
+    look = threading.Thread(target=bench.observer.look)
     look.start()
     assert hanging.wait(5)
-    bench.roster.set("m1", state="exited", address=None, exit_code=137)
-    bench.lookout.glance(DIED)
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
+    bench.observer.glance(DIED)
     assert len(bench.of("ticket_opened")) == 1
     go_on.set()
     look.join()
     assert bench.states() == ["open"]
-    assert "member_down:m1" in bench.lookout.state, "a look that began before does not undo the report"
+    assert "member_down:m1" in bench.observer.state, "a look that began before does not undo the report"
 
 
 def test_a_blip_within_its_grace_opens_nothing(bench: Bench, clock: Clock) -> None:
@@ -109,15 +109,15 @@ def test_a_restart_by_the_engine_is_given_its_grace(bench: Bench, clock: Clock) 
     clock.look()
     bench.subject.violations = lambda o: [  # type: ignore[method-assign]
         Violation("member_down", "m1", "critical", "restarting")] if o.members["m1"]["state"] == "restarting" else []
-    bench.roster.set("m1", state="restarting", address=None)
+    bench.members.set("m1", state="restarting", address=None)
     clock.look(2)
-    bench.roster.set("m1", state="running", address="10.0.0.1")
+    bench.members.set("m1", state="running", address="10.0.0.1")
     clock.look(3)
     assert bench.of("ticket_opened") == []
 
 
 def test_further_violations_attach_to_the_one_ticket(bench: Bench, clock: Clock) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
     bench.subject.found = [slow()]
     clock.look(5)
@@ -128,9 +128,9 @@ def test_further_violations_attach_to_the_one_ticket(bench: Bench, clock: Clock)
 
 
 def test_it_is_cleared_when_it_healed_with_nobody_holding_it(bench: Bench, clock: Clock) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
-    bench.roster.set("m1", state="running", address="10.0.0.1")
+    bench.members.set("m1", state="running", address="10.0.0.1")
     clock.look(int(incidents.CLEAR_AFTER))
     assert bench.states() == ["open"]
     clock.look(2)
@@ -138,26 +138,26 @@ def test_it_is_cleared_when_it_healed_with_nobody_holding_it(bench: Bench, clock
 
 
 def test_a_held_ticket_is_never_cleared(bench: Bench, clock: Clock) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
     claimed(bench)
-    bench.roster.set("m1", state="running", address="10.0.0.1")
+    bench.members.set("m1", state="running", address="10.0.0.1")
     clock.look(20)
     assert bench.states() == ["acknowledged"]
 
 
 def test_after_it_is_closed_a_new_violation_opens_a_new_one(bench: Bench, clock: Clock) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
-    bench.roster.set("m1", state="running", address="10.0.0.1")
+    bench.members.set("m1", state="running", address="10.0.0.1")
     clock.look(6)
-    bench.roster.set("m2", state="paused")
+    bench.members.set("m2", state="paused")
     clock.look()
     assert bench.states() == ["cleared", "open"]
 
 
 def escalated(bench: Bench, clock: Clock) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
     tickets.escalate(bench.agent, claimed(bench), "no idea", "ses-1")
     clock.look(5)
@@ -166,7 +166,7 @@ def escalated(bench: Bench, clock: Clock) -> None:
 def test_what_was_escalated_opens_no_other_ticket_while_it_stands(bench: Bench, clock: Clock) -> None:
     escalated(bench, clock)
     assert bench.states() == ["escalated"]
-    bench.roster.set("m2", state="exited", address=None)
+    bench.members.set("m2", state="exited", address=None)
     clock.look()
     assert bench.states() == ["escalated", "open"]
     assert [v["key"] for v in bench.of("ticket_opened")[-1]["violations"]] == ["member_down:m2"]
@@ -174,20 +174,20 @@ def test_what_was_escalated_opens_no_other_ticket_while_it_stands(bench: Bench, 
 
 def test_what_was_escalated_and_healed_and_broke_again_does(bench: Bench, clock: Clock) -> None:
     escalated(bench, clock)
-    bench.roster.set("m1", state="running", address="10.0.0.1")
+    bench.members.set("m1", state="running", address="10.0.0.1")
     clock.look()
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
     assert bench.states() == ["escalated", "open"]
 
 
 @pytest.mark.parametrize("end", ["open", "escalated"])
 def test_a_monitor_that_was_restarted_goes_on_with_the_ticket(bench: Bench, clock: Clock, end: str) -> None:
-    bench.roster.set("m1", state="exited", address=None)
+    bench.members.set("m1", state="exited", address=None)
     clock.look()
     if end == "escalated":
         tickets.escalate(bench.agent, claimed(bench), "no idea", "ses-1")
-    bench.lookout = bench.new_lookout()
+    bench.observer = bench.new_observer()
     clock.look(3)
     assert bench.states() == [end]
 
@@ -196,8 +196,8 @@ def test_a_failing_observation_is_a_violation_and_never_health(bench: Bench, clo
     clock.look()
     bench.subject.broken = ZeroDivisionError("oops")
     clock.look()
-    assert not bench.lookout.all_healthy()
-    assert bench.lookout.held_for() == 0
+    assert not bench.observer.all_healthy()
+    assert bench.observer.held_for() == 0
     clock.look(2)
     (opened,) = bench.of("ticket_opened")
     assert opened["violations"][0]["invariant"] == "observation_failed"
@@ -207,64 +207,64 @@ def test_a_failing_observation_is_a_violation_and_never_health(bench: Bench, clo
 def test_an_engine_that_does_not_answer_is_a_violation_and_members_are_still_looked_at(
         bench: Bench, clock: Clock) -> None:
     clock.look()
-    bench.roster.broken = OperatorError("The engine is gone.")
+    bench.members.broken = OperatorError("The engine is gone.")
     clock.look(4)
-    assert "observation_failed" in bench.lookout.state
-    assert bench.lookout.all_healthy(), "their addresses are known"
+    assert "observation_failed" in bench.observer.state
+    assert bench.observer.all_healthy(), "their addresses are known"
     assert len(bench.of("ticket_opened")) == 1
 
 
 def test_how_long_the_invariants_have_held(bench: Bench, clock: Clock) -> None:
     clock.look(4)
-    assert bench.lookout.held_for() == 3
+    assert bench.observer.held_for() == 3
     bench.subject.found = [Violation("member_down", "m1", "critical", "no answer")]
     clock.look()
-    assert bench.lookout.held_for() == 0
+    assert bench.observer.held_for() == 0
     bench.subject.found = []
     clock.look(2)
-    assert bench.lookout.held_for() == 1
+    assert bench.observer.held_for() == 1
 
 
 def test_a_look_answers_for_a_while(bench: Bench) -> None:
-    first = bench.lookout.look()
-    assert bench.lookout.look(10.0) is first
-    assert bench.lookout.look() is not first
+    first = bench.observer.look()
+    assert bench.observer.look(10.0) is first
+    assert bench.observer.look() is not first
 
 
-@pytest.mark.parametrize(("age", "known"), [(0.0, True), (lookout.LOAD_FRESH + 1, False)])
+@pytest.mark.parametrize(("age", "known"), [(0.0, True), (observer.LOAD_FRESH + 1, False)])
 def test_only_a_fresh_load_is_part_of_a_look(bench: Bench, clock: Clock, age: float, known: bool) -> None:
     data: dict[str, Any] = {"ops": 5, "p50": 0.1, "p99": 0.2, "errors": {}}
     Recorder(bench.store, "run-1", WORKLOAD, io.StringIO()).say("load", **data)
-    assert (bench.lookout.newest_load(time.time() + age) == data) is known
+    assert (bench.observer.newest_load(time.time() + age) == data) is known
 
 
 def test_what_somebody_reports_is_a_ticket_that_no_look_clears(bench: Bench, clock: Clock) -> None:
-    bench.lookout.look()
-    ticket = bench.lookout.report("member_down", "m1", "A user says that m1 is down.")
+    bench.observer.look()
+    ticket = bench.observer.report("member_down", "m1", "A user says that m1 is down.")
     for _ in range(10):
         clock.now += 1.0
-        bench.lookout.look()
+        bench.observer.look()
     assert bench.states() == ["open"]
     (opened,) = bench.of("ticket_opened")
     assert opened["title"] == "A user says that m1 is down"
     assert (opened["severity"], opened["violations"][0]["key"]) == ("critical", "member_down:m1")
     with pytest.raises(tickets.TicketStateError):
-        bench.lookout.report("slow", None, "And now it is slow.")
+        bench.observer.report("slow", None, "And now it is slow.")
     assert tickets.current(bench.store, "run-1")["ticket"] == ticket  # type: ignore[index]
 
 
 def test_what_is_seen_beside_a_report_attaches_to_its_ticket(bench: Bench, clock: Clock) -> None:
-    bench.lookout.report("slow", None, "A user says that it is slow.")
-    bench.roster.set("m2", state="exited", address=None)
+    bench.observer.report("slow", None, "A user says that it is slow.")
+    bench.members.set("m2", state="exited", address=None)
     clock.now += 1.0
-    bench.lookout.look()
+    bench.observer.look()
     assert [v["key"] for v in bench.of("ticket_updated")[-1]["violations"]] == ["member_down:m2"]
     assert bench.states() == ["open"]
 
 
 def test_no_ticket_opens_while_a_fault_is_only_half_there(bench: Bench, clock: Clock) -> None:
-    bench.lookout.hold(clock.now + 5)
-    bench.roster.set("m1", state="exited", address=None)
+    bench.observer.hold(clock.now + 5)
+    bench.members.set("m1", state="exited", address=None)
     clock.look(4)
     assert bench.states() == []
     clock.look(2)

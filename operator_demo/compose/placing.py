@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from operator_demo.compose.model import Placed, Project, Source
 from operator_demo.errors import UsageError
-
-from .model import Placed, Project, Source
 
 _MOST = 8 * 1024 * 1024  # bytes; what is larger is hardly what was meant
 

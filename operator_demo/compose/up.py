@@ -9,16 +9,21 @@ from typing import Any
 import docker.errors
 from docker.utils import version_lt
 
-from operator_demo.errors import OperatorError, UsageError
-
-from . import labels
-from .connect import Engine
-from .containers import members
-from .copying import copy_in
-from .failures import Interrupted, NotOnEngine, engine_errors, explain
-from .images import ensure_service_image
-from .model import COMPLETED, HEALTHY, STARTED, Dependency, Network, Placed, Project, Service, Source, Volume
-from .plan import (
+from operator_demo.compose.copying import copy_in
+from operator_demo.compose.images import ensure_service_image
+from operator_demo.compose.model import (
+    COMPLETED,
+    HEALTHY,
+    STARTED,
+    Dependency,
+    Network,
+    Placed,
+    Project,
+    Service,
+    Source,
+    Volume,
+)
+from operator_demo.compose.plan import (
     config_hash,
     container_body,
     endpoint,
@@ -27,7 +32,12 @@ from .plan import (
     pools,
     volume_arguments,
 )
-from .progress import Progress, silent
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.containers import members
+from operator_demo.engine.failures import Interrupted, NotOnEngine, engine_errors, explain
+from operator_demo.engine.progress import Progress, silent
+from operator_demo.errors import OperatorError, UsageError
 
 _LOOK = 0.1  # seconds between two looks at a container that is waited for
 _UP = ("running", "paused", "restarting")

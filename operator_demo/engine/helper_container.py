@@ -7,12 +7,11 @@ from typing import Any
 
 import docker.errors
 
+from operator_demo.engine import labels
+from operator_demo.engine.connect import Engine
+from operator_demo.engine.containers import put_files
+from operator_demo.engine.failures import BROKEN_CONNECTION, engine_errors
 from operator_demo.errors import OperatorError
-
-from . import labels
-from .connect import Engine
-from .containers import put_files
-from .failures import BROKEN_CONNECTION, engine_errors
 
 _SCRIPT = "/aux"
 

@@ -2,11 +2,10 @@
 
 from posixpath import normpath
 
+from operator_demo.compose import units
+from operator_demo.compose.folder import Folder
+from operator_demo.compose.model import Mount
 from operator_demo.document import Value
-
-from . import units
-from .folder import Folder
-from .model import Mount
 
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _CONSISTENCIES = ("consistent", "cached", "delegated")

@@ -1,9 +1,8 @@
 """`deploy` of a service: of it, an engine without Swarm knows limits and the restart policy."""
 
+from operator_demo.compose import units
+from operator_demo.compose.plain import nano_cpus
 from operator_demo.document import Value
-
-from . import units
-from .compose_plain import nano_cpus
 
 _SWARM = "it is for Swarm and has no effect on one engine"
 _RESTARTS = {"none": "no", "on-failure": "on-failure", "any": "always"}

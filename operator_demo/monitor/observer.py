@@ -9,9 +9,9 @@ from typing import Any
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
-from operator_demo.monitor import standing
 from operator_demo.monitor.incidents import Incidents
-from operator_demo.monitor.roster import Roster, as_reported
+from operator_demo.monitor.members import Members, as_reported
+from operator_demo.monitor.violations import State, fold, fold_certain, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Invariant, Observation, Subject, Violation
 from operator_demo.text import clean, one_line
@@ -24,16 +24,16 @@ OBSERVATION_FAILED = Invariant(
     "Own choice: two looks in a row.")
 
 
-class Lookout:
+class Observer:
     """`look` is a whole look, `glance` takes over what the engine reports at once. Safe to use from several threads."""
 
-    def __init__(self, subject: Subject, roster: Roster, recorder: Recorder, incidents: Incidents) -> None:
-        self.subject, self.roster = subject, roster
+    def __init__(self, subject: Subject, members: Members, recorder: Recorder, incidents: Incidents) -> None:
+        self.subject, self.members = subject, members
         self._recorder, self._incidents = recorder, incidents
         self._graces = {i.name: i.grace for i in (*subject.invariants, OBSERVATION_FAILED)}
         self._looking = threading.Lock()  # one look at a time
         self._lock = threading.Lock()  # over what follows
-        self._state: standing.State = {}
+        self._state: State = {}
         self._last = Observation(0.0, {}, {})
         self._holds_since: float | None = None
         self._glances = 0
@@ -53,7 +53,7 @@ class Lookout:
                     # that began before; the next look, which follows at once, will tell.
                     certain = [s.violation for s in self._state.values() if s.violation.certain]
                     violations += [v for v in certain if v.key not in {w.key for w in violations}]
-                self._take(observation, standing.fold(self._state, violations, self._graces, observation.ts))
+                self._take(observation, fold(self._state, violations, self._graces, observation.ts))
             return observation
 
     def glance(self, h: EngineEvent) -> None:
@@ -61,14 +61,14 @@ class Lookout:
 
         Raises `OperatorError` where the engine does not answer.
         """
-        members = self.roster.members if self.roster.hear(h) else self.roster.refresh()
+        members = self.members.latest if self.members.hear(h) else self.members.refresh()
         with self._lock:
             self._glances += 1
             if not self._last.members:
                 return
             now = time.time()
             observation = as_reported(self._last, members, now)
-            state = standing.fold_certain(self._state, self.subject.violations(observation), now)
+            state = fold_certain(self._state, self.subject.violations(observation), now)
             if state.keys() != self._state.keys():
                 self._take(observation, state)
 
@@ -86,9 +86,9 @@ class Lookout:
     def _observe(self) -> tuple[Observation, list[Violation]]:
         began, failures = time.time(), []
         try:
-            members = self.roster.refresh()
+            members = self.members.refresh()
         except OperatorError as e:
-            members = self.roster.members
+            members = self.members.latest
             failures.append(_failure(f"The engine does not tell about the members: {e.message}"))
         try:
             observation = self.subject.observe(members, DEADLINE)
@@ -100,9 +100,9 @@ class Lookout:
                               "healthy": False, "leader": False, "error": "not looked at"} for m in members}
             return Observation(began, blind, {}, self.newest_load(began), time.time() - began), failures
 
-    def _take(self, observation: Observation, state: standing.State) -> None:
+    def _take(self, observation: Observation, state: State) -> None:
         self._last, self._state = observation, state
-        if not standing.holds(state):
+        if not holds(state):
             self._holds_since = None
         elif self._holds_since is None:
             self._holds_since = observation.ts
@@ -122,7 +122,7 @@ class Lookout:
         return self._last
 
     @property
-    def state(self) -> standing.State:
+    def state(self) -> State:
         return self._state
 
     def held_for(self) -> float:

@@ -3,10 +3,9 @@
 import ipaddress
 from collections.abc import Callable, Mapping
 
+from operator_demo.compose.folder import Folder
+from operator_demo.compose.model import AddressPool, Network, Volume
 from operator_demo.document import Value
-
-from .folder import Folder
-from .model import AddressPool, Network, Volume
 
 OWN_LABELS = "com.docker.compose."
 

@@ -6,17 +6,17 @@ import shlex
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from operator_demo.compose import plain as compose_plain
+from operator_demo.compose import units
+from operator_demo.compose.deploy import check_one, read_deploy
+from operator_demo.compose.dotenv import parse_dotenv
+from operator_demo.compose.files import check_can_be_placed, read_configs, read_secrets
+from operator_demo.compose.folder import Folder
+from operator_demo.compose.model import COMPLETED, HEALTHY, STARTED, Attachment, Build, Dependency, Healthcheck, Service
+from operator_demo.compose.mounts import read_mounts, read_tmpfs
+from operator_demo.compose.ports import read_expose, read_ports
+from operator_demo.compose.resources import read_labels
 from operator_demo.document import Value
-
-from . import compose_plain, units
-from .compose_deploy import check_one, read_deploy
-from .compose_files import check_can_be_placed, read_configs, read_secrets
-from .compose_mounts import read_mounts, read_tmpfs
-from .compose_ports import read_expose, read_ports
-from .compose_resources import read_labels
-from .dotenv import parse_dotenv
-from .folder import Folder
-from .model import COMPLETED, HEALTHY, STARTED, Attachment, Build, Dependency, Healthcheck, Service
 
 _OWN_KEYS = (
     "build", "command", "configs", "container_name", "depends_on", "deploy", "entrypoint", "env_file", "environment",

@@ -11,7 +11,7 @@ MISSING = "missing"
 _DEADLY = ("9", "15", "SIGKILL", "SIGTERM")  # signals after which the engine does not start a container again
 
 
-class Roster:
+class Members:
     """The subject's members, refreshed on demand. Safe to use from several threads."""
 
     def __init__(self, engine: Engine, project: str, names: Sequence[str]) -> None:
@@ -62,7 +62,7 @@ class Roster:
         return True
 
     @property
-    def members(self) -> list[Member]:
+    def latest(self) -> list[Member]:
         """As of the last refresh."""
         return list(self._members)
 
