@@ -1,6 +1,14 @@
 """`operator-demo down`: also after a crash, also when half is gone."""
 
+import os
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from operator_demo.engine import Engine
+
+HOST_PATIENCE = 15.0  # seconds that the process which shows a demo has to leave
 
 
 @click.command()
@@ -14,12 +22,10 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
     What the agent and the monitor recorded is taken over into the store first, so `audit` still shows it.
     """
     from operator_demo import home
-    from operator_demo.chaos.journal import FaultJournal, projects_with_faults
+    from operator_demo.chaos.journal import projects_with_faults
     from operator_demo.engine import connect
     from operator_demo.stage.environment import Environment, check_project_name, demos
-    from operator_demo.stage.injection import undo_before_down
-    from operator_demo.stage.journal import Journal
-    from operator_demo.store import Store
+    from operator_demo.stage.leftovers import remove_demo
 
     engine = connect(ctx.obj)
     try:
@@ -28,22 +34,29 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
         if not projects:
             click.echo("Nothing to take down.")
         for name in projects:
-            environment = Environment(engine, name)
-            run = environment.leftover_run()
-            environment.stop_operators()
-            if run:
-                with Store(home.store_path()) as store:
-                    environment.drain(store, run)
-            faults = FaultJournal(home.home(), engine.id, name)
-            problems = undo_before_down(engine, name, faults, volumes)
-            removed = environment.down(volumes=volumes, progress=lambda item, status: None)
-            Journal(home.home(), engine.id, name).clear()
-            faults.clear() if problems else faults.forget()
-            for problem in problems:
-                click.echo(f"{name}: a fault could not be taken back: {problem}", err=True)
-            click.echo(f"{name}: " + (f"removed {', '.join(removed)}." if removed else "nothing was left."))
+            end_host(engine, name)
+            removal = remove_demo(Environment(engine, name), volumes=volumes, progress=lambda item, status: None)
+            for problem in removal.problems:
+                click.echo(f"{name}: {problem}", err=True)
+            removed = ", ".join(removal.removed)
+            click.echo(f"{name}: " + (f"removed {removed}." if removed else "nothing was left."))
     finally:
         engine.close()
+
+
+def end_host(engine: "Engine", project: str) -> None:
+    """Asks the process that shows this project, if there is one, to leave."""
+    from operator_demo import home
+    from operator_demo.stage.host_lock import HostLock
+
+    lock = HostLock(home.home(), engine.id, project)
+    pid = lock.holder()
+    if pid is None:
+        return
+    click.echo(f"{project}: process {pid} shows this demo; it is asked to leave.", err=True)
+    if not lock.ask_to_leave(f"`operator-demo down` (process {os.getpid()}) takes this demo down.", HOST_PATIENCE):
+        click.echo(f"{project}: process {pid} did not leave within {HOST_PATIENCE:.0f} seconds; the demo is taken down "
+                   "nevertheless.", err=True)
 
 
 def choose(projects: list[str], everything: bool) -> list[str]:

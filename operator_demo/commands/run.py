@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,9 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
     from operator_demo.stage.environment import Environment, check_project_name
-    from operator_demo.stage.injection import undo_before_down
+    from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
+    from operator_demo.stage.leftovers import remove_demo
     from operator_demo.stage.run import Options, Stage
     from operator_demo.store import Store
     from operator_demo.version import describe
@@ -90,8 +92,8 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
 
     found = subjects.load(subject) if subject else None  # before an engine is asked for: a name may be mistyped
-    engine = connect(ctx.obj)
-    try:
+    with ExitStack() as stack:
+        engine = stack.enter_context(closing(connect(ctx.obj)))
         if found is None:
             found, why = choose_subject(engine)
             click.echo(f"Subject: {found.subject.name} ({why}).", err=True)
@@ -99,6 +101,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         environment = Environment(engine, project, found)
         if publish:
             environment.publish()
+        stack.enter_context(HostLock(home.home(), engine.id, project))
         journal = Journal(home.home(), engine.id, project)
         faults = FaultJournal(home.home(), engine.id, project)
         leftover = environment.leftover_run()
@@ -124,15 +127,12 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
             if attach:
                 options = as_it_was(options, store, entry)
             if restart:
-                for problem in undo_before_down(engine, project, faults, volumes=True):
-                    click.echo(f"A fault could not be taken back: {problem}", err=True)
-                environment.down(volumes=True, progress=lambda item, status: click.echo(f"{status} {item}", err=True))
-                journal.clear()
-                faults.forget()
+                removal = remove_demo(environment, volumes=True,
+                                      progress=lambda item, status: click.echo(f"{status} {item}", err=True))
+                for problem in removal.problems:
+                    click.echo(problem, err=True)
             stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options)
             status = stage.perform(attach=attach)
-    finally:
-        engine.close()
     ctx.exit(status)
 
 

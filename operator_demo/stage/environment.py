@@ -12,6 +12,7 @@ from operator_demo.compose import Project, down, load_project, published, up, wi
 from operator_demo.engine import (
     Container,
     Engine,
+    NotOnEngine,
     Progress,
     container_action,
     discover_network,
@@ -183,20 +184,34 @@ class Environment:
         except OperatorError:
             pass  # gone, or frozen: `down` removes it with force
 
+    def copy_record(self, folder: Path) -> Path | None:
+        """Copies the store of the volume into `folder`, through whichever of our containers can be read; None where
+        there is no container or nothing was recorded. Raises `OperatorError` where none can be read."""
+        failure: OperatorError | None = None
+        for container in self.operators():
+            try:
+                return self._copy_record_from(container, folder)
+            except OperatorError as e:
+                failure = e
+        if failure is not None:
+            raise failure
+        return None
+
+    def _copy_record_from(self, container: Container, folder: Path) -> Path | None:
+        copy = folder / "tickets.db"
+        for suffix in ("", "-wal"):
+            try:
+                content = read_file_from(self.engine, container.id, f"/data/tickets.db{suffix}")
+            except NotOnEngine:  # nothing was written, or all of it stands in the file itself
+                continue
+            Path(f"{copy}{suffix}").write_bytes(content)
+        return copy if copy.exists() else None
+
     def drain(self, store: Store, run: str) -> list[Event]:
         """Takes over what the volume holds and the host's store does not; returns what was new."""
-        operators = self.operators()
-        if not operators:
-            return []
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "tickets.db"
-            for suffix in ("", "-wal"):
-                try:
-                    raw = read_file_from(self.engine, operators[0].id, f"/data/tickets.db{suffix}")
-                except OperatorError:
-                    continue
-                Path(f"{copy}{suffix}").write_bytes(raw)
-            if not copy.exists():
+            copy = self.copy_record(Path(folder))
+            if copy is None:
                 return []
             with Store(copy) as volume:
                 return store.import_(list(volume.events(run)))

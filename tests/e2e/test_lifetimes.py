@@ -70,6 +70,34 @@ def test_down_after_a_crash_keeps_the_record(demo: Demo) -> None:
     assert again.returncode == 0
 
 
+def test_restart_after_a_crash_keeps_the_record(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    started = demo.until(lambda e: e["type"] == "tool_call")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    demo.start("--restart", "--scenario", "member-kill")
+    demo.until_chapter("healthy")
+    demo.signal(signal.SIGTERM)
+    demo.wait(60)
+    record = json.loads(demo.command("audit", "show", started["session"], "--json").stdout)
+    types = [entry["type"] for entry in record["entries"]]
+    assert "tool_call" in types
+    assert "session_finished" in types  # (said when the agent was stopped, after its host was gone)
+    assert demo.leftovers() == []
+
+
+def test_a_second_host_is_refused(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until_chapter("load")
+    assert demo.process
+    for option in ("--attach", "--restart"):
+        refused = demo.command("run", "etcd", "--auto", option, "--project", demo.project)
+        assert refused.returncode == 3
+        assert str(demo.process.pid) in refused.stderr
+    result = demo.wait()
+    assert result.status == 0, result.story
+
+
 def test_down_when_half_is_gone(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     demo.until_chapter("load")

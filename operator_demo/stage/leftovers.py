@@ -1,0 +1,77 @@
+"""Removing a demo from the engine, and keeping its record: what `down` and `run --restart` do."""
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from operator_demo.chaos.journal import FaultJournal
+from operator_demo.engine import Progress
+from operator_demo.home import home, store_path
+from operator_demo.stage.environment import Environment
+from operator_demo.stage.injection import undo_before_down
+from operator_demo.stage.journal import Journal
+from operator_demo.store import Store, StoreError
+
+
+@dataclass
+class Removal:
+    """`removed` names what is gone from the engine, `problems` what could not be done, in words."""
+
+    removed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def remove_demo(environment: Environment, *, volumes: bool, progress: Progress) -> Removal:
+    """Stops our containers, takes over what they recorded, takes faults back and removes everything; the volumes only
+    with `volumes`. Half a demo will do. Raises `OperatorError` before anything is removed where the record could
+    neither be taken over nor put aside."""
+    engine, project = environment.engine, environment.project
+    faults = FaultJournal(home(), engine.id, project)
+    removal = Removal()
+    run = environment.leftover_run()
+    environment.stop_operators()
+    if run:
+        removal.problems += take_over(environment, run)
+    problems = undo_before_down(engine, project, faults, volumes)
+    removal.problems += [f"A fault could not be taken back: {problem}" for problem in problems]
+    removal.removed = environment.down(volumes=volumes, progress=progress)
+    Journal(home(), engine.id, project).clear()
+    if not problems:
+        faults.forget()
+    return removal
+
+
+def take_over(environment: Environment, run: str) -> list[str]:
+    """Takes what the stopped containers recorded into the host's store. A record that the store cannot take, because
+    the store is damaged or another version wrote one of them, is put aside as a store of its own; returns that, in
+    words. Raises `OperatorError` where neither works."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = environment.copy_record(Path(folder))
+        if copy is None:
+            return []
+        try:
+            with Store(store_path()) as store, Store(copy) as volume:
+                store.import_(list(volume.events(run)))
+            return []
+        except StoreError as e:
+            place = _put_aside(copy, run)
+            return [f"The record of {run} was not taken into the store: {e.message} It was saved in {place}; "
+                    f"`OPERATOR_HOME={place} operator-demo audit show last` reads it."]
+
+
+def _put_aside(copy: Path, run: str) -> Path:
+    """The folder in which the record is a store of its own. Raises `StoreError` where it cannot be written."""
+    place = home() / "aside" / run
+    try:
+        with closing(sqlite3.connect(copy)) as db:
+            db.execute("PRAGMA journal_mode=DELETE")  # (what stands in the log beside it belongs into the file)
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(copy, place / "tickets.db")
+    except (OSError, sqlite3.Error) as e:
+        raise StoreError(f"The record of {run} could be saved neither in the store nor in {place} ({e}).",
+                         "Nothing was removed. Free some space, or name another place with OPERATOR_HOME, and run "
+                         "`operator-demo down` again.") from e
+    return place

@@ -1,0 +1,152 @@
+"""Whatever removes a demo takes its record over first, whatever is in the way."""
+
+import io
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from operator_demo import audit, events
+from operator_demo.compose import down
+from operator_demo.engine import Engine, put_files
+from operator_demo.errors import OperatorError
+from operator_demo.stage.environment import RUN_LABEL, Environment
+from operator_demo.stage.leftovers import Removal, remove_demo
+from operator_demo.store import Recorder, Store
+
+RUN = "run-left"
+
+
+def record(path: Path) -> None:
+    """What an agent left in the volume: a session that has not ended."""
+    with Store(path, durable=True) as store:
+        agent = Recorder(store, RUN, events.AGENT, io.StringIO())
+        agent.say("session_started", ticket="tkt-1", session="ses-1", model="m", brain="rehearsal", mode="execute")
+        for n in range(5):
+            agent.say("tool_call", ticket="tkt-1", session="ses-1", call=f"c{n}", tool="shell", input={})
+
+
+class Left:
+    """An environment of which the containers have stopped; `volume` is the store that they wrote."""
+
+    project = "demo"
+    engine = SimpleNamespace(id="engine")
+
+    def __init__(self, volume: Path) -> None:
+        self.volume = volume
+        self.steps: list[str] = []
+
+    def leftover_run(self) -> str:
+        return RUN
+
+    def stop_operators(self) -> None:
+        self.steps.append("stop")
+
+    def copy_record(self, folder: Path) -> Path | None:
+        self.steps.append("copy")
+        if not self.volume.exists():
+            return None
+        for suffix in ("", "-wal"):
+            file = Path(f"{self.volume}{suffix}")
+            if file.exists():
+                (folder / f"tickets.db{suffix}").write_bytes(file.read_bytes())
+        return folder / "tickets.db"
+
+    def down(self, volumes: bool, progress: object) -> list[str]:
+        self.steps.append("remove")
+        return ["container c"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / "home"
+    monkeypatch.setenv("OPERATOR_HOME", str(place))
+    return place
+
+
+def remove(left: Left) -> Removal:
+    return remove_demo(left, volumes=True, progress=lambda item, status: None)  # type: ignore[arg-type]
+
+
+def calls(store_path: Path) -> int:
+    with audit.open_store(store_path) as store:
+        return int(audit.sessions(store)[0]["tool_calls"])
+
+
+def test_the_record_is_taken_over_before_anything_is_removed(home: Path, tmp_path: Path) -> None:
+    left = Left(tmp_path / "volume.db")
+    record(left.volume)
+    assert remove(left) == Removal(["container c"], [])
+    assert left.steps == ["stop", "copy", "remove"]
+    assert calls(home / "tickets.db") == 5
+
+
+def test_nothing_recorded_is_no_problem(home: Path, tmp_path: Path) -> None:
+    assert remove(Left(tmp_path / "volume.db")).problems == []
+
+
+def test_a_store_that_cannot_take_it_does_not_lose_it(home: Path, tmp_path: Path) -> None:
+    left = Left(tmp_path / "volume.db")
+    record(left.volume)
+    home.mkdir()
+    (home / "tickets.db").write_bytes(b"not a database, but long enough to look at" * 50)
+    (problem,) = remove(left).problems
+    assert left.steps == ["stop", "copy", "remove"]
+    assert str(home / "aside" / RUN) in problem
+    assert calls(home / "aside" / RUN / "tickets.db") == 5
+
+
+def test_a_record_of_a_newer_version_is_put_aside(home: Path, tmp_path: Path) -> None:
+    left = Left(tmp_path / "volume.db")
+    record(left.volume)
+    with sqlite3.connect(left.volume) as db:
+        db.execute("PRAGMA user_version=99")
+    (problem,) = remove(left).problems
+    assert "newer version" in problem
+    with sqlite3.connect(home / "aside" / RUN / "tickets.db") as db:
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (6,)
+
+
+def test_what_can_be_saved_nowhere_stays_where_it_is(home: Path, tmp_path: Path) -> None:
+    left = Left(tmp_path / "volume.db")
+    record(left.volume)
+    home.mkdir()
+    (home / "tickets.db").write_bytes(b"not a database, but long enough to look at" * 50)
+    (home / "aside").write_text("a file where the folder should be")
+    with pytest.raises(OperatorError) as e:
+        remove(left)
+    assert "Nothing was removed" in e.value.hint
+    assert "remove" not in left.steps
+
+
+def test_a_journal_that_cannot_be_read_is_kept(home: Path, tmp_path: Path) -> None:
+    journal = home / "journal" / "engine-demo.faults.json"
+    journal.parent.mkdir(parents=True)
+    journal.write_text('{"version": 99}')
+    (problem,) = remove(Left(tmp_path / "volume.db")).problems
+    assert "Another version" in problem or "cannot be read" in problem
+    assert journal.exists()
+
+
+@pytest.mark.engine
+def test_the_record_in_a_real_volume(home: Path, tmp_path: Path, engine: Engine) -> None:
+    record(tmp_path / "volume.db")
+    project = f"t{tmp_path.name[-8:].replace('_', '').lower()}left"
+    labels = {"com.docker.compose.project": f"{project}-operator", "com.docker.compose.service": "agent",
+              RUN_LABEL: RUN}
+    api = engine.api
+    try:
+        volume = api.create_volume(labels={k: v for k, v in labels.items() if not k.endswith("service")})["Name"]
+        made = api.create_container_from_config({
+            "Image": "operator-demo/base:trixie", "Cmd": ["sleep", "60"], "Labels": labels,
+            "HostConfig": {"Mounts": [{"Type": "volume", "Source": volume, "Target": "/data"}]}})["Id"]
+        put_files(engine, made, "/data", {file.name.replace("volume", "tickets"): file.read_bytes()
+                                          for file in tmp_path.glob("volume.db*")})
+        api.start(made)
+        done = remove_demo(Environment(engine, project), volumes=True, progress=lambda item, status: None)
+        assert done.problems == []
+        assert api.containers(all=True, filters={"id": made}) == []
+    finally:
+        down(engine, f"{project}-operator", volumes=True)
+    assert calls(home / "tickets.db") == 5
