@@ -33,9 +33,9 @@ _COMMANDS = {
     "doctor": ("doctor", "doctor", "Check this machine before a talk.", True),
     "completion": ("completion", "completion", "Print what a shell needs to complete this program's words.", True),
     "ctl": ("ctl", "ctl", "", False),
-    "monitor": ("inside", "monitor", "", False),
-    "workload": ("inside", "workload", "", False),
-    "agent": ("inside", "agent", "", False),
+    "monitor": ("container", "monitor", "", False),
+    "workload": ("container", "workload", "", False),
+    "agent": ("container", "agent", "", False),
 }
 
 
