@@ -4,10 +4,12 @@ demos take turns; and the engine, which is reached only by those that ask for it
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import whole_run
 from hypothesis import settings
 
+from operator_demo.compose import Project, down, load_project
 from operator_demo.engine import Engine, connect
 
 settings.register_profile("shared", deadline=None)
@@ -23,6 +26,7 @@ settings.load_profile("shared")
 # What a script starts in the background ignores Ctrl-C, and hands that on; programs under test must hear it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+IMAGE = "operator-demo/base:trixie"
 AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under load
 
 
@@ -61,3 +65,42 @@ def engine() -> Iterator[Engine]:
     made = connect()
     yield made
     made.close()
+
+
+@pytest.fixture
+def new_project(engine: Engine) -> Iterator[Callable[[], str]]:
+    """Gives project names; what comes to be under them is removed at the end."""
+    names: list[str] = []
+
+    def new() -> str:
+        names.append(f"t{secrets.token_hex(4)}")
+        return names[-1]
+
+    yield new
+    for name in names:
+        down(engine, name, volumes=True)
+
+
+@pytest.fixture
+def project_name(new_project: Callable[[], str]) -> str:
+    return new_project()
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Callable[..., Project]:
+    """Writes a Compose file and reads it; IMAGE stands for the base image."""
+
+    def write_and_load(text: str, project: str = "p", env: dict[str, str] | None = None,
+                       profiles: tuple[str, ...] = (), extra_labels: dict[str, str] | None = None) -> Project:
+        (tmp_path / "compose.yaml").write_text(text.replace("IMAGE", IMAGE))
+        return load_project(tmp_path, "compose.yaml", project=project, env=env or {}, profiles=profiles,
+                            extra_labels=extra_labels)
+
+    return write_and_load
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()

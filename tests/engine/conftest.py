@@ -2,10 +2,9 @@
 
 import contextlib
 import json
-import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -14,49 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from operator_demo.compose import Project, down, load_project
 from operator_demo.engine import Engine, connect
-
-IMAGE = "operator-demo/base:trixie"
-
-
-@pytest.fixture
-def new_project(engine: Engine) -> Iterator[Callable[[], str]]:
-    """Gives project names; what comes to be under them is removed at the end."""
-    names: list[str] = []
-
-    def new() -> str:
-        names.append(f"t{secrets.token_hex(4)}")
-        return names[-1]
-
-    yield new
-    for name in names:
-        down(engine, name, volumes=True)
-
-
-@pytest.fixture
-def project_name(new_project: Callable[[], str]) -> str:
-    return new_project()
-
-
-@pytest.fixture
-def load(tmp_path: Path) -> Callable[..., Project]:
-    """Writes a Compose file and reads it; IMAGE stands for the base image."""
-
-    def write_and_load(text: str, project: str = "p", env: dict[str, str] | None = None,
-                       profiles: tuple[str, ...] = (), extra_labels: dict[str, str] | None = None) -> Project:
-        (tmp_path / "compose.yaml").write_text(text.replace("IMAGE", IMAGE))
-        return load_project(tmp_path, "compose.yaml", project=project, env=env or {}, profiles=profiles,
-                            extra_labels=extra_labels)
-
-    return write_and_load
-
-
-@pytest.fixture
-def stop() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 class Proxy:

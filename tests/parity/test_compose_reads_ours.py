@@ -12,7 +12,7 @@ from real_compose import RealCompose
 pytestmark = pytest.mark.engine
 
 ROOT = Path(__file__).parents[2]
-CORPUS = ROOT / "tests" / "engine" / "corpus"
+CORPUS = ROOT / "tests" / "compose" / "corpus"
 FILES = Path(__file__).parent / "files"
 _PROFILES = ("--profile", "execute", "--profile", "observe", "--profile", "chosen")
 _OF_THE_PROGRAM = {

@@ -24,7 +24,7 @@ from operator_demo.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.wide]
 
-CORPUS = Path(__file__).parents[1] / "engine" / "corpus"
+CORPUS = Path(__file__).parents[1] / "compose" / "corpus"
 
 
 NOT_HERE = ("nfs-volume",)  # even a container that is not started mounts it, from a server that is not there
