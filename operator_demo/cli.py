@@ -3,6 +3,7 @@
 import importlib
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 COMPLETE = "_OPERATOR_DEMO_COMPLETE"
 """Set by the scripts of `operator-demo completion`: the program then prints completions and does nothing else."""
 
+_OPTION_WITHOUT_VALUE = re.compile(r"--?[\w-]+=\s*")
 _COMMANDS = {
     # name: (module, attribute, one line for --help, shown)
     "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
@@ -40,6 +42,16 @@ _COMMANDS = {
 
 
 class LazyGroup(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuses an empty argument of any command: `down --project "$UNSET"` must not take down somebody else's."""
+        for number, argument in enumerate(args):
+            if _OPTION_WITHOUT_VALUE.fullmatch(argument) and not ctx.resilient_parsing:
+                raise click.UsageError(f"{argument.partition('=')[0]} is given, but empty.", ctx)
+            if not argument.strip() and not ctx.resilient_parsing:
+                place = f" after {args[number - 1]}" if number else ""
+                raise click.UsageError(f"The argument{place} is empty.", ctx)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name, (_, _, _, shown) in _COMMANDS.items() if shown]
 

@@ -1,24 +1,48 @@
-"""Where the host keeps its things: the store, the journals."""
+"""Where the host keeps its things: the store, the journals, the log."""
 
 import json
 import os
+import pwd
+import shlex
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import OperatorError
 
+HOMELESS = Path("/nonexistent")  # what Debian's passwd file says of users without a home directory
+_NAME_ANOTHER = "Name another folder for the records with OPERATOR_HOME."
+
 
 def home() -> Path:
-    """The folder named by OPERATOR_HOME, else ~/.operator. It need not exist. Raises `OperatorError` without either."""
+    """The folder named by OPERATOR_HOME (an empty one counts as not set), else ~/.operator. It need not exist.
+
+    Raises `OperatorError` where there is none, or one that this user cannot read.
+    """
     named = os.environ.get("OPERATOR_HOME", "")
-    if named:
-        return Path(named).expanduser().absolute()
+    if not named and user_home() == HOMELESS:
+        raise OperatorError("There is no home directory for this user.", _NAME_ANOTHER)
     try:
-        return Path.home() / ".operator"
+        folder = Path(named).expanduser().absolute() if named else user_home() / ".operator"
     except RuntimeError as e:
-        raise OperatorError("There is no home directory for this user.",
-                            "Name a folder for the records with OPERATOR_HOME.") from e
+        raise OperatorError(f"OPERATOR_HOME={named} cannot be used: that user has no home directory.",
+                            _NAME_ANOTHER) from e
+    except FileNotFoundError as e:
+        raise OperatorError("The current folder is gone, and OPERATOR_HOME is relative to it.", _NAME_ANOTHER) from e
+    _check(folder)
+    return folder
+
+
+def user_home() -> Path:
+    """The home directory of this user, by HOME, else by the passwd file; HOMELESS without either."""
+    named = os.environ.get("HOME", "")
+    try:
+        return Path(named or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return HOMELESS
 
 
 def store_path() -> Path:
@@ -33,15 +57,50 @@ def journal_path(home: Path, engine_id: str, project: str, suffix: str) -> Path:
 
 def replace_json(path: Path, content: Any) -> None:
     """Replaces a file that this user alone may read in one step, after its new content is on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    with file_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove(path: Path) -> None:
+    """Removes a file; harmless where it is not there."""
+    with file_errors(path):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turns the system's refusal to read or write `path` into an `OperatorError`."""
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        yield
+    except OSError as e:
+        raise OperatorError(f"{path} cannot be used: {e.strerror or e}.", _advice(path, e)) from e
+
+
+def _check(folder: Path) -> None:
+    with file_errors(folder):
+        try:
+            mode = folder.stat().st_mode
+        except FileNotFoundError:
+            return  # it is made when something is written
+        if not stat.S_ISDIR(mode):
+            raise NotADirectoryError(0, "it is not a folder")
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise PermissionError(0, "permission denied")
+
+
+def _advice(path: Path, error: OSError) -> str:
+    if not isinstance(error, PermissionError):
+        return _NAME_ANOTHER
+    return (f"If it was made with sudo, `sudo chown -R {os.getuid()} {shlex.quote(str(path))}` gives it to you. "
+            + _NAME_ANOTHER)

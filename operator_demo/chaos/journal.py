@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import OperatorError
-from operator_demo.home import journal_path, replace_json
+from operator_demo.home import file_errors, journal_path, remove, replace_json
 
 VERSION = 1
 PLANNED, INJECTING, INJECTED, REVERTED = "planned", "injecting", "injected", "reverted"
@@ -87,17 +87,19 @@ class FaultJournal:
         if left:
             self._write(left)
         else:
-            self.path.unlink(missing_ok=True)
+            remove(self.path)
 
     def forget(self) -> None:
         """Forgets everything: the project is gone."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Held while a fault is injected or reverted. Raises `OperatorError` when another process is at it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(self.path.with_suffix(".lock"), "w", opener=_private) as file:
+        with file_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+        with open(descriptor, "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
@@ -114,7 +116,3 @@ def projects_with_faults(home: Path, engine_id: str) -> list[str]:
     every = journal_path(home, engine_id, "*", _SUFFIX)
     return sorted(path.name.removeprefix(every.name.partition("*")[0]).removesuffix(_SUFFIX)
                   for path in every.parent.glob(every.name))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

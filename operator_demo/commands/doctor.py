@@ -93,7 +93,11 @@ def images(connected: Any) -> Iterator[tuple[str, str, str]]:
 def disk() -> Iterator[tuple[str, str, str]]:
     from operator_demo import home
 
-    place = home.home()
+    try:
+        place = home.home()
+    except OperatorError as e:
+        yield "FAIL", "store", f"{e.message}\n{e.hint}"
+        return
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free

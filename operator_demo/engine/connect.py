@@ -18,6 +18,7 @@ import docker.errors
 import requests.exceptions
 import urllib3.exceptions
 
+from operator_demo.engine.contexts import config_file
 from operator_demo.engine.endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
 from operator_demo.engine.failures import EngineUnavailable, engine_errors
 from operator_demo.engine.ssh import SshAdapter, SshDialer, SshError
@@ -27,6 +28,8 @@ _FIRST_ANSWER = 10  # seconds that an engine may take for its first answer
 _FIRST_ANSWER_SSH = 45  # the same with the login before it
 _ANSWER = 60  # seconds for any later one
 _CONNECTIONS = 64  # kept open at once; every log follower holds one
+_UNUSABLE = (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError, LookupError,
+             TypeError, AttributeError)  # the last three where what answers is no engine
 
 
 @dataclass
@@ -91,8 +94,7 @@ def connect(host: str | None = None) -> Engine:
     for endpoint in [chosen] if chosen else [Endpoint("default socket", DEFAULT_SOCKET), *well_known()]:
         try:
             return _open(endpoint, tuple(looked_at))
-        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError,
-                LookupError) as e:
+        except _UNUSABLE as e:
             failure = _explain(e, endpoint)
             looked_at.append(f"{endpoint.source} ({endpoint.url}): {failure.reason}")
             hints.append(failure.hint)
@@ -117,6 +119,10 @@ def _open(endpoint: Endpoint, looked_at: tuple[str, ...]) -> Engine:
         api: Any = client.api
         api._version = _api_version(version)
         info = client.info()
+        address = f"{endpoint.url} ({endpoint.source})"
+        product = "Podman" if _is_podman(version) else "Docker"
+        engine = Engine(client, identity(info) or endpoint.url, str(version.get("Version", "?")), str(api.api_version),
+                        str(version.get("Arch", "?")), address, product, endpoint.url, looked_at, dialer)
         api.timeout = _ANSWER
     except BaseException as e:
         if client:
@@ -127,20 +133,23 @@ def _open(endpoint: Endpoint, looked_at: tuple[str, ...]) -> Engine:
             if said and isinstance(e, requests.exceptions.RequestException):
                 raise SshError(said) from e
         raise
-    parts = version.get("Components") or []
-    podman = any("Podman" in str(part.get("Name")) for part in parts)
-    return Engine(client, identity(info) or endpoint.url, str(version.get("Version", "?")), str(api.api_version),
-                  str(version.get("Arch", "?")), f"{endpoint.url} ({endpoint.source})",
-                  "Podman" if podman else "Docker", endpoint.url, looked_at, dialer)
+    return engine
+
+
+def _is_podman(version: Mapping[str, Any]) -> bool:
+    return any("Podman" in str(part.get("Name")) for part in version.get("Components") or [])
 
 
 def _client(endpoint: Endpoint, dialer: SshDialer | None) -> docker.DockerClient:
     kwargs: dict[str, Any] = {"tls": endpoint.tls} if endpoint.tls else {}
     # The version is negotiated afterwards and not by `auto`, which asks before trust_env can be set.
-    client = docker.DockerClient(base_url="unix:///ssh" if dialer else endpoint.url,
-                                 version=docker.constants.MINIMUM_DOCKER_API_VERSION,
-                                 timeout=_FIRST_ANSWER_SSH if dialer else _FIRST_ANSWER, max_pool_size=_CONNECTIONS,
-                                 **kwargs)
+    try:
+        client = docker.DockerClient(base_url="unix:///ssh" if dialer else endpoint.url,
+                                     version=docker.constants.MINIMUM_DOCKER_API_VERSION,
+                                     timeout=_FIRST_ANSWER_SSH if dialer else _FIRST_ANSWER,
+                                     max_pool_size=_CONNECTIONS, **kwargs)
+    except (docker.errors.InvalidConfigFile, TypeError, AttributeError) as e:  # it reads the file without checking it
+        raise EngineUnavailable(f"{config_file()} cannot be used: {e}", "Repair the file.") from e
     api: Any = client.api
     if dialer:
         api.mount("http+docker://", SshAdapter(dialer, _FIRST_ANSWER_SSH, _CONNECTIONS))

@@ -16,6 +16,7 @@ import docker.tls
 
 from operator_demo.engine import contexts
 from operator_demo.engine.failures import EngineUnavailable
+from operator_demo.home import user_home
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://")
@@ -42,7 +43,7 @@ def named(host: str | None, looked_at: list[str]) -> Endpoint | None:
     if context is None:
         looked_at.append("Docker context: none chosen")
         return None
-    return Endpoint(context.source, full_address(context.url, bool(context.tls)), context.tls)
+    return _endpoint(context.source, context.url or DEFAULT_SOCKET, context.tls, contexts.ADVICE)
 
 
 def full_address(url: str, tls: bool) -> str:
@@ -51,8 +52,11 @@ def full_address(url: str, tls: bool) -> str:
         url = f"tcp://{url}"
     if not url.startswith(_SCHEMES):
         raise ValueError(f"an address of this kind is not supported (known: {', '.join(_SCHEMES)})")
+    if url.startswith("unix://"):
+        return url
     parts = urlsplit(url)
-    if parts.scheme == "tcp" and parts.port is None:
+    port = parts.port  # raises for one that is no number
+    if parts.scheme == "tcp" and port is None:
         return f"tcp://{parts.hostname or 'localhost'}:{_TLS_PORT if tls else _PORT}{parts.path}"
     return url
 
@@ -67,13 +71,17 @@ def _with_tls_of_the_environment(source: str, url: str) -> Endpoint:
             tls = contexts.tls_files(folder, verify=verify)
             if verify and not (folder / "ca.pem").is_file():
                 raise docker.errors.TLSParameterError(f"{folder / 'ca.pem'} is not there.")
-        except docker.errors.DockerException as e:
+        except (docker.errors.DockerException, OSError) as e:
             raise EngineUnavailable(f"the TLS files for {source} cannot be used: " + " ".join(str(e).split()),
                                     "Check DOCKER_CERT_PATH and DOCKER_TLS_VERIFY.") from e
+    return _endpoint(source, url, tls, "Check the address.")
+
+
+def _endpoint(source: str, url: str, tls: docker.tls.TLSConfig | None, advice: str) -> Endpoint:
     try:
         return Endpoint(source, full_address(url, bool(tls)), tls)
     except ValueError as e:
-        raise EngineUnavailable(f"{source} ({url}): {e}", "Check the address.") from e
+        raise EngineUnavailable(f"{source} ({url}): {e}", advice) from e
 
 
 def well_known() -> Iterator[Endpoint]:
@@ -87,7 +95,7 @@ def well_known() -> Iterator[Endpoint]:
 
 
 def _sockets() -> Iterator[tuple[str, Path]]:
-    home, uid = Path.home(), os.getuid()
+    home, uid = user_home(), os.getuid()
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}")
     yield "rootless Docker", runtime / "docker.sock"
     yield "rootless Docker", Path(f"/run/user/{uid}/docker.sock")

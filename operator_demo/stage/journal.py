@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operator_demo.home import journal_path, replace_json
+from operator_demo.home import journal_path, remove, replace_json
 from operator_demo.stage.truth import Truth
 
 
@@ -49,4 +49,4 @@ class Journal:
             return None
 
     def clear(self) -> None:
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
