@@ -42,7 +42,8 @@ def exec_in(engine: Engine, container_id: str, argv: Sequence[str], *, stdin: by
     with engine_errors(doing):
         made = engine.api.exec_create(container_id, list(argv), stdin=stdin is not None,
                                              environment={_MARK: mark})["Id"]
-        response = open_stream(engine, "POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False})
+        response = open_stream(engine, "POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False},
+                               silence=timeout + _SETTLE)
         output, finished = _talk(response, stdin, timeout)
     if not finished:
         _kill_inside(engine, container_id, mark)

@@ -11,7 +11,7 @@ from operator_demo.engine.connect import Engine, parse_time
 from operator_demo.engine.containers import inspect
 from operator_demo.engine.failures import BROKEN_CONNECTION, EngineUnavailable, NotOnEngine, engine_errors, explain
 from operator_demo.engine.frames import FrameError, FrameReader, LineReader
-from operator_demo.engine.stream import ended_by, open_stream, pieces
+from operator_demo.engine.stream import ended_by, open_stream, pieces, unless_stopped
 from operator_demo.errors import OperatorError
 
 _LOOK = 0.25  # seconds between two looks at a container that has stopped, or at an engine that does not answer
@@ -78,13 +78,16 @@ def _read(engine: Engine, container_id: str, stop: threading.Event, lines: LineR
     if since is not None:
         params["since"] = math.floor(since)
     try:
-        response = open_stream(engine, "GET", f"/containers/{container_id}/logs", params=params)
+        response = unless_stopped(stop, lambda: open_stream(
+            engine, "GET", f"/containers/{container_id}/logs", params=params))
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as e:
         if "support reading" in explain(e):
             raise LogsUnavailable(f"the log of {container_id[:12]} cannot be read: {explain(e)}") from e
         raise ConnectionError(explain(e)) from e  # while it is removed, or the engine goes down: look again
+    if response is None:
+        return
     with ended_by(stop, response):
         frames = FrameReader()
         try:
@@ -101,7 +104,7 @@ def _look(engine: Engine, container_id: str, stop: threading.Event) -> dict[str,
     """The container, None when it is gone or `stop` was set while the engine did not answer."""
     while not stop.is_set():
         try:
-            return inspect(engine, container_id)
+            return unless_stopped(stop, lambda: inspect(engine, container_id))
         except NotOnEngine:
             return None
         except EngineUnavailable:

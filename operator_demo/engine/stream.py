@@ -7,27 +7,30 @@ together with its header; so this is the one place that uses its request helpers
 import io
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
 from operator_demo.engine.chunks import ChunkReader
 from operator_demo.engine.connect import Engine
 
+T = TypeVar("T")
 _PIECE = 64 * 1024  # bytes read at once
 _CONNECT_TIMEOUT = 10.0  # seconds to connect; after that the answer may be silent for as long as it likes
 _LOOK_FOR_STOP = 0.1  # seconds; a stop is obeyed within this time
 
 
-def open_stream(engine: Engine, method: str, path: str, *, params: Mapping[str, Any] | None = None,
-                body: Any = None, headers: Mapping[str, str] | None = None) -> requests.Response:
-    """Starts a streaming request (`path` such as `/events`); docker.errors.APIError when the engine refuses."""
+def open_stream(engine: Engine, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None,
+                headers: Mapping[str, str] | None = None, silence: float | None = None) -> requests.Response:
+    """Starts a streaming request (`path` such as `/events`); docker.errors.APIError when the engine refuses.
+
+    `silence` is after how many seconds without a byte the engine counts as gone; None: never."""
     api = engine.api
     response: requests.Response = api.request(
         method, api._url(path), params=params, json=body, headers=headers, stream=True,
-        timeout=(_CONNECT_TIMEOUT, None))
+        timeout=(_CONNECT_TIMEOUT, silence))
     try:
         api._raise_for_status(response)
     except BaseException:
@@ -67,6 +70,27 @@ def json_objects(body: Iterator[bytes]) -> Iterator[dict[str, Any]]:
     for piece in body:
         *lines, rest = (rest + piece).split(b"\n")
         yield from (json.loads(line) for line in lines if line.strip())
+
+
+def unless_stopped(stop: threading.Event, call: Callable[[], T]) -> T | None:
+    """The result of `call`, or its exception; None as soon as `stop` is set, however long the engine is silent. The
+    call is then left to its own end, in a thread that does not keep the process alive."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except BaseException as e:
+            errors.append(e)
+
+    thread = threading.Thread(target=run, name="engine call", daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.is_set():
+        thread.join(_LOOK_FOR_STOP)
+    if errors:
+        raise errors[0]
+    return results[0] if results else None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import docker.errors
@@ -12,7 +13,7 @@ import docker.errors
 from operator_demo.engine import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import BROKEN_CONNECTION
-from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
+from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces, unless_stopped
 
 _AGAIN = 0.25  # seconds until the next try after the connection broke
 _REMEMBERED = 1024  # events, to know repeats after a reconnect; the engine itself keeps the last 256
@@ -52,7 +53,10 @@ def _watch(engine: Engine, stop: threading.Event, since: str) -> Iterator[Engine
     seen: deque[tuple[int, str, str]] = deque(maxlen=_REMEMBERED)
     while not stop.is_set():
         try:
-            response = open_stream(engine, "GET", "/events", params={"filters": _CHOSEN, "since": since})
+            response = unless_stopped(stop, partial(
+                open_stream, engine, "GET", "/events", params={"filters": _CHOSEN, "since": since}))
+            if response is None:
+                return
             with ended_by(stop, response):
                 for raw in json_objects(pieces(response)):
                     if "timeNano" not in raw:

@@ -8,6 +8,7 @@ volume through `ctl events` in the monitor's container.
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterable, Sequence
 
 from operator_demo import events
@@ -18,6 +19,7 @@ from operator_demo.text import one_line
 
 SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer": events.AGENT,
                      "workload": events.WORKLOAD}
+PATIENCE = 5.0  # seconds for all threads to end
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
 CTL = ["operator-demo", "ctl"]
 
@@ -42,15 +44,18 @@ class Feed:
                 continue
             if source == events.MONITOR:
                 self._monitor = container.id
-            thread = threading.Thread(target=self._read, args=(container, source), name=f"log of {container.service}")
+            thread = threading.Thread(target=self._read, args=(container, source), name=f"log of {container.service}",
+                                      daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self) -> None:
-        """Ends and joins all threads."""
+        """Ends all threads. One that waits for an engine which does not answer is left behind after some seconds; it
+        does not keep the process alive."""
         self._stop.set()
+        deadline = time.monotonic() + PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.clear()
 
     def _read(self, container: Container, source: str) -> None:
