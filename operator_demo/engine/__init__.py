@@ -6,7 +6,9 @@ from operator_demo.engine.connect import Engine, connect, parse_time
 from operator_demo.engine.containers import (
     ACTIONS,
     Container,
+    ContainerState,
     container_action,
+    container_states,
     inspect,
     members,
     put_files,
@@ -34,11 +36,11 @@ from operator_demo.engine.prune import prune_images
 from operator_demo.engine.watch import EngineEvent, watch
 
 __all__ = [
-    "ACTIONS", "Container", "Engine", "EngineEvent", "EngineUnavailable", "ExecTimeout", "ImageProgress",
-    "Interrupted", "LogsUnavailable", "NotOnEngine", "Progress", "ProjectState", "build_image", "connect",
-    "container_action", "discover_network", "ensure_base", "ensure_image", "exec_in", "find_socket", "fingerprint",
-    "folder_context", "follow", "happened", "image_id", "image_size", "inspect", "leave_exited", "load_images",
-    "members", "parse_time", "probe_socket", "project_volumes", "projects", "prune_images", "put_files",
-    "read_file_from", "read_log", "read_volume", "remove_container", "remove_oneoffs", "run_once", "save_images",
-    "set_limits", "stats", "supports", "watch",
+    "ACTIONS", "Container", "ContainerState", "Engine", "EngineEvent", "EngineUnavailable", "ExecTimeout",
+    "ImageProgress", "Interrupted", "LogsUnavailable", "NotOnEngine", "Progress", "ProjectState", "build_image",
+    "connect", "container_action", "container_states", "discover_network", "ensure_base", "ensure_image", "exec_in",
+    "find_socket", "fingerprint", "folder_context", "follow", "happened", "image_id", "image_size", "inspect",
+    "leave_exited", "load_images", "members", "parse_time", "probe_socket", "project_volumes", "projects",
+    "prune_images", "put_files", "read_file_from", "read_log", "read_volume", "remove_container", "remove_oneoffs",
+    "run_once", "save_images", "set_limits", "stats", "supports", "watch",
 ]

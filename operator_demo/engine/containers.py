@@ -1,6 +1,8 @@
 """The containers of a project: what they are now, and what can be done to one."""
 
 import io
+import json
+import re
 import tarfile
 import time
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,7 @@ from operator_demo.engine import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors
 from operator_demo.engine.networks import discover_network, project_networks
+from operator_demo.engine.stream import open_stream
 from operator_demo.errors import OperatorError
 
 
@@ -29,6 +32,21 @@ class Container:
     exit_code: int | None  # None while it runs
     labels: Mapping[str, str]
     image: str
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """What the engine's list of containers tells of one; `state` is as that of `Container`, `exit_code` that of the
+    last end (None where it has not ended)."""
+
+    id: str
+    name: str
+    service: str
+    state: str
+    exit_code: int | None
+
+
+_EXITED = re.compile(r"Exited \((\d+)\)")
 
 
 def members(engine: Engine, project: str) -> list[Container]:
@@ -51,6 +69,20 @@ def inspect_project(engine: Engine, project: str) -> list[dict[str, Any]]:
                 found.append(engine.api.inspect_container(listed["Id"]))
             except docker.errors.NotFound:
                 continue
+    return found
+
+
+def container_states(engine: Engine, project: str, patience: float) -> list[ContainerState]:
+    """The containers of a project as they are now, in one request. Raises `EngineUnavailable` when the engine does not
+    answer within `patience` seconds."""
+    found = []
+    chosen = {"all": 1, "filters": json.dumps({"label": [f"{labels.PROJECT}={project}"]})}
+    with engine_errors(f"looking at the containers of {project}"):
+        for listed in open_stream(engine, "GET", "/containers/json", params=chosen, silence=patience).json():
+            code = _EXITED.match(str(listed.get("Status", "")))
+            found.append(ContainerState(
+                str(listed["Id"]), str(listed["Names"][0]).lstrip("/"), str(listed["Labels"].get(labels.SERVICE, "")),
+                str(listed["State"]), int(code[1]) if code else None))
     return found
 
 

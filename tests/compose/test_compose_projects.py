@@ -13,6 +13,7 @@ from operator_demo.engine import (
     Engine,
     Interrupted,
     container_action,
+    container_states,
     discover_network,
     exec_in,
     inspect,
@@ -83,6 +84,17 @@ def test_only_what_changed_is_made_anew(engine: Engine, load: Load, project_name
     up(engine, load(TWO.replace("sleep 1000\n    networks", "sleep 999\n    networks"), project_name), stop=stop)
     assert ids(engine, project_name)["one"] != before["one"]
     assert exec_in(engine, ids(engine, project_name)["one"], ["ls", "/data"])[1] == b"kept\n"
+
+
+def test_states_in_one_request(engine: Engine, load: Load, project_name: str, stop: threading.Event) -> None:
+    up(engine, load(TWO, project_name), stop=stop)
+    one = ids(engine, project_name)["one"]
+    container_action(engine, one, "kill")
+    states = {state.service: state for state in container_states(engine, project_name, patience=10)}
+    assert (states["one"].id, states["one"].name) == (one, f"{project_name}-one-1")
+    assert {service: (state.state, state.exit_code) for service, state in states.items()} == {
+        "one": ("exited", 137), "two": ("running", None)}
+    assert container_states(engine, "no-such-project", patience=10) == []
 
 
 def test_what_an_interrupted_up_left_is_made_anew(engine: Engine, load: Load, project_name: str,
