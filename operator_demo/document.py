@@ -23,6 +23,7 @@ _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _MAX_DEPTH = 100
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 @dataclass
@@ -50,6 +51,9 @@ def read(text: str, document: Document) -> "Value":
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
+        if e.context == "expected a single document in the stream":
+            raise UsageError(f"{file}:{line}: a second YAML document begins here",
+                             "Put everything into one document, without a line `---` in between.") from e
         raise UsageError(f"{file}:{line}: not valid YAML: {e.problem}") from e
     except (yaml.YAMLError, ValueError) as e:
         raise UsageError(f"{file}: not valid YAML: {' '.join(str(e).split())}") from e
@@ -98,25 +102,37 @@ class Value:
     def is_list(self) -> bool:
         return isinstance(self.node, yaml.SequenceNode)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is said: no value, an empty text (also by its variables), or a collection without entries."""
+        if isinstance(self.node, yaml.CollectionNode):
+            return not self.node.value
+        return self.is_null or self._fill_in(self._scalar()) == ""
+
     def map(self, known: Collection[str] | None = None,
-            reasons: Mapping[str, str] = MappingProxyType({})) -> dict[str, "Value"]:
+            reasons: Mapping[str, str] = MappingProxyType({})) -> "Entries":
         """The entries of a mapping; with `known`, any other key is an error, but for those that begin with x-.
 
-        `reasons` says for some keys why they are not known.
+        `reasons` are keys that exist elsewhere and are not supported here, each with the reason or "". Without a
+        value such a key asks for nothing, and is left out.
         """
         if not isinstance(self.node, yaml.MappingNode):
             self.fail(f"a mapping is expected here, not {self._kind()}")
-        entries = {}
-        for key, (key_node, value) in self._flatten(self.node, ()).items():
-            if known is not None and key not in known:
-                if key.startswith("x-"):
-                    continue
-                near = [] if key in reasons else get_close_matches(key, known, 1)
-                why = f": {reasons[key]}" if key in reasons else f" (did you mean {near[0]!r}?)" if near else ""
-                self.fail(f"the key {key!r} is not supported{why}",
-                          self.document.hint, line=key_node.start_mark.line + 1)
-            entries[key] = Value(value, (*self.path, key), self.document)
+        entries = Entries()
+        for key, (key_node, node) in self._flatten(self.node, ()).items():
+            value = Value(node, (*self.path, key), self.document)
+            if known is None or key in known:
+                entries[key] = value
+            elif key in reasons:
+                if not value.is_empty:
+                    self._refuse(key, key_node, f": {reasons[key]}" if reasons[key] else "")
+            elif not key.startswith("x-"):
+                near = get_close_matches(key, known, 1)
+                self._refuse(key, key_node, f" (did you mean {near[0]!r}?)" if near else "")
         return entries
+
+    def _refuse(self, key: str, key_node: yaml.Node, why: str) -> NoReturn:
+        self.fail(f"the key {key!r} is not supported{why}", self.document.hint, line=key_node.start_mark.line + 1)
 
     def _flatten(self, node: yaml.MappingNode, above: tuple[int, ...]) -> dict[str, tuple[yaml.Node, yaml.Node]]:
         """Merge keys (<<) resolved: own entries win, then those of the maps merged first."""
@@ -126,25 +142,32 @@ class Value:
         if id(node) in above or len(above) > _MAX_DEPTH:
             self.fail("a merge (<<) that contains itself", line=node.start_mark.line + 1)
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
-        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merge: tuple[yaml.Node, yaml.Node] | None = None
         for key_node, value in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 self.fail("a key must be plain text", line=line)
             if key_node.tag == _MERGE:
-                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                for source in sources:
-                    if not isinstance(source, yaml.MappingNode):
-                        self.fail("<< takes a mapping or a list of mappings", line=line)
-                    for key, entry in self._flatten(source, (*above, id(node))).items():
-                        merged.setdefault(key, entry)
-                continue
-            if key_node.value in own:
+                if merge:
+                    self.fail("the key '<<' is there twice", "Give all that is merged as one list: <<: [*a, *b]",
+                              line=line)
+                merge = (key_node, value)
+            elif key_node.value in own:
                 self.fail(f"the key {key_node.value!r} is there twice", line=line)
-            own[key_node.value] = (key_node, value)
-        whole = {**own, **{k: v for k, v in merged.items() if k not in own}}
-        self.document.flat[id(node)] = whole
-        return whole
+            else:
+                own[key_node.value] = (key_node, value)
+        if merge:
+            self._add_merged(own, *merge, (*above, id(node)))
+        self.document.flat[id(node)] = own
+        return own
+
+    def _add_merged(self, entries: dict[str, tuple[yaml.Node, yaml.Node]], key_node: yaml.Node, value: yaml.Node,
+                    above: tuple[int, ...]) -> None:
+        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if not isinstance(source, yaml.MappingNode):
+                self.fail("<< takes a mapping or a list of mappings", line=key_node.start_mark.line + 1)
+            for key, entry in self._flatten(source, above).items():
+                entries.setdefault(key, entry)
 
     def sequence(self) -> list["Value"]:
         if not isinstance(self.node, yaml.SequenceNode):
@@ -184,13 +207,11 @@ class Value:
         return filled
 
     def boolean(self) -> bool:
-        raw = self._scalar()
-        # A quoted "true" is text, unless a variable put it there.
-        plain = self.node.tag == _YAML + "bool" or "$" in raw
-        filled = self._fill_in(raw)
-        if plain and filled in _TRUE:
+        """true or false, in quotes or not."""
+        filled = self._fill_in(self._scalar())
+        if filled in _TRUE:
             return True
-        if plain and filled in _FALSE:
+        if filled in _FALSE:
             return False
         self.fail(f"true or false is expected here, not {filled!r}")
 
@@ -211,6 +232,10 @@ class Value:
             return parse(text)
         except (ValueError, OverflowError) as e:
             self.fail(f"{e}" if str(e).startswith(repr(text)) else f"{e}, not {text!r}")
+
+    def text_pairs(self) -> dict[str, str]:
+        """As `pairs`; a name without a value has an empty text."""
+        return {name: value or "" for name, value in self.pairs().items()}
 
     def one_of(self, choices: Collection[str]) -> str:
         text = self.text()
@@ -246,3 +271,20 @@ class Value:
             return "a list"
         node: Any = self.node
         return "nothing" if self.is_null else f"{str(node.value)[:40]!r}"
+
+
+class Entries(dict[str, Value]):
+    """The entries of a mapping by their keys. For `read`, a key without a value counts as not given; for `text` and
+    `parsed`, one with an empty text does too."""
+
+    def read(self, key: str, read: Callable[[Value], T], default: D) -> T | D:
+        value = self.get(key)
+        return default if value is None or value.is_null else read(value)
+
+    def text(self, key: str) -> str | None:
+        return self.read(key, Value.text, "") or None
+
+    def parsed(self, key: str, parse: Callable[[str], T], default: D) -> T | D:
+        """The text through `parse`, whose ValueError becomes a complaint about the place."""
+        value = self.get(key)
+        return default if value is None or value.is_empty else value.parsed(parse)

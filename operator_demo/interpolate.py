@@ -8,44 +8,44 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 def interpolate(text: str, env: Mapping[str, str]) -> str:
     """Fills in `$NAME`, `${NAME}`, and with a colon (counting empty as not set) or without: `${NAME:-default}`,
-    `${NAME:+instead}`, `${NAME:?message}`; `$$` is a dollar.
+    `${NAME:+instead}`, `${NAME:?message}`; `$$` is a dollar, and so is a `$` that none of these begins with.
 
-    What stands after the operator may hold variables itself. Unlike Compose, which warns and goes on with nothing, a
-    variable that is not set is an error. Raises ValueError.
+    What stands after the operator may hold variables and pairs of braces itself. Unlike Compose, which warns and goes
+    on with nothing, a variable that is not set is an error. Raises ValueError.
     """
     out: list[str] = []
     at = 0
     while (dollar := text.find("$", at)) >= 0:
         out.append(text[at:dollar])
-        if text.startswith("$$", dollar):
-            out.append("$")
-            at = dollar + 2
-        elif text.startswith("${", dollar):
+        if text.startswith("${", dollar):
             end = _closing_brace(text, dollar + 2)
             out.append(_expand(text[dollar + 2:end], env))
             at = end + 1
-        elif found := _NAME.match(text, dollar + 1):
-            out.append(_value(found[0], env))
-            at = found.end()
+        elif name := _NAME.match(text, dollar + 1):
+            out.append(_value(name[0], env))
+            at = name.end()
         else:
-            raise ValueError(f"a lone $ in {text!r} (write $$ for a dollar)")
+            out.append("$")
+            at = dollar + (2 if text.startswith("$$", dollar) else 1)
     out.append(text[at:])
     return "".join(out)
 
 
 def _closing_brace(text: str, at: int) -> int:
+    """Where the brace is that closes the one before `at`. Where the braces are not in pairs: the last of the text, as
+    with Compose (`${NAME:-{}` is the default `{`)."""
     depth = 1
-    while at < len(text):
-        if text.startswith("${", at):
+    for place in range(at, len(text)):
+        if text[place] == "{":
             depth += 1
-            at += 2
-            continue
-        if text[at] == "}":
+        elif text[place] == "}":
             depth -= 1
             if depth == 0:
-                return at
-        at += 1
-    raise ValueError(f"a ${{ without its }} in {text!r}")
+                return place
+    last = text.rfind("}", at)
+    if last < 0:
+        raise ValueError(f"a ${{ without its }} in {text!r}")
+    return last
 
 
 def _expand(inside: str, env: Mapping[str, str]) -> str:

@@ -22,16 +22,16 @@ def read_config_source(value: Value, folder: Folder) -> Source:
 
 
 def _source(value: Value, folder: Folder, kinds: tuple[str, ...]) -> Source:
-    said = value.map((*kinds, "name"), _EXTERNAL)
-    if "name" in said:
-        said.pop("name").text()  # of use to Swarm alone; `docker compose config` writes it
-    if len(said) != 1:
+    keys = value.map((*kinds, "name"), _EXTERNAL)
+    if "name" in keys:
+        keys.pop("name").text()  # of use to Swarm alone; `docker compose config` writes it
+    if len(keys) != 1:
         value.fail(f"exactly one of {', '.join(kinds)} is expected")
-    if "file" in said:
-        return Source(file=said["file"].parsed(folder.file))
-    if "content" in said:
-        return Source(content=said["content"].text())
-    return Source(environment=said["environment"].text())
+    if "file" in keys:
+        return Source(file=keys["file"].parsed(folder.file))
+    if "content" in keys:
+        return Source(content=keys["content"].text())
+    return Source(environment=keys["environment"].text())
 
 
 def read_secrets(value: Value) -> tuple[Placed, ...]:
@@ -47,13 +47,13 @@ def read_configs(value: Value) -> tuple[Placed, ...]:
 def _placed(value: Value, base: str, mode: int) -> Placed:
     if not value.is_map:
         return Placed(value.text(), _target(value, base, value.text()), 0, 0, mode)
-    said = value.map(("source", "target", "uid", "gid", "mode"))
-    if "source" not in said:
+    keys = value.map(("source", "target", "uid", "gid", "mode"))
+    source = keys.text("source")
+    if source is None:
         value.fail("the source is missing")
-    place = said["target" if "target" in said else "source"]
-    return Placed(said["source"].text(), _target(place, base, place.text()),
-                  said["uid"].integer() if "uid" in said else 0, said["gid"].integer() if "gid" in said else 0,
-                  said["mode"].parsed(units.file_mode) if "mode" in said else mode)
+    place = keys["target" if keys.text("target") else "source"]
+    return Placed(source, _target(place, base, place.text()), keys.parsed("uid", units.whole, 0),
+                  keys.parsed("gid", units.whole, 0), keys.parsed("mode", units.file_mode, mode))
 
 
 def _target(place: Value, base: str, text: str) -> str:

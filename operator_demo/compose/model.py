@@ -71,7 +71,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Port:
-    """`published` is a port, a range of which the engine takes one, or "" for any."""
+    """`published` is a port, a range of which the engine takes one, or "" or "0" for any."""
 
     target: int
     protocol: str = "tcp"
@@ -105,7 +105,7 @@ class Service:
     environment: Mapping[str, str | None] = field(default_factory=dict)  # None: unset, even if the image sets it
     network_mode: str | None = None  # instead of networks
     networks: Mapping[str, Attachment] = field(default_factory=dict)  # by key in the file, the main one first
-    shares: Mapping[str, str] = field(default_factory=dict)  # the engine's field -> service whose namespace is used
+    network_of: str | None = None  # instead of networks: the service whose network is used
     links: tuple[tuple[str, str], ...] = ()  # service, and what it is called here
     ports: tuple[Port, ...] = ()
     expose: tuple[str, ...] = ()  # "80/tcp"

@@ -1,33 +1,36 @@
 """`volumes` and `tmpfs` of a service."""
 
+from dataclasses import replace
 from posixpath import normpath
 
 from operator_demo.compose import units
 from operator_demo.compose.folder import Folder
 from operator_demo.compose.model import Mount
-from operator_demo.document import Value
+from operator_demo.document import Entries, Value
 
+_TYPES = ("volume", "bind", "tmpfs")
 _PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 _CONSISTENCIES = ("consistent", "cached", "delegated")
 _SELINUX = ("z", "Z")
 
 
 def read_mounts(value: Value, folder: Folder) -> tuple[Mount, ...]:
-    found: dict[str, Mount] = {}
+    mounts: dict[str, Mount] = {}
     for entry in value.sequence():
         mount = _long(entry, folder) if entry.is_map else _short(entry, folder)
-        if mount.target in found:
+        if mount.target in mounts:
             entry.fail(f"something is mounted on {mount.target} already")
-        found[mount.target] = mount
-    return tuple(found.values())
+        mounts[mount.target] = mount
+    return tuple(mounts.values())
 
 
 def read_tmpfs(value: Value) -> dict[str, str]:
-    found = {}
+    """The engine's options by path in the container."""
+    mounts = {}
     for entry in value.one_or_more():
         path, _, options = entry.text().partition(":")
-        found[_target(entry, path)] = options
-    return found
+        mounts[_target(entry, path)] = options
+    return mounts
 
 
 def _target(place: Value, path: str) -> str:
@@ -61,46 +64,59 @@ def _short(value: Value, folder: Folder) -> Mount:
 
 
 def _long(value: Value, folder: Folder) -> Mount:
-    said = value.map(("type", "source", "target", "read_only", "consistency", "bind", "volume", "tmpfs"))
+    keys = value.map(("type", "source", "target", "read_only", "consistency", *_TYPES))
     for key in ("type", "target"):
-        if key not in said:
+        if key not in keys:
             value.fail(f"the {key} is missing")
-    kind = said["type"].one_of(("volume", "bind", "tmpfs"))
-    for other in ("volume", "bind", "tmpfs"):
-        if other in said and other != kind:
-            said[other].fail(f"this is a {kind}")
-    if kind == "tmpfs" and "source" in said:
-        said["source"].fail("a tmpfs has no source")
-    if kind == "bind" and "source" not in said:
-        value.fail("the source is missing")
-    target = _target(said["target"], said["target"].text())
-    read_only = said["read_only"].boolean() if "read_only" in said else False
-    consistency = said["consistency"].one_of(_CONSISTENCIES) if "consistency" in said else None
+    kind = keys["type"].one_of(_TYPES)
+    for other in _TYPES:
+        if other in keys and other != kind and not keys[other].is_empty:
+            keys[other].fail(f"this is a {kind}")
+    target = _target(keys["target"], keys["target"].text())
+    read_only = keys.read("read_only", Value.boolean, False)
+    consistency = keys["consistency"].one_of(_CONSISTENCIES) if keys.text("consistency") else None
+    if kind == "bind":
+        return _long_bind(value, keys, folder, Mount(kind, "", target, read_only, consistency=consistency))
+    source = keys.text("source") or ""
     if kind == "volume":
-        options = said["volume"].map(("nocopy",), {"subpath": "engines before 26 cannot do it"}) \
-            if "volume" in said else {}
-        return Mount(kind, said["source"].text() if "source" in said else "", target, read_only,
-                     consistency=consistency, nocopy=options["nocopy"].boolean() if "nocopy" in options else False)
-    if kind == "tmpfs":
-        options = said["tmpfs"].map(("size", "mode")) if "tmpfs" in said else {}
-        return Mount(kind, "", target, read_only, consistency=consistency,
-                     tmpfs_size=options["size"].parsed(units.size) if "size" in options else None,
-                     tmpfs_mode=options["mode"].parsed(units.file_mode) if "mode" in options else None)
-    return _long_bind(said, folder, target, read_only, consistency)
+        options = keys.read("volume", _volume_options, Entries())
+        return Mount(kind, source, target, read_only, consistency=consistency,
+                     nocopy=options.read("nocopy", Value.boolean, False))
+    if source:
+        keys["source"].fail("a tmpfs has no source")
+    options = keys.read("tmpfs", _tmpfs_options, Entries())
+    return Mount(kind, "", target, read_only, consistency=consistency,
+                 tmpfs_size=options.parsed("size", units.size, None),
+                 tmpfs_mode=options.parsed("mode", units.file_mode, None))
 
 
-def _long_bind(said: dict[str, Value], folder: Folder, target: str, read_only: bool, consistency: str | None) -> Mount:
-    options = said["bind"].map(("create_host_path", "propagation", "selinux")) if "bind" in said else {}
-    create = options["create_host_path"].boolean() if "create_host_path" in options else False
-    propagation = options["propagation"].one_of(_PROPAGATIONS) if "propagation" in options else None
-    if "selinux" in options and not create:
+def _volume_options(value: Value) -> Entries:
+    return value.map(("nocopy",), {"subpath": "engines before 26 cannot do it"})
+
+
+def _tmpfs_options(value: Value) -> Entries:
+    return value.map(("size", "mode"))
+
+
+def _bind_options(value: Value) -> Entries:
+    return value.map(("create_host_path", "propagation", "selinux"))
+
+
+def _long_bind(value: Value, keys: Entries, folder: Folder, mount: Mount) -> Mount:
+    """`mount` with its source, and with what `bind` says."""
+    if not keys.text("source"):
+        value.fail("the source is missing")
+    options = keys.read("bind", _bind_options, Entries())
+    create = options.read("create_host_path", Value.boolean, False)
+    propagation = options["propagation"].one_of(_PROPAGATIONS) if options.text("propagation") else None
+    selinux = options["selinux"].one_of(_SELINUX) if options.text("selinux") else None
+    if selinux and not create:
         options["selinux"].fail("the engine does this only together with create_host_path: true")
-    source = _host_path(said["source"], folder, said["source"].text(), colon=not create)
+    source = _host_path(keys["source"], folder, keys["source"].text(), colon=not create)
     if not create:
-        return Mount("bind", source, target, read_only, propagation=propagation, consistency=consistency)
-    modes = [options["selinux"].one_of(_SELINUX)] if "selinux" in options else []
-    modes += [mode for mode in (propagation, consistency) if mode]
-    return Mount("bind", source, target, read_only, tuple(modes), create_host_path=True)
+        return replace(mount, source=source, propagation=propagation)
+    modes = [mode for mode in (selinux, propagation, mount.consistency) if mode]
+    return replace(mount, source=source, modes=tuple(modes), consistency=None, create_host_path=True)
 
 
 def _host_path(place: Value, folder: Folder, text: str, *, colon: bool) -> str:

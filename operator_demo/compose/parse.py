@@ -9,7 +9,7 @@ from operator_demo.compose.files import read_config_source, read_secret_source
 from operator_demo.compose.folder import folder_of
 from operator_demo.compose.model import Network, Project, Service, Source, Volume
 from operator_demo.compose.resources import read_network, read_volume
-from operator_demo.compose.service import read_service
+from operator_demo.compose.service import read_profiles, read_service
 from operator_demo.document import Value, read_document
 from operator_demo.errors import UsageError
 
@@ -56,9 +56,9 @@ def parse_project(text: str, folder: Traversable, filename: str, *, project: str
     places, chosen = _entries(top["services"]), set(profiles)
     services = {}
     for name, value in places.items():
-        service, of_profiles = read_service(value, name, project, place)
+        of_profiles = read_profiles(value)
         if not of_profiles or chosen & of_profiles:
-            services[name] = service
+            services[name] = read_service(value, name, project, place)
     if not services:
         top["services"].fail("there are no services" if not places else
                              f"no service is in the profiles {sorted(chosen) or 'chosen (none)'}")
@@ -105,18 +105,17 @@ def _check_references(place: Value, service: Service, services: Mapping[str, Ser
                 keys[f"{kind}s"].fail(f"the {kind} {entry.source!r} is not defined under {kind}s")
     for name in service.depends_on:
         if name not in services:
-            _naming(keys, name).fail(f"there is no service {name!r} (or its profile is not chosen)")
+            _naming(keys, service, name).fail(f"there is no service {name!r} (or its profile is not chosen)")
 
 
-def _naming(keys: Mapping[str, Value], name: str) -> Value:
+def _naming(keys: Mapping[str, Value], service: Service, name: str) -> Value:
     """Which key of a service names another: for the place of an error."""
     if "depends_on" in keys and not keys["depends_on"].is_null:
         named = keys["depends_on"].map() if keys["depends_on"].is_map else keys["depends_on"].texts()
         if name in named:
             return keys["depends_on"]
-    for key in ("network_mode", "ipc", "pid"):
-        if key in keys and not keys[key].is_null and keys[key].text() == f"service:{name}":
-            return keys[key]
+    if service.network_of == name:
+        return keys["network_mode"]
     return keys["links"]
 
 
@@ -134,7 +133,7 @@ def _check_cycles(places: Mapping[str, Value], services: Mapping[str, Service]) 
                 trail.pop()
             elif following in trail:
                 circle = [*trail[trail.index(following):], following]
-                _naming(places[name].map(), following).fail(
+                _naming(places[name].map(), services[name], following).fail(
                     f"services depend on each other in a circle: {' -> '.join(circle)}")
             else:
                 trail.append(following)

@@ -15,7 +15,7 @@ def container_body(project: Project, service: Service, image_id: str,
                    ids: Mapping[str, str] = _NO_IDS) -> dict[str, Any]:
     """The body of the engine's `create`, on the first network alone; see `other_networks`. Holds no secret.
 
-    `ids` gives the containers of the services whose namespaces this one shares.
+    `ids` gives the container of the service whose network this one shares.
     """
     body: dict[str, Any] = {
         "Image": service.image,
@@ -126,8 +126,9 @@ def _host_config(project: Project, service: Service, ids: Mapping[str, str]) -> 
         "Binds": binds or None, "Mounts": mounts or None, "Tmpfs": dict(service.tmpfs) or None,
         "PortBindings": _port_bindings(service) or None,
         **service.host,
-        **{field: f"container:{ids[other]}" for field, other in service.shares.items()},
     }
+    if service.network_of:
+        host["NetworkMode"] = f"container:{ids[service.network_of]}"
     options = host.get("SecurityOpt")
     if options and "systempaths=unconfined" in options:  # for the engine two lists, not an option
         host["SecurityOpt"] = [o for o in options if o != "systempaths=unconfined"]

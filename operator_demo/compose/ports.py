@@ -6,18 +6,19 @@ import re
 from operator_demo.compose.model import Port
 from operator_demo.document import Value
 
-_SHORT = re.compile(r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}):)?"
+_SHORT = re.compile(r"(?:(?P<ip>\[[0-9a-fA-F:.]+\]|[0-9]+(?:\.[0-9]+){3}|):)?"
                     r"(?:(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>\w+))?", re.ASCII)
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?", re.ASCII)
+_ANY = "0"  # as what is published: the engine chooses a free port
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _MOST = 1000  # ports of one range: each is a rule of the engine's packet filter
 
 
 def read_ports(value: Value) -> tuple[Port, ...]:
-    found: dict[Port, None] = {}
+    ports: dict[Port, None] = {}
     for entry in value.sequence():
-        found.update(dict.fromkeys([_long(entry)] if entry.is_map else entry.parsed(_short)))
-    return tuple(found)
+        ports.update(dict.fromkeys([_long(entry)] if entry.is_map else entry.parsed(_short)))
+    return tuple(ports)
 
 
 def read_expose(value: Value) -> tuple[str, ...]:
@@ -29,26 +30,25 @@ def read_expose(value: Value) -> tuple[str, ...]:
 
 
 def _long(value: Value) -> Port:
-    said = value.map(("target", "published", "protocol", "host_ip", "mode"),
+    keys = value.map(("target", "published", "protocol", "host_ip", "mode"),
                      {"name": "it has no effect", "app_protocol": "it has no effect"})
-    if "target" not in said:
+    if "target" not in keys:
         value.fail("the target is missing")
-    if "mode" in said:
-        said["mode"].one_of(("host", "ingress"))  # without Swarm they are the same
-    target = said["target"].integer(1)
+    if keys.text("mode"):
+        keys["mode"].one_of(("host", "ingress"))  # without Swarm they are the same
+    target = keys["target"].integer(1)
     if target > 65535:
-        said["target"].fail(f"a port is expected here, not {target}")
-    published = said["published"].parsed(_published) if "published" in said else ""
-    protocol = said["protocol"].parsed(_protocol) if "protocol" in said else "tcp"
-    return Port(target, protocol, published, said["host_ip"].parsed(_address) if "host_ip" in said else "")
+        keys["target"].fail(f"a port is expected here, not {target}")
+    return Port(target, keys.parsed("protocol", _protocol, "tcp"), keys.parsed("published", _published, ""),
+                keys.parsed("host_ip", _address, ""))
 
 
 def _short(text: str) -> list[Port]:
-    found = _SHORT.fullmatch(text)
-    if not found:
+    parts = _SHORT.fullmatch(text)
+    if not parts:
         raise ValueError("[[IP:]PUBLISHED:]TARGET[/PROTOCOL] is expected here")
-    protocol, ip = _protocol(found["protocol"] or "tcp"), _address((found["ip"] or "").strip("[]"))
-    targets, published = _numbers(found["target"]), found["published"] or ""
+    protocol, ip = _protocol(parts["protocol"] or "tcp"), _address((parts["ip"] or "").strip("[]"))
+    targets, published = _numbers(parts["target"]), parts["published"] or ""
     if not published:
         return [Port(t, protocol, "", ip) for t in targets]
     if len(targets) == 1:
@@ -64,7 +64,8 @@ def _address(text: str) -> str:
 
 
 def _published(text: str) -> str:
-    _ends(text)
+    if text != _ANY:
+        _ends(text)
     return text
 
 
@@ -76,8 +77,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _ends(text: str) -> tuple[int, int]:
-    found = _RANGE.fullmatch(text)
-    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    ends = _RANGE.fullmatch(text)
+    first, last = (int(ends[1]), int(ends[2] or ends[1])) if ends else (0, 0)
     if not 0 < first <= last <= 65535:
         raise ValueError("a port or a range such as 8000-8010 is expected here")
     return first, last

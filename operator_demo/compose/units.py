@@ -36,6 +36,13 @@ def size_or_unlimited(text: str) -> int:
     return -1 if text == "-1" else size(text)
 
 
+def whole(text: str) -> int:
+    """A number such as a uid. Raises ValueError."""
+    if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
+        raise ValueError("a whole number is expected here")
+    return int(text)
+
+
 def file_mode(text: str) -> int:
     """`0440`, `0o440` or the decimal 288: a mode. Raises ValueError."""
     octal = re.fullmatch(r"0o?([0-7]{1,5})|0", text, re.ASCII)

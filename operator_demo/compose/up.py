@@ -243,8 +243,8 @@ class _Up:
 
     def _container(self, service: Service) -> tuple[str, str]:
         """The id and state of a container that fits; made if need be."""
-        for other in service.shares.values():
-            while not self.made[other].wait(_LOOK):
+        if service.network_of:
+            while not self.made[service.network_of].wait(_LOOK):
                 self._go_on()
         image, files = self.images[service.image], self.contents[service.name]
         body = container_body(self.project, service, image, self.ids)

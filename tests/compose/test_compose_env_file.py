@@ -22,7 +22,7 @@ ENV = {"HOME": "/root", "B": "outside"}
     ("B = \"x y\" # c\nD='$A \\n'\n", {"B": "x y", "D": "$A \\n"}),
     ('E="a \\n\\t \\$x \\"q\\" \\101 \\q \\0101"\n', {"E": 'a \n\t $x "q" \\101 \\q A'}),
     ('K="multi\nline"\nL=\'one\ntwo\'\n', {"K": "multi\nline", "L": "one\ntwo"}),
-    ("Q='it\\'s'\n", {"Q": "it's"}), ("N=\\n\n", {"N": "\\n"}), ("M=$$x\n", {"M": "$x"}),
+    ("Q='it\\'s'\n", {"Q": "it's"}), ("N=\\n\n", {"N": "\\n"}), ("M=$$x\n", {"M": "$x"}), ("A=5 $\n", {"A": "5 $"}),
     ("A=1\nC=${A}-$A-${NONE:-d}\n", {"A": "1", "C": "1-1-d"}), ("A='$x'\nC=$A\n", {"A": "$x", "C": "$x"}),
     ("B=inside\nC=$B\n", {"B": "inside", "C": "outside"}),
     ("HOME\nNOT_SET\n", {"HOME": "/root"}), ("HOME", {"HOME": "/root"}), ("export HOME\n", {"HOME": "/root"}),
@@ -34,7 +34,7 @@ def test_lines(text: str, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize(("text", "words"), [
     ("A=1\n\nB C=2\n", "line 3: NAME=value is expected, not 'B C=2'"), ("=1\n", "line 1: NAME=value"),
     ("A='x\n", "line 1: a ' is not closed"), ('A=1\nB="x" y\n', 'line 2: nothing is expected after the closing "'),
-    ("# c\nA=$NONE\n", "line 2: the variable NONE is not set"), ("A=5 $\n", "lone"), ("A=${X\n", "without its }"),
+    ("# c\nA=$NONE\n", "line 2: the variable NONE is not set"), ("A=${X\n", "without its }"),
     ("a?=1", "NAME=value"),
 ])
 def test_mistakes(text: str, words: str) -> None:

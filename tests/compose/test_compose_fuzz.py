@@ -11,14 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operator_demo.compose.parse import parse_project
-from operator_demo.compose.plain import CONFIG, HOST
 from operator_demo.compose.plan import config_hash, container_body, network_arguments, volume_arguments
-from operator_demo.compose.service import _OWN_KEYS
+from operator_demo.compose.service import KEYS
 from operator_demo.errors import UsageError
 
 CORPUS = Path(__file__).parent / "corpus"
 FILES = [yaml.safe_load(f.read_text()) for f in sorted(CORPUS.glob("*.yaml"))]
-SERVICE_KEYS = [*_OWN_KEYS, *CONFIG, *HOST]
+SERVICE_KEYS = list(KEYS)
 INNER_KEYS = [
     "aliases", "args", "aux_addresses", "bind", "condition", "config", "content", "context", "cpus",
     "create_host_path", "disable", "driver", "driver_opts", "environment", "external", "file", "gateway", "host_ip",

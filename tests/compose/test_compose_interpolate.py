@@ -11,6 +11,12 @@ ENV = {"A": "1", "EMPTY": "", "B_2": "two"}
 @pytest.mark.parametrize(("text", "expected"), [
     ("plain", "plain"), ("$A", "1"), ("${A}", "1"), ("x${A}y$B_2/", "x1ytwo/"), ("$$A", "$A"), ("$${A}", "${A}"),
     ("${NONE:-d}", "d"), ("${NONE-d}", "d"), ("${EMPTY:-d}", "d"), ("${EMPTY-d}", ""), ("${A:-d}", "1"),
+    ("${NONE:-{\"a\":1}}", '{"a":1}'), ("${A:-{\"a\":1}}", "1"), ("${NONE:-{x}y}", "{x}y"), ("${NONE:+{y}}", ""),
+    ("${A:+{y}}", "{y}"), ("x${NONE:-{}}z", "x{}z"), ("${NONE:-{a}}-${NONE:-{b}}", "{a}-{b}"), ("${NONE:-a}}", "a}"),
+    ("${NONE:-{a}", "{a"), ("${NONE:-${NONE:-{x}}}", "{x}"), ("${NONE:-{${A}}}", "{1}"), ("${A:?{x}}", "1"),
+    ("{${NONE:-{\"a\":{\"b\":1}}}}", '{{"a":{"b":1}}}'), ("{{${A}}}", "{{1}}"),
+    ("$", "$"), ("5 $ each", "5 $ each"), ("end$", "end$"), ("$1", "$1"), ("$A$", "1$"), ("$$$", "$$"),
+    ("$\u00e9", "$\u00e9"), ("${NONE:-$2a$14$}", "$2a$14$"), ("${NONE:-$}", "$"),
     ("${NONE:-}", ""), ("${NONE:-${A}}", "1"), ("${NONE:-a${NONE2:-b}c}", "abc"), ("${A:?needed}", "1"),
     ("${EMPTY?needed}", ""), ("${NONE:-$$}", "$"), ("${NONE:-a:b-c?d}", "a:b-c?d"),
 ])
@@ -21,7 +27,7 @@ def test_variables_are_filled_in(text: str, expected: str) -> None:
 @pytest.mark.parametrize(("text", "words"), [
     ("$NONE", "NONE is not set"), ("${NONE}", "NONE is not set"), ("${NONE:?say why}", "say why"),
     ("${EMPTY:?say why}", "say why"), ("${A", "without its }"), ("${}", "name"), ("${-x}", "name"),
-    ("5 $ each", "lone"), ("trailing $", "lone"), ("${A:=x}", "not understood"),
+    ("${A:=x}", "not understood"), ("${1}", "name"), ("${NONE:-{a} and ${A", "without its }"),
     ("${NONE?}", "NONE is needed: it is not set"), ("${A!}", "not understood"),
 ])
 def test_what_cannot_be_filled_in_is_said(text: str, words: str) -> None:
