@@ -4,7 +4,8 @@
 people at night; the graces here are seconds, chosen to be longer than what etcd needs to heal by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from operator_demo.subject import Invariant, Observation, Violation, why_silent
 
@@ -31,8 +32,22 @@ INVARIANTS: Sequence[Invariant] = (
               "A tenth of 5,000, the gap at which etcd itself refuses writes (too many requests) and the number of "
               "entries kept for a slow follower; five seconds of the default load."),
     Invariant("db_space_alarm", CRITICAL, None, "", 0.0,
-              "No member has raised NOSPACE (its database reached the quota; the cluster takes no more writes).",
+              "There is no alarm NOSPACE (a database reached its quota; the cluster takes no more writes).",
               "etcd operations guide, maintenance: space quota; Mixin etcdDatabaseQuotaLowSpace (critical)."),
+    Invariant("corruption_alarm", CRITICAL, None, "", 0.0,
+              "There is no alarm CORRUPT (members hold different data; the cluster takes no more writes).",
+              "etcd operations guide, data corruption: etcd raises it and refuses writes until it is disarmed."),
+    Invariant("other_alarm", CRITICAL, None, "", 0.0,
+              "There is no alarm of another kind.",
+              "etcd's /health counts a member as unhealthy while there is any alarm."),
+    Invariant("member_unhealthy", CRITICAL, None, "", 3.0,
+              "Every member that answers is healthy: it answers its status and a read without an error. Told where "
+              "no other invariant says what is wrong with it.",
+              "etcd's /health. Grace: as member_down."),
+    Invariant("member_unstarted", WARNING, None, "", 15.0,
+              "Every voter and learner in the member list has been started once.",
+              "etcd operations guide, runtime reconfiguration: a voter counts for the quorum from when it is added. "
+              "Grace: own choice, longer than adding and starting a member takes."),
     Invariant("high_latency", WARNING, SLOW, "s", 10.0,
               "A linearizable read through each member is answered within the threshold.",
               "Mixin etcdGRPCRequestsSlow: p99 of requests above 0.15 s."),
@@ -41,52 +56,102 @@ INVARIANTS: Sequence[Invariant] = (
               "Mixin etcdHighNumberOfFailedGRPCRequests (critical): more than 5 %."),
 )
 _BY_NAME = {i.name: i for i in INVARIANTS}
+_OF_ALARM = {"NOSPACE": "db_space_alarm", "CORRUPT": "corruption_alarm"}
+_MEANING = {
+    "db_space_alarm": "a database reached its quota, and writes are refused",
+    "corruption_alarm": "members hold different data, and writes are refused",
+}
 
 
 def violations(o: Observation, quorum: int) -> list[Violation]:
     """A pure function of one observation."""
-    found: list[Violation] = []
+    found = [*_down(o), *_quorum(o, quorum), *_leaderless(o), *_alarms(o), *_slow(o)]
+    found += _unhealthy(o, found)
+    return [*found, *_unstarted(o), *_client_errors(o)]
 
-    def add(invariant: str, member: str | None, text: str, certain: bool = False) -> None:
-        found.append(Violation(invariant, member, _BY_NAME[invariant].severity, text, certain))
 
+def _violation(invariant: str, member: str | None, text: str, certain: bool = False) -> Violation:
+    return Violation(invariant, member, _BY_NAME[invariant].severity, text, certain)
+
+
+def _down(o: Observation) -> Iterator[Violation]:
     for name, m in o.members.items():
         if not m["reachable"]:
             text, certain = why_silent(name, m)
-            add("member_down", name, text, certain)
+            yield _violation("member_down", name, text, certain)
 
+
+def _quorum(o: Observation, quorum: int) -> Iterator[Violation]:
     running = [m for m in o.members.values() if m["state"] == "running" and m["address"]]
     if len(running) < quorum:
-        add("quorum_lost", None, f"{len(running)} of {len(o.members)} members run; {quorum} are needed.", certain=True)
+        text = f"{len(running)} of {len(o.members)} members run; {quorum} are needed."
+        yield _violation("quorum_lost", None, text, certain=True)
     elif not o.cluster.get("quorum"):
-        add("quorum_lost", None, "No member answers a linearizable read.")
+        errors = [f"{name}: {m['error']}" for name, m in o.members.items() if m["reachable"] and m["error"]]
+        words = f" ({'; '.join(errors)})" if errors else ""
+        yield _violation("quorum_lost", None, f"No member answers a linearizable read{words}.")
 
-    answering = {name: m for name, m in o.members.items() if m["reachable"] and "leader_id" in m}
-    blind = [name for name, m in answering.items() if m["leader_id"] == "0"]
-    if blind and len(blind) == len(answering):
-        add("no_leader", None, "No member knows a leader.")
+
+def _leaderless(o: Observation) -> Iterator[Violation]:
+    telling = _telling(o)
+    blind = [name for name, m in telling.items() if m["leader_id"] == "0"]
+    if blind and len(blind) == len(telling):
+        yield _violation("no_leader", None, "No member knows a leader.")
     else:
         for name in blind:
-            add("no_leader", name, f"{name} knows no leader, others do: it is cut off from them.")
+            yield _violation("no_leader", name, f"{name} knows no leader, others do: it is cut off from them.")
 
-    newest = max((m["index"] for m in answering.values()), default=0)
-    for name, m in answering.items():
-        behind = newest - m["index"]
+
+def _slow(o: Observation) -> Iterator[Violation]:
+    telling = _telling(o)
+    newest = max((m["index"] for m in telling.values()), default=0)
+    for name, m in telling.items():
+        behind, latency = newest - m["index"], m["read_latency"]
         if behind > LAG:
-            add("member_lagging", name, f"{name} is {behind} raft entries behind (limit {LAG:.0f}).")
-        if "NOSPACE" in m["alarms"]:
-            add("db_space_alarm", name, f"{name} has raised NOSPACE: its database ({m['db_size']} bytes) reached the "
-                                        f"quota; writes are refused.")
-        latency = m["read_latency"]
+            yield _violation("member_lagging", name, f"{name} is {behind} raft entries behind (limit {LAG:.0f}).")
         if m["leader_id"] != "0" and (latency is None or latency > SLOW):
             took = "was not answered" if latency is None else f"took {latency:.3f} s (limit {SLOW} s)"
-            add("high_latency", name, f"A linearizable read through {name} {took}.")
+            yield _violation("high_latency", name, f"A linearizable read through {name} {took}.")
 
-    if o.load is not None:
-        failed, done = sum(o.load["errors"].values()), o.load["ops"]
-        if failed and 100.0 * failed / (failed + done) > ERRORS:
-            share = 100.0 * failed / (failed + done)
-            kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(o.load["errors"].items()))
-            add("client_errors", None,
-                f"{share:.0f} % of the clients' operations fail ({kinds}; limit {ERRORS:.0f} %).")
-    return found
+
+def _alarms(o: Observation) -> Iterator[Violation]:
+    """One violation per kind of alarm and member. Alarms of members that are gone, and of no member, share one."""
+    raised: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+    for alarm in o.cluster.get("alarms") or []:
+        invariant = _OF_ALARM.get(alarm["alarm"], "other_alarm")
+        raised.setdefault((invariant, alarm["member"]), []).append(alarm)
+    for (invariant, member), alarms in raised.items():
+        told = ", ".join(f"alarm {a['alarm']} of {a['owner']}" for a in alarms)
+        meaning = _MEANING.get(invariant, "etcd counts no member as healthy while there is one")
+        yield _violation(invariant, member, f"{told[0].upper()}{told[1:]}: {meaning}.")
+
+
+def _unhealthy(o: Observation, found: Sequence[Violation]) -> Iterator[Violation]:
+    """Members whose trouble nothing in `found` explains. Alarms and violations of the whole cluster explain all."""
+    if o.cluster.get("alarms") or any(v.member is None for v in found):
+        return
+    explained = {v.member for v in found}
+    for name, m in o.members.items():
+        if m["reachable"] and not m["healthy"] and name not in explained:
+            yield _violation("member_unhealthy", name, f"{name} answers, but is not healthy: {m['error']}.")
+
+
+def _unstarted(o: Observation) -> Iterator[Violation]:
+    if members := o.cluster.get("unstarted"):
+        yield _violation("member_unstarted", None, f"Added to the cluster, but never started: {'; '.join(members)}.")
+
+
+def _client_errors(o: Observation) -> Iterator[Violation]:
+    if o.load is None:
+        return
+    failed, done = sum(o.load["errors"].values()), o.load["ops"]
+    if failed and 100.0 * failed / (failed + done) > ERRORS:
+        share = 100.0 * failed / (failed + done)
+        kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(o.load["errors"].items()))
+        yield _violation("client_errors", None,
+                         f"{share:.0f} % of the clients' operations fail ({kinds}; limit {ERRORS:.0f} %).")
+
+
+def _telling(o: Observation) -> dict[str, dict[str, Any]]:
+    """The members that told their status."""
+    return {name: m for name, m in o.members.items() if m["reachable"] and "leader_id" in m}

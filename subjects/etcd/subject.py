@@ -33,7 +33,8 @@ _PROBE = "/operator-demo/probe"  # a key that nobody writes; reading it costs th
 _CHECKS = "/operator-demo/check/"
 _READ_LIMIT = 1.5  # seconds that a look waits for a linearizable read
 _NO_SPACE = 8  # gRPC ResourceExhausted: "mvcc: database space exceeded"
-_ALARM = re.compile(r"memberID:(\d+) alarm:(\w+)")
+_NOT_SERVED = (1, 2, 4, 14)  # gRPC Canceled, Unknown, DeadlineExceeded, Unavailable; other codes are a refusal
+_ALARM = re.compile(r"(?:memberID:(\d+)\s+)?alarm:(\w+)")  # without memberID: the alarm of no member
 
 
 class Etcd:
@@ -91,14 +92,13 @@ class Etcd:
         """As many healthy, voting, started members as before, and no alarm."""
         before, after = baseline.cluster.get("voters") or [], now.cluster.get("voters") or []
         faults = [f"{name} is no voting member any more" for name in before if name not in after]
-        faults += [f"a member was added that was never started ({now.cluster['unstarted']})"
-                   ] if now.cluster.get("unstarted") else []
+        faults += [f"{member} was added and never started" for member in now.cluster.get("unstarted") or []]
         healthy = [name for name in after if now.members.get(name, {}).get("healthy")]
         faults += [f"{name} is not healthy: {now.members.get(name, {}).get('error') or 'not seen'}" for name in after
                    if name not in healthy]
         if len(healthy) < len(before):
             faults.append(f"{len(healthy)} of {len(before)} voting members are healthy")
-        faults += [f"alarm {alarm} of {name}" for name, m in now.members.items() for alarm in m.get("alarms") or []]
+        faults += [f"alarm {a['alarm']} of {a['owner']}" for a in now.cluster.get("alarms") or []]
         if not before:
             return Check("redundancy", "unknown", "the member list was not seen at the baseline")
         if faults:
@@ -155,21 +155,27 @@ def _look(gateway: Gateway, limit: Deadline) -> dict[str, Any]:
     except (NoConnection, NoAnswer, Answer) as e:
         return {"reachable": isinstance(e, Answer), "error": str(e)}
     me = number(status.get("header", {}).get("member_id"))
-    complaints = [str(e) for e in status.get("errors") or []]
+    complaints = [str(e).strip() for e in status.get("errors") or []]
+    raised = [(number(owner), alarm) for e in complaints for owner, alarm in _ALARM.findall(e)]
     seen = {
         "reachable": True, "id": f"{me:x}", "term": number(status.get("raftTerm")),
         "index": number(status.get("raftAppliedIndex")), "db_size": number(status.get("dbSize")),
         "voting": not status.get("isLearner"), "leader_id": f"{number(status.get('leader')):x}", "read_latency": None,
-        "alarms": [alarm for e in complaints for owner, alarm in _ALARM.findall(e) if int(owner) == me],
+        "raised": raised, "alarms": [alarm for owner, alarm in raised if owner == me],
     }
     began = time.perf_counter()
     try:
-        gateway.get(_PROBE, min(_READ_LIMIT, limit.left()))
+        try:
+            gateway.get(_PROBE, min(_READ_LIMIT, limit.left()))
+        except Answer as e:
+            if e.code in _NOT_SERVED:
+                raise
+            complaints.append(f"linearizable read: {e}")  # refused ("user name is empty"), which takes a majority too
         seen["read_latency"] = round(time.perf_counter() - began, 6)
         seen["list"] = gateway.members(limit.left())
     except (NoConnection, NoAnswer, Answer) as e:
-        complaints.append(f"linearizable read: {e}")
-    return seen | {"healthy": not complaints, "error": "; ".join(complaints).strip() or None}
+        complaints.append(f"{'linearizable read' if seen['read_latency'] is None else 'member list'}: {e}")
+    return seen | {"healthy": not complaints, "error": "; ".join(complaints) or None}
 
 
 def _cluster(seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -187,8 +193,33 @@ def _cluster(seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "quorum": any(m.get("read_latency") is not None for m in reachable),
         "term": newest,
         "voters": sorted(str(m["name"]) for m in listed if m.get("name") and not m.get("isLearner")),
-        "unstarted": sum(not m.get("name") for m in listed),
+        "unstarted": [_unstarted(m) for m in listed if not m.get("name")],
+        "alarms": _alarms(seen, listed),
     }
+
+
+def _unstarted(listed: dict[str, Any]) -> str:
+    """An entry of the member list in words. A member has a name there from its first start on."""
+    kind = "learner" if listed.get("isLearner") else "voter"
+    return f"{kind} {number(listed.get('ID')):x} ({', '.join(map(str, listed.get('peerURLs') or []))})"
+
+
+def _alarms(seen: dict[str, dict[str, Any]], listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All alarms, each once. `member` is None where none of ours raised it; `owner` says who did, in words."""
+    raised = {alarm for m in seen.values() for alarm in m.pop("raised", [])}
+    names = {number(m.get("ID")): str(m["name"]) for m in listed if m.get("name")}
+    names |= {int(m["id"], 16): name for name, m in seen.items() if "id" in m}
+    alarms = []
+    for owner, alarm in sorted(raised):
+        if owner in names:
+            words = names[owner]
+        elif owner == 0:
+            words = "no member"
+        else:
+            words = f"the member {owner:x}" + (", which is gone" if listed else "")
+        alarms.append({"alarm": alarm, "member": names.get(owner) if names.get(owner) in seen else None,
+                       "owner": words})
+    return alarms
 
 
 # -- checks ----------------------------------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 from etcd_cluster import Cluster, wait_until
 
 from operator_demo.subject import Member
+from subjects.etcd.gateway import Gateway
 from subjects.etcd.subject import SUBJECT
 
 pytestmark = pytest.mark.engine
@@ -59,20 +62,49 @@ def test_redundancy_and_agreement_of_a_whole_cluster(cluster: Cluster) -> None:
     assert not SUBJECT.client(str(cluster.members()[0].address), 2.0).get("/operator-demo/check/")
 
 
-def test_an_alarm_is_attributed_to_its_member(cluster: Cluster) -> None:
-    from subjects.etcd.gateway import Gateway
+@pytest.fixture
+def gateway(cluster: Cluster) -> Iterator[Gateway]:
+    made = Gateway(str(cluster.members()[0].address))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("kind", "owner", "key"), [
+    ("NOSPACE", "etcd1", "db_space_alarm:etcd1"), ("CORRUPT", "etcd1", "corruption_alarm:etcd1"),
+    ("CORRUPT", 0, "corruption_alarm"), ("NOSPACE", 12345, "db_space_alarm")])
+def test_an_alarm_of_any_or_no_member_is_seen(cluster: Cluster, gateway: Gateway, kind: str, owner: str | int,
+                                              key: str) -> None:
     before = SUBJECT.observe(cluster.members(), 2.0)
-    gateway = Gateway(str(cluster.members()[0].address))
-    alarm = {"memberID": str(int(before.members["etcd1"]["id"], 16)), "alarm": "NOSPACE"}
+    id_ = owner if isinstance(owner, int) else int(before.members[owner]["id"], 16)
+    alarm = {"memberID": str(id_), "alarm": kind}
     gateway.post("/v3/maintenance/alarm", alarm | {"action": "ACTIVATE"}, 3.0)
     try:
         now = SUBJECT.observe(cluster.members(), 2.0)
-        assert "db_space_alarm:etcd1" in {v.key for v in SUBJECT.violations(now)}
+        assert {v.key for v in SUBJECT.violations(now)} == {key}
         assert now.members["etcd0"]["alarms"] == []
         assert SUBJECT.redundancy(before, now).status == "failed"
     finally:
         gateway.post("/v3/maintenance/alarm", alarm | {"action": "DEACTIVATE"}, 3.0)
-        gateway.close()
+
+
+def test_members_that_refuse_are_told_in_their_own_words(cluster: Cluster, gateway: Gateway) -> None:
+    root = {"name": "root", "password": "secret"}
+    gateway.post("/v3/auth/user/add", root, 3.0)
+    gateway.post("/v3/auth/user/grant", {"user": "root", "role": "root"}, 3.0)
+    gateway.post("/v3/auth/enable", {}, 3.0)
+    try:
+        now = SUBJECT.observe(cluster.members(), 2.0)
+        violations = {v.key: v.text for v in SUBJECT.violations(now)}
+        assert set(violations) == {f"member_unhealthy:{name}" for name in SUBJECT.members}
+        assert "user name is empty" in violations["member_unhealthy:etcd0"]
+        assert "user name is empty" in SUBJECT.data_plane(cluster.members(), 2.0).saw
+    finally:
+        token = gateway.post("/v3/auth/authenticate", root, 3.0)["token"]
+        address = cluster.members()[0].address
+        disabled = urllib3.request("POST", f"http://{address}:2379/v3/auth/disable", body=b"{}",
+                                   headers={"Authorization": token}, timeout=5.0)
+        assert disabled.status == 200
+        gateway.post("/v3/auth/user/delete", {"name": "root"}, 3.0)
 
 
 LOOK = """

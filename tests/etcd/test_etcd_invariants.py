@@ -84,12 +84,79 @@ def test_lag_counts_beyond_the_threshold_only() -> None:
     assert keys(o) == {"member_lagging:etcd1": False}
 
 
-def test_only_nospace_is_a_space_alarm() -> None:
+def alarm(kind: str, member: str | None, owner: str = "") -> dict[str, Any]:
+    return {"alarm": kind, "member": member, "owner": owner or member}
+
+
+@pytest.mark.parametrize(("raised", "key", "words"), [
+    (alarm("NOSPACE", "etcd1"), "db_space_alarm:etcd1", "Alarm NOSPACE of etcd1: a database reached its quota"),
+    (alarm("NOSPACE", None, "the member 3039, which is gone"), "db_space_alarm", "the member 3039, which is gone"),
+    (alarm("CORRUPT", "etcd1"), "corruption_alarm:etcd1", "Alarm CORRUPT of etcd1"),
+    (alarm("CORRUPT", None, "no member"), "corruption_alarm", "Alarm CORRUPT of no member"),
+    (alarm("MELTDOWN", "etcd2"), "other_alarm:etcd2", "Alarm MELTDOWN of etcd2"),
+])
+def test_every_alarm_is_critical_and_names_its_owner(raised: dict[str, Any], key: str, words: str) -> None:
     o = observation()
-    o.members["etcd1"] = member(alarms=["NOSPACE"], healthy=False)
-    assert keys(o) == {"db_space_alarm:etcd1": False}
-    o.members["etcd1"] = member(alarms=["CORRUPT"], healthy=False)
-    assert keys(o) == {}
+    for m in o.members.values():
+        m |= {"healthy": False, "error": f"alarm:{raised['alarm']}"}
+    o.cluster["alarms"] = [raised]
+    (violation,) = violations(o, 2)
+    assert (violation.key, violation.severity) == (key, "critical")
+    assert words in violation.text
+
+
+def test_alarms_without_a_member_of_ours_are_told_together() -> None:
+    o = observation()
+    o.cluster["alarms"] = [alarm("CORRUPT", None, "no member"), alarm("CORRUPT", None, "the member 3039"),
+                           alarm("CORRUPT", "etcd0"), alarm("NOSPACE", "etcd0")]
+    assert set(keys(o)) == {"corruption_alarm", "corruption_alarm:etcd0", "db_space_alarm:etcd0"}
+    assert any("of no member, alarm CORRUPT of the member 3039" in v.text for v in violations(o, 2))
+
+
+def test_a_member_that_is_not_healthy_is_told_in_its_own_words() -> None:
+    o = observation()
+    o.members["etcd1"] = member(healthy=False, error="linearizable read: etcdserver: user name is empty")
+    (violation,) = violations(o, 2)
+    assert (violation.key, violation.severity) == ("member_unhealthy:etcd1", "critical")
+    assert "user name is empty" in violation.text
+
+
+def test_a_member_that_answers_its_status_with_an_error_is_not_silent() -> None:
+    o = observation()
+    o.members["etcd1"] = gone(reachable=True, error="etcdserver: permission denied")
+    (violation,) = violations(o, 2)
+    assert violation.key == "member_unhealthy:etcd1"
+    assert "permission denied" in violation.text
+
+
+@pytest.mark.parametrize("what", [{"leader_id": "0"}, {"read_latency": None}, {"index": 0}])
+def test_what_has_a_name_is_not_told_twice(what: dict[str, Any]) -> None:
+    o = observation()
+    o.members["etcd1"] = member(healthy=False, error="not well") | what
+    assert "member_unhealthy:etcd1" not in keys(o)
+
+
+def test_errors_of_clients_do_not_explain_a_member_that_is_not_healthy() -> None:
+    o = observation()
+    o.members["etcd1"] = member(healthy=False, error="etcdserver: user name is empty")
+    o.load = {"ops": 0, "errors": {"unavailable": 10}}
+    assert set(keys(o)) == {"member_unhealthy:etcd1", "client_errors"}
+
+
+def test_no_quorum_is_told_with_what_the_members_say() -> None:
+    o = observation()
+    o.cluster["quorum"] = False
+    for m in o.members.values():
+        m |= {"healthy": False, "error": "linearizable read: etcdserver: request timed out"}
+    (violation,) = violations(o, 2)
+    assert "etcd0: linearizable read: etcdserver: request timed out" in violation.text
+
+
+def test_a_member_that_never_started_is_a_violation() -> None:
+    o = observation()
+    o.cluster["unstarted"] = ["learner 1a8a (http://etcd9:2380)"]
+    assert keys(o) == {"member_unstarted": False}
+    assert "learner 1a8a (http://etcd9:2380)" in violations(o, 2)[0].text
 
 
 @pytest.mark.parametrize("latency", [SLOW + 0.001, None])
@@ -120,12 +187,14 @@ def test_each_invariant_says_where_its_number_comes_from() -> None:
 
 @given(st.dictionaries(st.sampled_from(["etcd0", "etcd1", "etcd2"]), st.sampled_from(
     [gone(), gone(state="paused"), gone(state="exited", exit_code=1), gone(state="dead"), gone(address=None),
-     member(leader_id="0", read_latency=None), member(read_latency=None), member(alarms=["NOSPACE"])])),
-    st.booleans())
-def test_any_mixture_is_judged_and_left_as_it_was(changed: dict[str, dict[str, Any]], quorum: bool) -> None:
+     member(leader_id="0", read_latency=None), member(read_latency=None), member(healthy=False, error="oops")])),
+    st.booleans(), st.lists(st.builds(alarm, st.sampled_from(["NOSPACE", "CORRUPT", "X", "Y"]),
+                                      st.sampled_from(["etcd0", "etcd1", None]), st.sampled_from(["a", "b"]))))
+def test_any_mixture_is_judged_and_left_as_it_was(changed: dict[str, dict[str, Any]], quorum: bool,
+                                                  alarms: list[dict[str, Any]]) -> None:
     o = observation()
     o.members |= changed
-    o.cluster["quorum"] = quorum
+    o.cluster |= {"quorum": quorum, "alarms": alarms}
     before = copy.deepcopy(o)
     found = violations(o, 2)
     assert o == before

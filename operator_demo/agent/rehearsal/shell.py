@@ -29,14 +29,15 @@ _PROBE = re.compile(rf"for from in (?:{NAME} ?)+; do for to in .*")
 _HEALTH = {"etcd": "http://{address}:2379/health"}
 _PEER = {"etcd": "http://{address}:2380/version"}
 _MAKE_ROOM = {"etcd": (
-    # forget old revisions, give the room back to the disk, lift the ban on writes
+    # forget old revisions, give the room back to the disk, lift the alarm NOSPACE (and no other: CORRUPT is no matter
+    # of space)
     "set -o pipefail; revision=$({curl} -d '{{\"key\": \"AA==\", \"keys_only\": true}}' http://{any}:2379/v3/kv/range"
     " | jq -r .header.revision) && {curl} -d '{{\"revision\": \"'$revision'\", \"physical\": true}}' "
     "http://{any}:2379/v3/kv/compaction",
     "for member in {all}; do {curl} -d '{{}}' http://$member:2379/v3/maintenance/defragment || exit 1; done",
     "set -o pipefail; {curl} -d '{{\"action\": \"GET\"}}' http://{any}:2379/v3/maintenance/alarm | jq -c '.alarms[]? | "
-    "{{action: \"DEACTIVATE\", memberID, alarm}}' | while read -r alarm; do {curl} -d \"$alarm\" "
-    "http://{any}:2379/v3/maintenance/alarm || exit 1; done",
+    "select(.alarm == \"NOSPACE\") | {{action: \"DEACTIVATE\", memberID, alarm}}' | while read -r alarm; do "
+    "{curl} -d \"$alarm\" http://{any}:2379/v3/maintenance/alarm || exit 1; done",
 )}
 
 # Which scheduler keeps leaders away from members, as its manual calls it, and how that order is taken back.
