@@ -71,7 +71,7 @@ class Observation:
     `members` maps a member's name to what was seen of it: `state`, `container` and `address` from the engine;
     `reachable`, `healthy`, `leader` (bools), `error` (text or None) and what else the subject measures. `cluster`
     holds what is true of the whole (`leader`: a name or None, `quorum`: bool). `load` is the newest `load` event's
-    data, None without a load. `duration` is in seconds.
+    data, None without a load. `duration` is in seconds. `failure` says why the subject could not be looked at.
     """
 
     ts: float  # seconds since the epoch
@@ -79,6 +79,7 @@ class Observation:
     cluster: dict[str, Any]
     load: dict[str, Any] | None = None
     duration: float = 0.0
+    failure: str = ""
 
 
 @dataclass(frozen=True)

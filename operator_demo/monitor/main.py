@@ -22,6 +22,7 @@ from operator_demo.engine import (
 )
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR
+from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members
@@ -54,7 +55,7 @@ class Monitor:
     """All parts of the monitor put together. `run` blocks until `stop` is set."""
 
     def __init__(self, settings: Settings, engine: Engine, recorder: Recorder, stop: threading.Event) -> None:
-        subject = subjects.load(settings.subject).subject
+        subject = GuardedSubject(subjects.load(settings.subject).subject)
         self._settings, self._engine, self._recorder, self._stop = settings, engine, recorder, stop
         self._wake = threading.Event()
         self._failed: list[BaseException] = []

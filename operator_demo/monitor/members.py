@@ -88,6 +88,7 @@ def as_reported(last: Observation, members: Sequence[Member], ts: float) -> Obse
             error = "not on the network" if m.state == "running" else m.state
             seen[m.name] |= {"reachable": False, "healthy": False, "leader": False, "error": error}
     cluster = dict(last.cluster)
-    if cluster.get("leader") and not seen[cluster["leader"]]["reachable"]:
+    leader = seen.get(cluster.get("leader") or "")
+    if leader is None or not leader["reachable"]:
         cluster["leader"] = None
-    return Observation(ts, seen, cluster, last.load)
+    return Observation(ts, seen, cluster, last.load, failure=last.failure)

@@ -9,29 +9,32 @@ from typing import Any
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
+from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members, as_reported
 from operator_demo.monitor.violations import State, fold, fold_certain, holds
 from operator_demo.store import Recorder
-from operator_demo.subject import Invariant, Observation, Subject, Violation
+from operator_demo.subject import Invariant, Observation, Violation
 from operator_demo.text import clean, one_line
 
 DEADLINE = 2.0  # seconds that one look may take
 FRESH = 0.5  # seconds for which a look answers questions
 LOAD_FRESH = 3.0  # seconds after which the newest `load` event says nothing about now
 OBSERVATION_FAILED = Invariant(
-    "observation_failed", "critical", None, "", 2.0, "The subject can be looked at: not to see is not to be well.",
-    "Own choice: two looks in a row.")
+    "observation_failed", "critical", None, "", 2.0, "The engine tells about the members.",
+    "Own choice: not to see is not to be well. Grace: two looks in a row.")
 
 
 class Observer:
     """`look` is a whole look, `glance` takes over what the engine reports at once. Safe to use from several threads."""
 
-    def __init__(self, subject: Subject, members: Members, recorder: Recorder, incidents: Incidents) -> None:
+    def __init__(self, subject: GuardedSubject, members: Members, recorder: Recorder, incidents: Incidents) -> None:
         self.subject, self.members = subject, members
         self._recorder, self._incidents = recorder, incidents
         self._graces = {i.name: i.grace for i in (*subject.invariants, OBSERVATION_FAILED)}
-        self._looking = threading.Lock()  # one look at a time
+        self._looks = threading.Condition()  # over the next three
+        self._begun = self._ended = 0  # looks
+        self._ended_at = float("-inf")  # monotonic
         self._lock = threading.Lock()  # over what follows
         self._state: State = {}
         self._last = Observation(0.0, {}, {})
@@ -40,21 +43,41 @@ class Observer:
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
-    def look(self, max_age: float = 0.0) -> Observation:
-        """Looks, unless somebody did within the last `max_age` seconds."""
-        with self._looking:
-            if 0 <= time.time() - self._last.ts < max_age:
+    def look(self, max_age: float | None = None) -> Observation:
+        """A look that begins after this call. With `max_age`, also one that ended at most so many seconds ago, or the
+        one that is under way.
+
+        One look is under way at a time, and all who wait for it share it: nobody waits for more than two looks,
+        however many ask.
+        """
+        with self._looks:
+            if max_age is not None and time.monotonic() - self._ended_at <= max_age:
                 return self._last
-            glances = self._glances
-            observation, violations = self._observe()
-            with self._lock:
-                if glances != self._glances:
-                    # The engine reported a change while we looked: what it is certain of must not be lost to a look
-                    # that began before; the next look, which follows at once, will tell.
-                    certain = [s.violation for s in self._state.values() if s.violation.certain]
-                    violations += [v for v in certain if v.key not in {w.key for w in violations}]
-                self._take(observation, fold(self._state, violations, self._graces, observation.ts))
-            return observation
+            under_way = self._begun > self._ended
+            wanted = self._begun if under_way and max_age is not None else self._begun + 1
+            while self._begun > self._ended and self._ended < wanted:
+                self._looks.wait()
+            if self._ended >= wanted:
+                return self._last
+            self._begun += 1
+        try:
+            return self._look()
+        finally:
+            with self._looks:
+                self._ended, self._ended_at = self._begun, time.monotonic()
+                self._looks.notify_all()
+
+    def _look(self) -> Observation:
+        glances = self._glances
+        observation, violations = self._observe()
+        with self._lock:
+            if glances != self._glances:
+                # The engine reported a change while we looked: what it is certain of must not be lost to a look that
+                # began before; the next look, which follows at once, will tell.
+                certain = [s.violation for s in self._state.values() if s.violation.certain]
+                violations += [v for v in certain if v.key not in {w.key for w in violations}]
+            self._take(observation, fold(self._state, violations, self._graces, observation.ts))
+        return observation
 
     def glance(self, h: EngineEvent) -> None:
         """Takes over what the engine reports: a certain violation opens the ticket without waiting for a look.
@@ -84,21 +107,17 @@ class Observer:
             return self._incidents.report(Violation(invariant, member, severity, text), time.time())
 
     def _observe(self) -> tuple[Observation, list[Violation]]:
-        began, failures = time.time(), []
+        began = time.time()
+        violations = []
         try:
             members = self.members.refresh()
         except OperatorError as e:
             members = self.members.latest
-            failures.append(_failure(f"The engine does not tell about the members: {e.message}"))
-        try:
-            observation = self.subject.observe(members, DEADLINE)
-            observation.load = self.newest_load(began)
-            return observation, failures + self.subject.violations(observation)
-        except Exception as e:  # a subject's own defect must not pass for health
-            failures.append(_failure(f"The look at {self.subject.name} failed: {type(e).__name__}: {e}"))
-            blind = {m.name: {"container": m.container, "state": m.state, "address": m.address, "reachable": False,
-                              "healthy": False, "leader": False, "error": "not looked at"} for m in members}
-            return Observation(began, blind, {}, self.newest_load(began), time.time() - began), failures
+            text = one_line(clean(f"The engine does not tell about the members: {e.message}"), 300)
+            violations.append(Violation(OBSERVATION_FAILED.name, None, OBSERVATION_FAILED.severity, text))
+        observation = self.subject.observe(members, DEADLINE)
+        observation.load = self.newest_load(began)
+        return observation, violations + self.subject.violations(observation)
 
     def _take(self, observation: Observation, state: State) -> None:
         self._last, self._state = observation, state
@@ -132,10 +151,6 @@ class Observer:
 
     def all_healthy(self) -> bool:
         return bool(self._last.members) and all(m["healthy"] for m in self._last.members.values())
-
-
-def _failure(text: str) -> Violation:
-    return Violation(OBSERVATION_FAILED.name, None, OBSERVATION_FAILED.severity, one_line(clean(text), 300))
 
 
 def loads(recorder: Recorder, limit: int) -> Sequence[dict[str, Any]]:

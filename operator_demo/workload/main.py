@@ -14,9 +14,10 @@ from operator_demo import rpc
 from operator_demo import subject as subjects
 from operator_demo.errors import Exit
 from operator_demo.events import WORKLOAD
+from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
-from operator_demo.subject import HasClient, KeyValue, Subject
+from operator_demo.subject import KeyValue
 from operator_demo.workload.check import check
 from operator_demo.workload.ledger import Ledger
 from operator_demo.workload.meter import Meter
@@ -39,13 +40,13 @@ def run(settings: Settings) -> int:
     rate = number(os.environ, "OPERATOR_RATE", RATE)
     with Store(settings.store_path, durable=True) as store:
         recorder = Recorder(store, settings.run, WORKLOAD, sys.stdout)
-        make = Workload if isinstance(_subject(settings), HasClient) else Meter
+        make = Workload if _subject(settings).has_client else Meter
         make(settings, recorder, stop, rate).run()
     return Exit.OK
 
 
-def _subject(settings: Settings) -> Subject:
-    return subjects.load(settings.subject).subject
+def _subject(settings: Settings) -> GuardedSubject:
+    return GuardedSubject(subjects.load(settings.subject).subject)
 
 
 class Workload:
@@ -53,9 +54,7 @@ class Workload:
 
     def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float = RATE) -> None:
         self._settings, self._recorder, self._stop, self._rate = settings, recorder, stop, max(rate, 0.1)
-        subject = _subject(settings)
-        assert isinstance(subject, HasClient)
-        self._subject = subject
+        self._subject = _subject(settings)
         self._targets, self._tally = Targets(), Tally()
         keys = [f"/operator-demo/load/{settings.run}/{n}" for n in range(KEYS)]
         self._ledger = Ledger(settings.data / "workload.db", keys)

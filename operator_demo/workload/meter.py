@@ -8,9 +8,10 @@ from typing import Any
 
 from operator_demo import rpc
 from operator_demo import subject as subjects
+from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder
-from operator_demo.subject import HasOwnLoad, Load, Member
+from operator_demo.subject import Load, Member
 
 _PERIOD = 1.0  # seconds between two `load` events
 _ASK = 1.0  # seconds that the monitor may take to tell about the members, and the subject to measure
@@ -20,10 +21,9 @@ class Meter:
     """`run` blocks until `stop` is set. `rate` is what the load aims at, in operations per second; 0: there is none."""
 
     def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float) -> None:
-        subject = subjects.load(settings.subject).subject
-        self._own = subject if isinstance(subject, HasOwnLoad) else None
+        self._subject = GuardedSubject(subjects.load(settings.subject).subject)
         self._settings, self._recorder, self._stop = settings, recorder, stop
-        self._rate = rate if self._own else 0.0
+        self._rate = rate if self._subject.load_maker else 0.0
         self._members: Sequence[Member] = ()
         self._failed: list[BaseException] = []
 
@@ -50,12 +50,12 @@ class Meter:
             self._stop.set()
 
     def _tell(self) -> None:
-        if self._own is None or not self._rate:
+        if not self._rate:
             return
         with contextlib.suppress(rpc.RpcError):
             told = rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"]
             self._members = [Member(m["name"], m["container"], m["state"], m["address"], m["exit_code"]) for m in told]
-        load = self._own.measure_load(self._members, _ASK)
+        load = self._subject.measure_load(self._members, _ASK)
         if load is not None:
             self._recorder.say("load", **as_data(load))
 
@@ -63,7 +63,7 @@ class Meter:
 
     def check(self, limit: float = 0.0) -> dict[str, Any]:
         """No list of acknowledged writes is kept, so nothing can be checked; `limit` is not needed."""
-        maker = self._own.load_maker if self._own and self._rate else ""
+        maker = self._subject.load_maker if self._rate else None
         return {"not_checked": f"{maker} keeps no list of acknowledged writes" if maker else "there is no load"}
 
     def status(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from operator_demo import rpc
 from operator_demo.engine import EngineEvent
 from operator_demo.events import AGENT, MONITOR, WORKLOAD
+from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.observer import Observer
 from operator_demo.store import Recorder, Store
@@ -101,7 +102,7 @@ class Bench:
         return Recorder(self.store, "run-1", source, io.StringIO())
 
     def new_observer(self) -> Observer:
-        return Observer(self.subject, self.members, self.monitor,  # type: ignore[arg-type]
+        return Observer(GuardedSubject(self.subject), self.members, self.monitor,  # type: ignore[arg-type]
                        Incidents(self.monitor, "fake"))
 
     def of(self, type: str) -> list[dict[str, Any]]:

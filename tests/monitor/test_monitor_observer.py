@@ -3,12 +3,16 @@
 import io
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
-from monitor_bench import Bench
+from monitor_bench import Bench, Serving
 
-from operator_demo import tickets
+from operator_demo import rpc, tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import WORKLOAD
@@ -200,8 +204,43 @@ def test_a_failing_observation_is_a_violation_and_never_health(bench: Bench, clo
     assert bench.observer.held_for() == 0
     clock.look(2)
     (opened,) = bench.of("ticket_opened")
-    assert opened["violations"][0]["invariant"] == "observation_failed"
-    assert "ZeroDivisionError" in opened["title"]
+    assert opened["violations"][0]["invariant"] == "subject_defect"
+    assert "fake.observe failed: ZeroDivisionError: oops" in opened["title"]
+
+
+@pytest.mark.parametrize("judged", [ZeroDivisionError("oops"), None, ["no violation"]])
+def test_violations_that_cannot_be_told_are_a_violation_for_looks_and_for_the_engines_reports(
+        bench: Bench, clock: Clock, judged: object) -> None:
+    clock.look()
+
+    def violations(_: Observation) -> Any:
+        if isinstance(judged, Exception):
+            raise judged
+        return judged
+
+    bench.subject.violations = violations  # type: ignore[method-assign]
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
+    bench.observer.glance(DIED)
+    clock.look(3)
+    (opened,) = bench.of("ticket_opened")
+    assert [v["key"] for v in opened["violations"]] == ["subject_defect"]
+    assert "fake.violations failed" in opened["title"]
+    assert bench.observer.held_for() == 0
+
+
+def test_a_report_of_the_engine_is_taken_whatever_the_subject_called_its_leader(bench: Bench, clock: Clock) -> None:
+    observe = bench.subject.observe
+
+    def led_by_nobody_known(members: list[Member], deadline: float) -> Observation:
+        observation = observe(members, deadline)
+        observation.cluster["leader"] = "m9"
+        return observation
+
+    bench.subject.observe = led_by_nobody_known  # type: ignore[assignment, method-assign]
+    clock.look()
+    bench.members.set("m1", state="exited", address=None, exit_code=137)
+    bench.observer.glance(DIED)
+    assert bench.of("observation")[-1]["cluster"]["leader"] is None
 
 
 def test_an_engine_that_does_not_answer_is_a_violation_and_members_are_still_looked_at(
@@ -225,10 +264,121 @@ def test_how_long_the_invariants_have_held(bench: Bench, clock: Clock) -> None:
     assert bench.observer.held_for() == 1
 
 
-def test_a_look_answers_for_a_while(bench: Bench) -> None:
-    first = bench.observer.look()
-    assert bench.observer.look(10.0) is first
-    assert bench.observer.look() is not first
+# -- many who ask ------------------------------------------------------------------------------------------------------
+
+class SlowLooks:
+    """Looks that end only when the test says so, and threads that ask for them."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._observe = bench, bench.subject.observe
+        self.begun, self.may_end = 0, threading.Semaphore(0)
+        self.answers: list[Observation] = []
+        bench.subject.observe = self._slowly  # type: ignore[method-assign]
+
+    def _slowly(self, members: Sequence[Member], deadline: float) -> Observation:
+        self.begun += 1
+        assert self.may_end.acquire(timeout=20)
+        return self._observe(members, deadline)
+
+    def ask(self, askers: int, max_age: float | None) -> list[threading.Thread]:
+        threads = [threading.Thread(target=lambda: self.answers.append(self._bench.observer.look(max_age)))
+                   for _ in range(askers)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def slow_looks(bench: Bench) -> Iterator[SlowLooks]:
+    made = SlowLooks(bench)
+    yield made
+    made.may_end.release(100)
+
+
+def test_many_who_ask_share_the_look_that_is_under_way(bench: Bench, slow_looks: SlowLooks) -> None:
+    threads = slow_looks.ask(1, None)
+    wait_until(lambda: slow_looks.begun == 1)
+    threads += slow_looks.ask(16, observer.FRESH)
+    time.sleep(0.2)
+    slow_looks.may_end.release()
+    for thread in threads:
+        thread.join(20)
+    assert (len(slow_looks.answers), slow_looks.begun) == (17, 1)
+
+
+def test_who_wants_a_look_that_begins_after_the_question_shares_the_next_one(bench: Bench, slow_looks: SlowLooks
+                                                                             ) -> None:
+    threads = slow_looks.ask(1, None)
+    wait_until(lambda: slow_looks.begun == 1)
+    threads += slow_looks.ask(16, None)
+    time.sleep(0.2)
+    slow_looks.may_end.release(2)
+    for thread in threads:
+        thread.join(20)
+    assert (len(slow_looks.answers), slow_looks.begun) == (17, 2)
+
+
+def test_the_age_of_a_look_counts_from_its_end(bench: Bench, slow_looks: SlowLooks) -> None:
+    (thread,) = slow_looks.ask(1, None)
+    time.sleep(0.3)
+    slow_looks.may_end.release()
+    thread.join(20)
+    assert bench.observer.look(10.0) is slow_looks.answers[0]
+    slow_looks.may_end.release()
+    assert bench.observer.look(0.0) is not slow_looks.answers[0]
+
+
+def test_everybody_is_answered_while_a_member_is_slow(bench: Bench, short_folder: Path) -> None:
+    """A look takes 0.6 s and follows on the last one, as in the monitor's own loop."""
+    observe, stop = bench.subject.observe, threading.Event()
+
+    def slowly(members: Sequence[Member], deadline: float) -> Observation:
+        time.sleep(0.6)
+        return observe(members, deadline)
+
+    bench.subject.observe = slowly  # type: ignore[method-assign]
+
+    def keep_looking() -> None:
+        while not stop.is_set():
+            bench.observer.look()
+
+    looking = threading.Thread(target=keep_looking)
+    looking.start()
+    serving = Serving(short_folder / "m.sock", {"observe": lambda: asdict(bench.observer.look(observer.FRESH))})
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: rpc.call(serving.path, "observe", timeout=5.0), range(32)))
+    finally:
+        stop.set()
+        looking.join(20)
+        serving.end()
+    assert all(answer["members"] for answer in answers)
+
+
+def test_a_look_that_fails_leaves_nobody_waiting(bench: Bench, slow_looks: SlowLooks,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.observer, "_take", lambda *_: 1 / 0)
+
+    def fail() -> None:
+        with pytest.raises(ZeroDivisionError):
+            bench.observer.look()
+
+    asked = threading.Thread(target=fail)
+    asked.start()
+    wait_until(lambda: slow_looks.begun == 1)
+    threads = slow_looks.ask(4, observer.FRESH)
+    time.sleep(0.2)
+    slow_looks.may_end.release()
+    for thread in (asked, *threads):
+        thread.join(20)
+    assert len(slow_looks.answers) == 4
 
 
 @pytest.mark.parametrize(("age", "known"), [(0.0, True), (observer.LOAD_FRESH + 1, False)])

@@ -23,7 +23,11 @@ from subjects.etcd.subject import SUBJECT as ETCD
 from subjects.tikv.subject import SUBJECT as TIKV
 
 
-class Loaded:
+class Loadless:
+    name, title, invariants, members, quorum = "fake", "A fake", (), ("a",), 1
+
+
+class Loaded(Loadless):
     load_maker = "a maker of load"
 
     def __init__(self, *loads: Load | None) -> None:
@@ -70,12 +74,23 @@ def test_what_was_measured_is_told_and_silence_is_not_zero(tmp_path: Path, monke
     assert checks.accepted([check])
 
 
-@pytest.mark.parametrize("subject", [Loaded(Load(1, 1, None, None, {})), object()])
+@pytest.mark.parametrize("subject", [Loaded(Load(1, 1, None, None, {})), Loadless()])
 def test_without_load_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: object) -> None:
     said, answer = play(tmp_path, monkeypatch, subject, 0.0 if isinstance(subject, Loaded) else 100.0, 1.3)
     assert [e["type"] for e in said] == ["workload_started"]
     assert said[0]["data"]["rate"] == 0
     assert checks.writes(answer).status == "not_checked"
+
+
+def test_a_load_that_cannot_be_measured_is_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Loaded):
+        def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
+            raise ZeroDivisionError("oops")
+
+    said, _ = play(tmp_path, monkeypatch, Broken(), 100.0, 1.6)
+    ((kind, count),) = said[1]["data"]["errors"].items()
+    assert count == 1
+    assert "fake.measure_load failed: ZeroDivisionError: oops" in kind
 
 
 def test_which_subject_has_which_load() -> None:
