@@ -17,9 +17,9 @@ from queue import Empty
 from typing import Any
 
 from benchmarks.measure import Benchmark, Row, Unavailable, quantile, say
-from operator_demo import events
+from operator_demo import events, wire
 from operator_demo.engine import Container, Engine, connect
-from operator_demo.events import Event
+from operator_demo.events import Event, Load
 from operator_demo.stage.feed import Feed
 from operator_demo.store import Store
 
@@ -73,7 +73,7 @@ class _Stamping:
     def put(self, item: Event | str) -> None:
         now = time.time()
         if isinstance(item, Event):
-            self.ages.append(now - float(item.data["text"]))
+            self.ages.append(now - float(item.raw["text"]))
             if len(self.ages) == LINES:
                 self.full.set()
 
@@ -122,8 +122,8 @@ def rate() -> list[Row]:
 
 
 def _load_events() -> bytes:
-    first = events.event(RUN, events.WORKLOAD, "load", ops=200, p50=0.00123, p99=0.00456, errors={})
-    return "".join(replace(first, seq=n).to_json() + "\n" for n in range(1, MANY + 1)).encode()
+    first = events.event(RUN, events.WORKLOAD, Load(ops=200, p50=0.00123, p99=0.00456, errors={}))
+    return "".join(wire.to_json(replace(first, seq=n)) + "\n" for n in range(1, MANY + 1)).encode()
 
 
 def _stored_by_us(engine: Engine, made: "_Made") -> float:

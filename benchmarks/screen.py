@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 
 from benchmarks.measure import ROOT, Benchmark, Row, say
 from operator_demo import events
-from operator_demo.events import Event
+from operator_demo.events import Delta, Event
 from operator_demo.screen.display import Display, make_display
 from tests.screen.story import START, story
 
@@ -110,8 +110,8 @@ def _go_on(kind: str, told: list[Event], queue: SimpleQueue[Event], stop: thread
     for beat in _beats(stop, 1.0 if kind == "idle" else PIECE_EVERY):
         if kind == "streaming":
             text = PIECES[beat % len(PIECES)]
-            queue.put(events.event(told[0].run, events.AGENT, "delta", session=newest["session_started"].session,
-                                   kind="thinking", text=text))
+            session = newest["session_started"].session
+            queue.put(events.event(told[0].run, events.AGENT, Delta(kind="thinking", text=text), session=session))
         if kind == "idle" or beat % round(1 / PIECE_EVERY) == 0:
             for type_ in ("observation", "load"):
                 old = newest[type_]

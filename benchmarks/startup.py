@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import FILE, Benchmark, Row, say
 from operator_demo import events
+from operator_demo.events import RunFinished, RunStarted, SessionFinished, SessionStarted
 from operator_demo.store import Recorder, Store
 
 ROUNDS = 21
@@ -56,11 +57,11 @@ def _past_runs(path: Path) -> None:
             stage = Recorder(store, f"run-{n:08d}", events.STAGE, io.StringIO())
             agent = Recorder(store, f"run-{n:08d}", events.AGENT, io.StringIO())
             session = {"ticket": f"tkt-{n:08d}", "session": f"ses-{n:08d}"}
-            stage.say("run_started", project="demo-etcd", subject="etcd", mode="execute", model="rehearsal",
-                      brain="rehearsal", version="bench", engine="bench", seed=n)
-            agent.say("session_started", **session, model="rehearsal", brain="rehearsal", mode="execute")
-            agent.say("session_finished", **session, status="verified", summary="It was repaired.")
-            stage.say("run_finished", outcome="repaired", exit_status=0, ttd=0.05, ttm=20.0)
+            stage.say(RunStarted(project="demo-etcd", subject="etcd", mode="execute", model="rehearsal",
+                                 brain="rehearsal", version="bench", engine="bench", seed=n))
+            agent.say(SessionStarted(model="rehearsal", brain="rehearsal", mode="execute"), **session)
+            agent.say(SessionFinished(status="verified", summary="It was repaired."), **session)
+            stage.say(RunFinished(outcome="repaired", exit_status=0, ttd=0.05, ttm=20.0))
 
 
 def _milliseconds(command: list[str], environment: Mapping[str, str]) -> float:

@@ -167,7 +167,7 @@ def record(store: Store, kind: str, name: str) -> Row:
         "run": store.row("SELECT * FROM runs WHERE run = ?", run) or {"run": run},
         "tickets": [_ticket(row) for row in about],
         "sessions": held,
-        "verdicts": [{"ts": e.ts, **{key: e.data[key] for key in ("phase", "passed", "checks")}}
+        "verdicts": [{"ts": e.ts, **{key: e.raw[key] for key in ("phase", "passed", "checks")}}
                      for e in chosen if e.type == "verdict"],
         "entries": _entries(chosen),
     }
@@ -190,7 +190,7 @@ def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> It
             if e.ticket in of:
                 yield e
         elif e.type == "note":
-            if e.data.get("stand_ins"):
+            if e.raw.get("stand_ins"):
                 yield e
         elif e.type == "effect" and start is not None and _within(e.ts, start, end):
             yield e
@@ -205,18 +205,18 @@ def _within(ts: str, start: str, end: str | None) -> bool:
 
 def _entries(chosen: list[Event]) -> list[Row]:
     """Events as entries, each call together with its outcome and its effects."""
-    results = {(e.session, e.data["call"]): e.data for e in chosen if e.type == "tool_result"}
-    calls = {e.data["call"] for e in chosen if e.type == "tool_call"}
+    results = {(e.session, e.raw["call"]): e.raw for e in chosen if e.type == "tool_result"}
+    calls = {e.raw["call"] for e in chosen if e.type == "tool_call"}
     effects: dict[str, list[Row]] = {}
     for e in chosen:
-        if e.type == "effect" and e.data.get("call") in calls:
-            effects.setdefault(e.data["call"], []).append({"ts": e.ts, **e.data})
+        if e.type == "effect" and e.raw.get("call") in calls:
+            effects.setdefault(e.raw["call"], []).append({"ts": e.ts, **e.raw})
     entries = []
     for e in chosen:
         entry: Row = {"ts": e.ts, "source": e.source, "type": e.type, "session": e.session, "ticket": e.ticket,
-                      "data": e.data}
+                      "data": e.raw}
         if e.type == "tool_call":
-            entry["outcome"] = results.get((e.session, e.data["call"]))
-            entry["effects"] = effects.get(e.data["call"], [])
+            entry["outcome"] = results.get((e.session, e.raw["call"]))
+            entry["effects"] = effects.get(e.raw["call"], [])
         entries.append(entry)
     return entries

@@ -1,127 +1,595 @@
 """The events: the one contract between monitor, agent, workload, stage, screen and audit.
 
-An event is one JSON object on one line. Durable events carry `seq`, which rises by one per (run, source), so that a
-reader can tell a gap from silence; ephemeral events (`seq` is null) are the live text of something whose finished form
-follows as a durable event. A line is at most `MAX_LINE` bytes long, because engines tear longer log lines; a longer
-event travels as numbered chunks and is put together again by `Decoder`.
+An event is an envelope (`Event`) around a payload (`Payload`), one dataclass for each type. Durable events carry `seq`,
+which rises by one per (run, source), so that a reader can tell a gap from silence. Ephemeral events (`seq` is None) are
+the live text of something whose finished form follows as a durable event. `operator_demo.wire` is how events travel.
+
+Who reads an event looks at `data`, the typed payload, whose texts are harmless. `raw` is the JSON object as it came;
+the record keeps it whole, with fields that this version does not know.
 """
 
-import json
+import re
 import secrets
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
-SCHEMA_VERSION = 1
-MAX_LINE = 12 * 1024  # bytes; Docker tears a log line at 16 KiB
-_CHUNK = 5 * 1024  # characters of JSON a chunk; it is quoted once more, which at worst doubles it
+from operator_demo.fields import FieldError, JsonObject, Text, decode, encode
 
 STAGE, MONITOR, AGENT, WORKLOAD = "stage", "monitor", "agent", "workload"
 SOURCES = (STAGE, MONITOR, AGENT, WORKLOAD)
 
-_read_json = json.JSONDecoder().raw_decode  # (json.loads looks for white space around it, which costs a third)
-
 
 class BadEvent(ValueError):
-    """A line that claims to be an event and is not a valid one."""
+    """What claims to be an event does not keep the contract."""
+
+
+class Payload:
+    """What an event says. `owners` are the sources that may say it; `ephemeral` is not kept."""
+
+    type: ClassVar[str] = ""
+    owners: ClassVar[tuple[str, ...]] = ()
+    ephemeral: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> Self:
+        """From a JSON object; what it holds beside the fields travels along. Raises `BadEvent`."""
+        made = payload(cls.type, raw)
+        assert isinstance(made, cls)
+        made.__dict__["raw"] = raw
+        return made
+
+    def to_raw(self) -> JsonObject:
+        """The JSON object. Fields that hold their default are left out."""
+        raw = self.__dict__.get("raw") or encode(self)
+        assert isinstance(raw, dict)
+        return raw
+
+
+class Unknown(Payload):
+    """The payload of a type that this version does not know, or of a record that does not keep the contract."""
+
+
+TYPES: dict[str, type[Payload]] = {}
+"""Every type of event by name."""
+
+P = TypeVar("P", bound=type[Payload])
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def said_by(*owners: str, ephemeral: bool = False) -> Callable[[P], P]:
+    """Makes a payload of a class: a frozen dataclass in the catalogue, named as the class (`RunStarted`:
+    `run_started`)."""
+    def register(cls: P) -> P:
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        cls.type, cls.owners, cls.ephemeral = name, owners, ephemeral
+        TYPES[name] = dataclass(frozen=True, kw_only=True)(cls)
+        return cls
+    return register
+
+
+# -- the run, told by the host ----------------------------------------------------------------------------------------
+
+
+@said_by(STAGE)
+class RunStarted(Payload):
+    """A run begins. `brain` is `claude`, `rehearsal` or `none`. `clock_offset`: by how many seconds the engine's clock
+    is ahead of the host's; `manual`: do keys advance it?"""
+
+    project: str
+    subject: str
+    mode: str
+    model: str
+    brain: str
+    version: str
+    engine: str
+    seed: int | None
+    clock_offset: float = 0.0
+    manual: bool | None = None
+
+
+@said_by(STAGE)
+class Chapter(Payload):
+    """The run enters a chapter. `notes` are the speaker's, not for the audience."""
+
+    name: str
+    title: str
+    narration: Text
+    notes: Text = ""
+
+
+@said_by(STAGE)
+class TruthSealed(Payload):
+    """The root cause is fixed: SHA-256 over the hexadecimal nonce, a newline and the canonical JSON."""
+
+    sha256: str
+
+
+@said_by(STAGE)
+class Fault(Payload):
+    """`phase` is `injecting`, `injected`, `ended` (it is seen to hold no more; `by` is `tool_call`, `policy` or
+    `unknown`), `again`, `reverted` or `failed`; `targets` are member names. `id` is that of the journal, `saw` the
+    proof in words."""
+
+    phase: str
+    kind: str
+    targets: tuple[str, ...]
+    id: str = ""
+    saw: Text = ""
+    by: str = ""
+
+
+@said_by(STAGE)
+class TruthOpened(Payload):
+    """The sealed root cause, opened."""
+
+    nonce: str
+    truth: JsonObject
+    sha256: str
 
 
 @dataclass(frozen=True)
-class EventType:
-    """One kind of event: who may say it, what its `data` holds, and whether it is kept."""
+class Clocks:
+    """Seconds after the fault; None is what did not happen or cannot be known."""
+
+    symptom: float | None = None
+    ticket: float | None = None
+    diagnosis: float | None = None
+    repairing_call: float | None = None
+    recovered: float | None = None
+    verified: float | None = None
+
+
+@dataclass(frozen=True)
+class Marks:
+    """None where the run has nothing to hold it against."""
+
+    detected: bool | None = None
+    localised: bool | None = None
+    cause: bool | None = None
+    repaired: bool | None = None
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Tool calls by what they do to the subject."""
+
+    reading: int = 0
+    repairing: int = 0
+    destructive: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the agent did. `cost_usd` is None where a price was unknown; `most_repeated` counts one command."""
+
+    steps: int = 0
+    tokens: int = 0
+    cost_usd: float | None = None
+    calls: Calls = Calls()
+    changes_before_finding: int = 0
+    most_repeated: int = 0
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the clients felt; None without a load to compare with."""
+
+    client_errors: int | None = None
+    lost_seconds: int | None = None
+    writes_lost: int | None = None
+
+
+@dataclass(frozen=True)
+class OracleWords:
+    passed: bool | None = None
+    words: Text = ""
+
+
+@said_by(STAGE)
+class Score(Payload):
+    """How good the run was; `operator_demo.score` tells what each measure is."""
+
+    outcome: str
+    expected: str
+    reached: bool
+    clocks: Clocks
+    marks: Marks
+    work: Work
+    service: Service
+    oracle: OracleWords
+    collateral: tuple[str, ...]
+    ttd: float | None = None
+    ttm: float | None = None
+
+
+@said_by(STAGE)
+class Note(Payload):
+    """A remark for people; `level` is `info`, `warning` or `error`. `stand_ins` are services that answer in the place
+    of the real system."""
+
+    level: str
+    text: Text
+    stand_ins: tuple[str, ...] = ()
+
+
+@said_by(STAGE)
+class Gap(Payload):
+    """Events that were missing in a log, and whether they were filled from the volume."""
+
+    from_source: str
+    first: int
+    last: int
+    filled: bool
+
+
+@said_by(STAGE)
+class RunFinished(Payload):
+    """The run is over. `outcome` is `repaired`, `escalated`, `no_action`, `cleared`, `unverified`, `interrupted` or
+    `failed`; `ttd` and `ttm` are seconds, where known."""
+
+    outcome: str
+    exit_status: int
+    ttd: float | None = None
+    ttm: float | None = None
+
+
+@said_by(STAGE, ephemeral=True)
+class Progress(Payload):
+    """Long work: `task` (build, pull, up, down), `item`, `status`; `current` and `total` where known."""
+
+    task: str
+    item: str
+    status: str
+    current: float | None = None
+    total: float | None = None
+
+
+# -- what is seen -----------------------------------------------------------------------------------------------------
+
+
+@said_by(MONITOR)
+class MonitorStarted(Payload):
+    """The monitor watches these members."""
+
+    subject: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberSeen:
+    """A member as observed. `state` is the engine's word for its container; sizes in bytes, `read_latency` in
+    seconds. A subject may add fields of its own to the raw object."""
+
+    container: str = ""
+    state: str = ""
+    address: str | None = None
+    exit_code: int | None = None
+    reachable: bool | None = None
+    healthy: bool | None = None
+    leader: bool | None = None
+    error: str | None = None
+    kind: str | None = None
+    index: float | None = None
+    term: float | None = None
+    db_size: float | None = None
+    read_latency: float | None = None
+    alarms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSeen:
+    leader: str | None = None
+    quorum: bool | None = None
+
+
+@said_by(MONITOR)
+class Observation(Payload):
+    """One look: per member what was seen, the cluster as a whole, the keys violated now, seconds taken."""
+
+    members: dict[str, MemberSeen]
+    cluster: ClusterSeen
+    violations: tuple[str, ...]
+    duration: float
+
+
+@said_by(MONITOR)
+class Effect(Payload):
+    """What the engine says happened to a container; `explained` is `fault`, `tool_call`, `workload`, `policy` or null.
+    `call` is the id of a tool call, `time` (seconds since the epoch) the engine's; `command`, `signal`, `network` and
+    `volume` say more of some actions."""
+
+    container: str
+    member: str | None
+    action: str
+    explained: str | None
+    time: float | None = None
+    call: str | None = None
+    exit_code: int | None = None
+    signal: str = ""
+    command: Text = ""
+    network: str = ""
+    volume: str = ""
+
+
+@said_by(MONITOR)
+class Armed(Payload):
+    """The oracle took its baseline while all was healthy."""
+
+    fingerprint: JsonObject
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """`status` is `passed`, `failed`, `unknown`, `not_tested` or `not_checked`."""
 
     name: str
-    owners: tuple[str, ...]
-    fields: tuple[str, ...]
-    doc: str
-    ephemeral: bool = False
+    status: str
+    saw: Text = ""
 
 
-def _catalogue() -> dict[str, EventType]:
-    stage, monitor, agent, workload = (STAGE,), (MONITOR,), (AGENT,), (WORKLOAD,)
-    types = [
-        # -- the run, told by the host ---------------------------------------------------------------------------
-        EventType("run_started", stage, ("project", "subject", "mode", "model", "brain", "version", "engine", "seed"),
-                  "A run begins. `brain` is `claude`, `rehearsal` or `none`."),
-        EventType("chapter", stage, ("name", "title", "narration"), "The run enters a chapter."),
-        EventType("truth_sealed", stage, ("sha256",),
-                  "The root cause is fixed: SHA-256 over the hexadecimal nonce, a newline and the canonical JSON."),
-        EventType("fault", stage, ("phase", "kind", "targets"),
-                  "`phase` is `injecting`, `injected`, `ended` (it is seen to hold no more; `by` is `tool_call`, "
-                  "`policy` or `unknown`), `again`, `reverted` or `failed`; `targets` are member names. With `id`, "
-                  "and `saw`: the proof, in words."),
-        EventType("truth_opened", stage, ("nonce", "truth", "sha256"), "The sealed root cause, opened."),
-        EventType("score", stage, ("outcome", "expected", "reached", "clocks", "marks", "work", "service", "oracle",
-                                   "collateral"),
-                  "How good the run was; `operator_demo.score` tells what each measure is."),
-        EventType("note", stage, ("level", "text"), "A remark for people; `level` is `info`, `warning` or `error`."),
-        EventType("gap", stage, ("from_source", "first", "last", "filled"),
-                  "Events that were missing in a log, and whether they were filled from the volume."),
-        EventType("run_finished", stage, ("outcome", "exit_status"),
-                  "The run is over. `outcome` is `repaired`, `escalated`, `no_action`, `cleared`, `unverified`, "
-                  "`interrupted` or `failed`; with `ttd`, `ttm` (seconds) where known."),
-        EventType("progress", stage, ("task", "item", "status"),
-                  "Long work: `task` (build, pull, up, down), `item`, `status`; with `current`, `total` where known.",
-                  ephemeral=True),
-        # -- what is seen ----------------------------------------------------------------------------------------
-        EventType("monitor_started", monitor, ("subject", "members"), "The monitor watches these members."),
-        EventType("observation", monitor, ("members", "cluster", "violations", "duration"),
-                  "One look: per member what was seen, the cluster as a whole, the keys violated now, seconds taken."),
-        EventType("effect", monitor, ("container", "member", "action", "explained"),
-                  "What the engine says happened to a container; `explained` is `fault`, `tool_call`, `workload`, "
-                  "`policy` or null; with `call` (tool call id), `exit_code` where known. `time` is the engine's."),
-        EventType("armed", monitor, ("fingerprint", "checks"), "The oracle took its baseline while all was healthy."),
-        EventType("verdict", monitor, ("phase", "passed", "checks"),
-                  "The oracle's judgement. `phase` is `opening` or `final`; each check has `name`, `status` (`passed`, "
-                  "`failed`, `unknown`, `not_tested`, `not_checked`) and `saw`."),
-        # -- tickets ---------------------------------------------------------------------------------------------
-        EventType("ticket_opened", monitor, ("subject", "severity", "title", "violations"),
-                  "An incident. `violations` is a list of {key, invariant, member, severity, text, since}."),
-        EventType("ticket_updated", monitor, ("violations",), "The violations that are attached now (a full list)."),
-        EventType("ticket_claimed", agent, ("holder",), "A session holds the ticket (a lease, renewed)."),
-        EventType("ticket_verifying", agent, ("summary", "actions"),
-                  "The agent says that it is repaired, or (`claim`: `no_action`) that nothing is to do."),
-        EventType("ticket_returned", monitor, ("words",), "The oracle did not agree: back to the agent, once."),
-        EventType("ticket_released", agent, ("reason",), "The holder let go without a result; it is open again."),
-        EventType("ticket_resolved", monitor, (),
-                  "The oracle's verdict passed; `outcome` is what was claimed: `repaired` or `no_action`."),
-        EventType("ticket_cleared", monitor, (), "It healed with nobody holding it."),
-        EventType("ticket_escalated", (MONITOR, AGENT), ("reason",), "Handed to a human; nobody works on it further."),
-        # -- the agent -------------------------------------------------------------------------------------------
-        EventType("agent_started", agent, ("mode", "model", "brain"), "The agent is up and looks for a ticket."),
-        EventType("session_started", agent, ("model", "brain", "mode"), "The agent takes up a ticket."),
-        EventType("reasoning", agent, ("kind", "text"), "Finished prose of the model; `kind` is `thinking` or `text`."),
-        EventType("tool_call", agent, ("call", "tool", "input"), "Written, and on disk, before the tool runs."),
-        EventType("tool_result", agent, ("call", "tool", "status", "output"),
-                  "`status` is `ok`, `error`, `timeout`, `refused`, `interrupted` or `unknown` (a crash in between); "
-                  "with `exit_code`, `duration`, `omitted_bytes` where they apply."),
-        EventType("finding", agent, ("member", "cause", "text"), "The diagnosis, from a fixed vocabulary of causes."),
-        EventType("usage", agent, ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-                                   "cost_usd", "duration", "request_id", "stop_reason"), "One model request."),
-        EventType("retry", agent, ("reason", "attempt", "delay"), "A model request is tried again after `delay` s."),
-        EventType("refusal", agent, ("reason",), "A budget, the policy or the model said no."),
-        EventType("interrupt", agent, ("reason",), "The session was cut short."),
-        EventType("session_finished", agent, ("status", "summary"),
-                  "`status` is `verified`, `unverified`, `escalated`, `interrupted`, `budget`, `observed` or `error`."),
-        EventType("delta", agent, ("kind", "text"),
-                  "Live text: `kind` is `thinking`, `text`, `command` or `output`; with `call` for the last.",
-                  ephemeral=True),
-        # -- the load --------------------------------------------------------------------------------------------
-        EventType("workload_started", workload, ("rate", "read_share", "keys"), "The load begins."),
-        EventType("load", workload, ("ops", "p50", "p99", "errors"),
-                  "One second of load: operations done, latencies in seconds (null without any), errors by kind."),
-        EventType("write_check", workload, ("kept", "lost", "unknown"),
-                  "Every acknowledged write was looked for: counts of writes."),
-    ]
-    return {t.name: t for t in types}
+@said_by(MONITOR)
+class Verdict(Payload):
+    """The oracle's judgement. `phase` is `opening` or `final`."""
+
+    phase: str
+    passed: bool
+    checks: tuple[Check, ...]
 
 
-TYPES = _catalogue()
+# -- tickets ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that does not hold, attached to a ticket. `key` is `invariant` or `invariant:member`."""
+
+    key: str
+    invariant: str = ""
+    member: str | None = None
+    severity: str = ""
+    text: Text = ""
+    since: str = ""
+
+
+@said_by(MONITOR)
+class TicketOpened(Payload):
+    """An incident, with the violations that it began with."""
+
+    subject: str
+    severity: str
+    title: str
+    violations: tuple[Violation, ...]
+
+
+@said_by(MONITOR)
+class TicketUpdated(Payload):
+    """The violations that are attached now (a full list)."""
+
+    violations: tuple[Violation, ...]
+
+
+@said_by(AGENT)
+class TicketClaimed(Payload):
+    """A session holds the ticket (a lease, renewed)."""
+
+    holder: str
+
+
+@said_by(AGENT)
+class TicketVerifying(Payload):
+    """The agent says that it is repaired, or (`claim`: `no_action`) that nothing is to do."""
+
+    summary: Text
+    actions: tuple[Text, ...]
+    claim: str = "repaired"
+
+
+@said_by(MONITOR)
+class TicketReturned(Payload):
+    """The oracle did not agree: back to the agent, once."""
+
+    words: Text
+
+
+@said_by(AGENT)
+class TicketReleased(Payload):
+    """The holder let go without a result; it is open again."""
+
+    reason: Text
+
+
+@said_by(MONITOR)
+class TicketResolved(Payload):
+    """The oracle's verdict passed; `outcome` is what was claimed: `repaired` or `no_action`."""
+
+    outcome: str = ""
+
+
+@said_by(MONITOR)
+class TicketCleared(Payload):
+    """It healed with nobody holding it."""
+
+
+@said_by(MONITOR, AGENT)
+class TicketEscalated(Payload):
+    """Handed to a human; nobody works on it further."""
+
+    reason: Text
+
+
+# -- the agent --------------------------------------------------------------------------------------------------------
+
+
+@said_by(AGENT)
+class AgentStarted(Payload):
+    """The agent is up and looks for a ticket."""
+
+    mode: str
+    model: str
+    brain: str
+
+
+@said_by(AGENT)
+class SessionStarted(Payload):
+    """The agent takes up a ticket."""
+
+    model: str
+    brain: str
+    mode: str
+    container: str = ""
+
+
+@said_by(AGENT)
+class Reasoning(Payload):
+    """Finished prose of the model; `kind` is `thinking` or `text`."""
+
+    kind: str
+    text: Text
+
+
+@said_by(AGENT)
+class ToolCall(Payload):
+    """Written, and on disk, before the tool runs. `diagnosed`: was there a finding before?"""
+
+    call: str
+    tool: str
+    input: JsonObject
+    diagnosed: bool = False
+
+
+@said_by(AGENT)
+class ToolResult(Payload):
+    """`status` is `ok`, `error`, `timeout`, `refused`, `interrupted` or `unknown` (a crash in between); `duration` in
+    seconds; `omitted_bytes` of the output are not in the record."""
+
+    call: str
+    tool: str
+    status: str
+    output: Text
+    exit_code: int | None = None
+    duration: float | None = None
+    omitted_bytes: int = 0
+
+
+@said_by(AGENT)
+class Finding(Payload):
+    """The diagnosis, from a fixed vocabulary of causes. `proposal`: what an agent that may not act would do."""
+
+    member: str | None
+    cause: str
+    text: Text
+    proposal: Text = ""
+
+
+@said_by(AGENT)
+class Usage(Payload):
+    """One model request. `cost_usd` is null where no price is known; `duration` in seconds."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: float | None
+    duration: float
+    request_id: str | None
+    stop_reason: str | None
+
+    @property
+    def tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+@said_by(AGENT)
+class Retry(Payload):
+    """A model request is tried again after `delay` seconds."""
+
+    reason: Text
+    attempt: int
+    delay: float
+
+
+@said_by(AGENT)
+class Refusal(Payload):
+    """A budget, the policy or the model said no; `call` is the tool call that was refused."""
+
+    reason: Text
+    call: str = ""
+
+
+@said_by(AGENT)
+class Interrupt(Payload):
+    """The session was cut short; `ended` tells what it had started and was ended with it."""
+
+    reason: Text
+    ended: tuple[str, ...] = ()
+
+
+@said_by(AGENT)
+class SessionFinished(Payload):
+    """`status` is `verified`, `unverified`, `escalated`, `interrupted`, `budget`, `observed` or `error`."""
+
+    status: str
+    summary: Text
+
+
+@said_by(AGENT, ephemeral=True)
+class Delta(Payload):
+    """Live text: `kind` is `thinking`, `text`, `command` or `output`; with `call` for the last."""
+
+    kind: str
+    text: Text
+    call: str = ""
+
+
+# -- the load ---------------------------------------------------------------------------------------------------------
+
+
+@said_by(WORKLOAD)
+class WorkloadStarted(Payload):
+    """The load begins: operations a second, the share of reads, the number of keys."""
+
+    rate: float
+    read_share: float
+    keys: int
+
+
+@said_by(WORKLOAD)
+class Load(Payload):
+    """One second of load: operations done, latencies in seconds (null without any), errors by kind."""
+
+    ops: float
+    p50: float | None
+    p99: float | None
+    errors: dict[str, int]
+    reads: int = 0
+    writes: int = 0
+    late: int = 0
+    stale: int = 0
+
+    @property
+    def failed(self) -> int:
+        return sum(self.errors.values())
+
+
+@said_by(WORKLOAD)
+class WriteCheck(Payload):
+    """Every acknowledged write was looked for: counts of writes."""
+
+    kept: int
+    lost: int
+    unknown: int
+
 
 ENTRY_TYPES = ("reasoning", "tool_call", "tool_result", "finding", "usage", "retry", "refusal", "interrupt")
 """The types that make up an agent's log (with `effect`, which the monitor adds beside it)."""
+
+
+# -- the envelope -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -131,120 +599,64 @@ class Event:
     run: str
     source: str
     type: str
-    data: dict[str, Any] = field(default_factory=dict)
+    raw: JsonObject = field(default_factory=dict)
     seq: int | None = None
     ts: str = ""
     ticket: str | None = None
     session: str | None = None
 
-    def to_json(self) -> str:
-        return json.dumps({"v": SCHEMA_VERSION, **self.__dict__}, ensure_ascii=True, separators=(",", ":"))
+    @cached_property
+    def data(self) -> Payload:
+        """The typed payload; `Unknown` for what a record of another version holds."""
+        try:
+            return payload(self.type, self.raw)
+        except BadEvent:
+            return Unknown()
+
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch."""
+        return parse_ts(self.ts)
+
+    @property
+    def ephemeral(self) -> bool:
+        return self.seq is None and self.type in TYPES and TYPES[self.type].ephemeral
+
+    def numbered(self, seq: int, ts: str) -> "Event":
+        return replace(self, seq=seq, ts=ts)
 
 
-def event(run: str, source: str, type: str, /, *, ticket: str | None = None, session: str | None = None,
-          **data: Any) -> Event:
-    """A new event, checked against the catalogue and stamped with the time; `seq` is given by the store.
+def event(run: str, source: str, content: Payload, *, ticket: str | None = None, session: str | None = None) -> Event:
+    """A new event, checked and stamped with the time; `seq` is given by the store.
 
-    Raises `BadEvent` for an unknown type, a source that does not own it, or a missing field.
+    Raises `BadEvent` for a source that does not own the type, or a field that does not keep to its type.
     """
-    made = Event(run, source, type, data, ts=now(), ticket=ticket, session=session)
-    check(made)
-    return made
+    return checked(Event(run, source, content.type, content.to_raw(), ts=now(), ticket=ticket, session=session))
 
 
-def check(e: Event) -> None:
-    """Raises `BadEvent` unless the event keeps the contract (extra fields in `data` are allowed)."""
+def checked(e: Event) -> Event:
+    """The event itself. Raises `BadEvent` unless its payload keeps the contract and is its source's to say."""
     kind = TYPES.get(e.type)
     if kind is None:
         raise BadEvent(f"unknown event type {e.type!r}")
     if e.source not in kind.owners:
         raise BadEvent(f"{e.source} may not say {e.type}")
-    missing = [name for name in kind.fields if name not in e.data]
-    if missing:
-        raise BadEvent(f"{e.type} lacks {', '.join(missing)}")
+    e.__dict__["data"] = payload(e.type, e.raw)  # as `cached_property` keeps it
+    return e
 
 
-def encode(e: Event) -> Iterator[str]:
-    """The lines of one event, without newline, each at most `MAX_LINE` bytes of ASCII."""
-    text = e.to_json()
-    if len(text) <= MAX_LINE:
-        yield text
-        return
-    parts = [text[i:i + _CHUNK] for i in range(0, len(text), _CHUNK)]
-    key = f"{zlib.crc32(text.encode()):08x}"
-    for n, part in enumerate(parts):
-        yield json.dumps({"v": SCHEMA_VERSION, "chunk": key, "n": n, "of": len(parts), "part": part},
-                         ensure_ascii=True, separators=(",", ":"))
+def payload(type: str, raw: Mapping[str, Any]) -> Payload:
+    """Raises `BadEvent` for an unknown type, a field that is missing, and one of another type than its own."""
+    kind = TYPES.get(type)
+    if kind is None:
+        raise BadEvent(f"unknown event type {type!r}")
+    try:
+        return decode(kind, raw)
+    except FieldError as e:
+        raise BadEvent(f"{type}: {e}") from e
 
 
-def is_ours(line: str) -> bool:
-    """Does the line claim to be an event, or a chunk of one?"""
-    return line.startswith('{"v":')
-
-
-class Decoder:
-    """Turns the lines of one source back into events; for other lines, and chunks but the last, None comes back.
-
-    Chunks of an event that never completes are dropped when the next one starts: the durable ones are then a gap in
-    `seq`, which the reader fills.
-    """
-
-    def __init__(self) -> None:
-        self._key = ""
-        self._parts: list[str] = []
-
-    def feed(self, line: str) -> Event | None:
-        """Raises `BadEvent` for a JSON object of ours that does not keep the contract."""
-        if not is_ours(line):
-            return None
-        try:
-            raw, end = _read_json(line)
-        except (ValueError, RecursionError) as e:
-            raise BadEvent(f"torn line: {e}") from e
-        if end != len(line):
-            raise BadEvent("something follows the event on its line")
-        if "chunk" in raw:
-            whole = self._join(raw)
-            return self.feed(whole) if whole is not None else None
-        return from_dict(raw)
-
-    def _join(self, raw: dict[str, Any]) -> str | None:
-        try:
-            key, n, of, part = str(raw["chunk"]), int(raw["n"]), int(raw["of"]), str(raw["part"])
-        except (KeyError, TypeError, ValueError) as e:
-            raise BadEvent(f"malformed chunk: {e}") from e
-        if n == 0:
-            self._key, self._parts = key, []
-        if key != self._key or n != len(self._parts):
-            self._key, self._parts = "", []
-            raise BadEvent(f"chunk {n} of {of} out of order")
-        self._parts.append(part)
-        if len(self._parts) < of:
-            return None
-        whole, self._key, self._parts = "".join(self._parts), "", []
-        if f"{zlib.crc32(whole.encode()):08x}" != key or '"chunk"' in whole[:24]:
-            raise BadEvent("chunks do not add up")
-        return whole
-
-
-def from_dict(raw: dict[str, Any]) -> Event:
-    """Raises `BadEvent` where a field is missing, of the wrong type, or of another schema version."""
-    get = raw.get
-    if get("v") != SCHEMA_VERSION:
-        raise BadEvent(f"schema version {get('v')!r}, expected {SCHEMA_VERSION}")
-    run, source, type_, ts, data, seq = get("run"), get("source"), get("type"), get("ts"), get("data"), get("seq")
-    if not (isinstance(run, str) and isinstance(source, str) and isinstance(type_, str) and isinstance(ts, str)):
-        raise BadEvent("run, source, type and ts must be text")
-    if not isinstance(data, dict):
-        raise BadEvent("data must be an object")
-    if seq is not None and type(seq) is not int:
-        raise BadEvent("seq must be a whole number or null")
-    ticket, session = get("ticket"), get("session")
-    if not ((ticket is None or isinstance(ticket, str)) and (session is None or isinstance(session, str))):
-        raise BadEvent("ticket and session must be text or null")
-    made = Event(run, source, type_, data, seq, ts, ticket, session)
-    check(made)
-    return made
+# -- times and ids ----------------------------------------------------------------------------------------------------
 
 
 def now() -> str:

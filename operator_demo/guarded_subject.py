@@ -8,7 +8,9 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
+from operator_demo import events
 from operator_demo.subject import (
     Check,
     HasClient,
@@ -60,6 +62,7 @@ class GuardedSubject:
                 seen[name] |= observation.members[name]
             observation.members = seen
             _check_plain([seen, dict(observation.cluster), float(observation.ts)])
+            events.Observation.of({"members": seen, "cluster": observation.cluster, "violations": [], "duration": 0})
             return observation
         except Exception as e:
             failure = self._defect("observe", e)
@@ -71,7 +74,7 @@ class GuardedSubject:
             return [_violation(observation.failure)]
         try:
             violations = list(self._subject.violations(observation))
-            _check_plain([v.as_data("") for v in violations])
+            _check_plain([asdict(v) for v in violations])
             return violations
         except Exception as e:
             return [_violation(self._defect("violations", e))]

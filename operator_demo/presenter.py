@@ -108,9 +108,9 @@ def present(path: Path, name: str | None, view: View) -> bool:
                 view.begin()
             for e in follower.new() if follower is not None else ():
                 if e.type == "run_started":
-                    skew = values.number(e.data.get("clock_offset")) or 0.0
+                    skew = values.number(e.raw.get("clock_offset")) or 0.0
                 elif e.type == "chapter":
-                    view.expect(_next(values.label(e.data["name"]), story))
+                    view.expect(_next(values.label(e.raw["name"]), story))
                 view.event(e)
                 if e.type == "run_finished":
                     return True

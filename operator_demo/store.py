@@ -15,13 +15,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from operator_demo import events
+from operator_demo import events, wire
 from operator_demo.errors import OperatorError
-from operator_demo.events import Event
+from operator_demo.events import Event, Payload
+from operator_demo.fields import encode
 
 APPLICATION_ID = 0x6F706D6F  # "opmo": tells our files from other SQLite files
 Row = dict[str, Any]
@@ -161,9 +161,17 @@ class Store:
                 raise
             else:
                 if self._depth == 1:
-                    self._db.execute("COMMIT")
+                    self._commit()
             finally:
                 self._depth -= 1
+
+    def _commit(self) -> None:
+        try:
+            self._db.execute("COMMIT")
+        except sqlite3.Error:  # a reader that holds on (BUSY), a full disk: what was begun must not stay open
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def rows(self, sql: str, *parameters: Any) -> list[Row]:
         with self._lock, self._guard():
@@ -185,7 +193,7 @@ class Store:
         with self.transaction():
             seq = self.last_seq(event.run, event.source) + 1
             newest = self._db.execute("SELECT max(ts) FROM events WHERE run=?", (event.run,)).fetchone()[0]
-            event = replace(event, seq=seq, ts=events.after(newest, self.skew))
+            event = event.numbered(seq, events.after(newest, self.skew))
             self._insert(event)
             _project(self._db, event)
         return event
@@ -204,7 +212,7 @@ class Store:
         done = self._db.execute(
             "INSERT OR IGNORE INTO events (run, source, seq, ts, type, ticket, session, data) VALUES (?,?,?,?,?,?,?,?)",
             (event.run, event.source, event.seq, event.ts, event.type, event.ticket, event.session,
-             _to_json(event.data)))
+             _to_json(event.raw)))
         return done.rowcount == 1
 
     def last_seq(self, run: str, source: str) -> int:
@@ -224,8 +232,7 @@ class Store:
             sql, parameters = sql + " AND session=?", [*parameters, session]
         order = "seq" if source is not None else "ts, source, seq"
         for row in self.rows(sql + f" ORDER BY {order}", *parameters):
-            yield Event(row["run"], row["source"], row["type"], json.loads(row["data"]), row["seq"], row["ts"],
-                        row["ticket"], row["session"])
+            yield _event(row)
 
     def missing(self, run: str, source: str) -> list[tuple[int, int]]:
         """The ranges of `seq` (first, last) that are not here although later ones are."""
@@ -258,11 +265,11 @@ class Recorder:
         self._lock = threading.RLock()
         self._held: list[Event] | None = None
 
-    def say(self, type: str, /, *, ticket: str | None = None, session: str | None = None, **data: Any) -> Event:
+    def say(self, content: Payload, *, ticket: str | None = None, session: str | None = None) -> Event:
         """Raises `BadEvent` where the contract is not kept, `StoreError` where it could not be written."""
         with self._lock:
-            event = events.event(self.run, self.source, type, ticket=ticket, session=session, **data)
-            if events.TYPES[type].ephemeral:
+            event = events.event(self.run, self.source, content, ticket=ticket, session=session)
+            if content.ephemeral:
                 self._print(event)
                 return event
             event = self.store.record(event)
@@ -290,7 +297,7 @@ class Recorder:
 
     def _print(self, event: Event) -> None:
         try:
-            for line in events.encode(event):
+            for line in wire.encode(event):
                 self._out.write(line + "\n")
             self._out.flush()
         except (BrokenPipeError, ValueError, OSError):
@@ -314,68 +321,75 @@ def _header(path: Path) -> bytes:
 
 def _project(db: sqlite3.Connection, e: Event) -> None:
     """Carries what an event changes into runs, tickets and sessions."""
-    d = e.data
-    match e.type:
-        case "run_started":
-            db.execute("INSERT INTO runs (run, project, subject, mode, model, brain, version, started) "
+    match e.data:
+        case events.RunStarted() as run:
+            db.execute("INSERT OR IGNORE INTO runs (run, project, subject, mode, model, brain, version, started) "
                        "VALUES (?,?,?,?,?,?,?,?)",
-                       (e.run, d["project"], d["subject"], d["mode"], d["model"], d["brain"], d["version"], e.ts))
-        case "run_finished":
+                       (e.run, run.project, run.subject, run.mode, run.model, run.brain, run.version, e.ts))
+        case events.RunFinished() as end:
             db.execute("UPDATE runs SET finished=?, outcome=?, exit_status=?, ttd=?, ttm=? WHERE run=?",
-                       (e.ts, d["outcome"], d["exit_status"], d.get("ttd"), d.get("ttm"), e.run))
-        case _ if e.type.startswith("ticket_"):
-            _project_ticket(db, e)
-        case "session_started":
-            _session(db, e, ticket=e.ticket, model=d["model"], brain=d["brain"], mode=d["mode"], started=e.ts)
-        case "session_finished":
-            _session(db, e, status=d["status"], summary=d["summary"], finished=e.ts)
-        case "usage":
+                       (e.ts, end.outcome, end.exit_status, end.ttd, end.ttm, e.run))
+        case events.SessionStarted() as started:
+            _session(db, e, ticket=e.ticket, model=started.model, brain=started.brain, mode=started.mode, started=e.ts)
+        case events.SessionFinished() as finished:
+            _session(db, e, status=finished.status, summary=finished.summary, finished=e.ts)
+        case events.Usage() as usage:
             _session(db, e)
             db.execute(
                 "UPDATE agent_sessions SET steps=steps+1, input_tokens=input_tokens+?, output_tokens=output_tokens+?, "
                 "cache_read_tokens=cache_read_tokens+?, cache_write_tokens=cache_write_tokens+?, cost_usd=cost_usd+? "
                 "WHERE session=?",
-                (d["input_tokens"], d["output_tokens"], d["cache_read_tokens"], d["cache_write_tokens"], d["cost_usd"],
-                 e.session))
-        case "tool_call":
+                (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
+                 usage.cost_usd, e.session))
+        case events.ToolCall():
             _session(db, e)
             db.execute("UPDATE agent_sessions SET tool_calls=tool_calls+1 WHERE session=?", (e.session,))
-        case "verdict" if e.session and d["phase"] == "final":
-            _session(db, e, verdict=json.dumps({"passed": d["passed"], "checks": d["checks"], "ts": e.ts}))
+        case events.Verdict(phase="final") as verdict if e.session:
+            told = {"passed": verdict.passed, "checks": encode(verdict.checks), "ts": e.ts}
+            _session(db, e, verdict=json.dumps(told))
+        case _ if e.type.startswith("ticket_"):
+            _project_ticket(db, e)
 
 
 def _project_ticket(db: sqlite3.Connection, e: Event) -> None:
     db.execute("INSERT OR IGNORE INTO tickets (ticket, run) VALUES (?,?)", (e.ticket, e.run))
     newest = db.execute("SELECT updated FROM tickets WHERE ticket=?", (e.ticket,)).fetchone()[0]
     if e.ts >= newest:
-        _fold_ticket(db, e.ticket, e.type, e.ts, e.data)
+        _fold_ticket(db, e)
         return
     _set(db, "tickets", "ticket", e.ticket, {"state": "open", "holder": None, "returns": 0, "updated": ""})
-    for row in db.execute("SELECT type, ts, data FROM events WHERE run=? AND ticket=? AND type LIKE 'ticket%' "
-                          "ORDER BY ts", (e.run, e.ticket)).fetchall():
-        _fold_ticket(db, e.ticket, row["type"], row["ts"], json.loads(row["data"]))
+    for row in db.execute("SELECT * FROM events WHERE run=? AND ticket=? AND type LIKE 'ticket%' ORDER BY ts",
+                          (e.run, e.ticket)).fetchall():
+        _fold_ticket(db, _event(row))
 
 
-def _fold_ticket(db: sqlite3.Connection, ticket: str | None, type: str, ts: str, d: dict[str, Any]) -> None:
-    changes: dict[str, Any] = {"updated": ts}
-    match type:
-        case "ticket_opened":
-            changes |= {"subject": d["subject"], "severity": d["severity"], "title": d["title"], "opened": ts,
-                        "state": "open", "violations": json.dumps(d["violations"])}
-        case "ticket_updated":
-            changes |= {"violations": json.dumps(d["violations"])}
-        case "ticket_claimed":
-            changes |= {"state": "acknowledged", "holder": d["holder"]}
-        case "ticket_verifying":
+def _fold_ticket(db: sqlite3.Connection, e: Event) -> None:
+    changes: dict[str, Any] = {"updated": e.ts}
+    match e.data:
+        case events.TicketOpened() as opened:
+            changes |= {"subject": opened.subject, "severity": opened.severity, "title": opened.title, "opened": e.ts,
+                        "state": "open", "violations": json.dumps(encode(opened.violations))}
+        case events.TicketUpdated(violations=violations):
+            changes |= {"violations": json.dumps(encode(violations))}
+        case events.TicketClaimed(holder=holder):
+            changes |= {"state": "acknowledged", "holder": holder}
+        case events.TicketVerifying():
             changes |= {"state": "verifying"}
-        case "ticket_returned":
+        case events.TicketReturned():
             changes |= {"state": "acknowledged"}
-            db.execute("UPDATE tickets SET returns=returns+1 WHERE ticket=?", (ticket,))
-        case "ticket_released":
+            db.execute("UPDATE tickets SET returns=returns+1 WHERE ticket=?", (e.ticket,))
+        case events.TicketReleased():
             changes |= {"state": "open", "holder": None, "lease_until": 0}
-        case "ticket_resolved" | "ticket_cleared" | "ticket_escalated":
-            changes |= {"state": type.removeprefix("ticket_"), "closed": ts, "reason": d.get("reason")}
-    _set(db, "tickets", "ticket", ticket, changes)
+        case events.TicketResolved() | events.TicketCleared():
+            changes |= {"state": e.type.removeprefix("ticket_"), "closed": e.ts, "reason": None}
+        case events.TicketEscalated(reason=reason):
+            changes |= {"state": "escalated", "closed": e.ts, "reason": reason}
+    _set(db, "tickets", "ticket", e.ticket, changes)
+
+
+def _event(row: sqlite3.Row | Row) -> Event:
+    return Event(row["run"], row["source"], row["type"], json.loads(row["data"]), row["seq"], row["ts"], row["ticket"],
+                 row["session"])
 
 
 def _session(db: sqlite3.Connection, e: Event, **columns: Any) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -95,11 +95,6 @@ class Violation:
     @property
     def key(self) -> str:
         return f"{self.invariant}:{self.member}" if self.member else self.invariant
-
-    def as_data(self, since: str) -> dict[str, Any]:
-        data = asdict(self) | {"key": self.key, "since": since}
-        del data["certain"]
-        return data
 
 
 @dataclass(frozen=True)

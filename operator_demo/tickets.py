@@ -12,8 +12,9 @@ renewed by the session that holds it, and a ticket whose lease ran out may be cl
 
 import json
 import time
-from typing import Any
+from collections.abc import Sequence
 
+from operator_demo import events
 from operator_demo.errors import OperatorError
 from operator_demo.events import new_id
 from operator_demo.store import Recorder, Row, Store
@@ -41,14 +42,15 @@ def current(store: Store, run: str) -> Row | None:
     return get(store, row["ticket"]) if row else None
 
 
-def open_(recorder: Recorder, *, subject: str, severity: str, title: str, violations: list[dict[str, Any]]) -> str:
+def open_(recorder: Recorder, *, subject: str, severity: str, title: str,
+          violations: Sequence[events.Violation]) -> str:
     """Opens the run's ticket and returns its id. There must be none that is open."""
     with recorder.transaction():
         if current(recorder.store, recorder.run) is not None:
             raise TicketStateError("A ticket is open already; violations attach to it.")
         ticket = new_id("tkt")
-        recorder.say("ticket_opened", ticket=ticket, subject=subject, severity=severity, title=title,
-                     violations=violations)
+        recorder.say(events.TicketOpened(subject=subject, severity=severity, title=title, violations=tuple(violations)),
+                     ticket=ticket)
         return ticket
 
 
@@ -61,7 +63,7 @@ def claim(recorder: Recorder, session: str) -> Row | None:
         expired = ticket["state"] == "acknowledged" and ticket["lease_until"] < time.time()
         if ticket["state"] != "open" and not expired:
             return None
-        recorder.say("ticket_claimed", ticket=ticket["ticket"], session=session, holder=session)
+        recorder.say(events.TicketClaimed(holder=session), ticket=ticket["ticket"], session=session)
         _lease(recorder.store, ticket["ticket"])
         return get(recorder.store, ticket["ticket"])
 
@@ -76,7 +78,7 @@ def renew(store: Store, ticket: str, session: str) -> None:
 def release(recorder: Recorder, ticket: str, session: str, reason: str) -> None:
     with recorder.transaction():
         _held(get(recorder.store, ticket), session, ("acknowledged",))
-        recorder.say("ticket_released", ticket=ticket, session=session, reason=reason)
+        recorder.say(events.TicketReleased(reason=reason), ticket=ticket, session=session)
 
 
 def verify(recorder: Recorder, ticket: str, session: str, summary: str, actions: list[str],
@@ -84,8 +86,8 @@ def verify(recorder: Recorder, ticket: str, session: str, summary: str, actions:
     """The holder says that it is repaired, or that nothing was to do; from here on the oracle has the word."""
     with recorder.transaction():
         _held(get(recorder.store, ticket), session, ("acknowledged",))
-        recorder.say("ticket_verifying", ticket=ticket, session=session, summary=summary, actions=actions,
-                     claim=claim)
+        recorder.say(events.TicketVerifying(summary=summary, actions=tuple(actions), claim=claim), ticket=ticket,
+                     session=session)
         _lease(recorder.store, ticket)
 
 
@@ -105,13 +107,13 @@ def judge(recorder: Recorder, ticket: str, passed: bool, words: str) -> str:
         row = get(recorder.store, ticket)
         _in_state(row, ("verifying",))
         if passed:
-            recorder.say("ticket_resolved", ticket=ticket, session=row["holder"],
-                         outcome=claim_of(recorder.store, recorder.run, ticket))
+            claimed = claim_of(recorder.store, recorder.run, ticket)
+            recorder.say(events.TicketResolved(outcome=claimed), ticket=ticket, session=row["holder"])
         elif row["returns"] < MAX_RETURNS:
-            recorder.say("ticket_returned", ticket=ticket, session=row["holder"], words=words)
+            recorder.say(events.TicketReturned(words=words), ticket=ticket, session=row["holder"])
             _lease(recorder.store, ticket)
         else:
-            recorder.say("ticket_escalated", ticket=ticket, session=row["holder"], reason=words)
+            recorder.say(events.TicketEscalated(reason=words), ticket=ticket, session=row["holder"])
         return str(get(recorder.store, ticket)["state"])
 
 
@@ -122,7 +124,7 @@ def clear(recorder: Recorder, ticket: str) -> None:
         free = row["state"] == "acknowledged" and row["lease_until"] < time.time()
         if not free:
             _in_state(row, ("open",))
-        recorder.say("ticket_cleared", ticket=ticket)
+        recorder.say(events.TicketCleared(), ticket=ticket)
 
 
 def escalate(recorder: Recorder, ticket: str, reason: str, session: str | None = None) -> None:
@@ -133,7 +135,7 @@ def escalate(recorder: Recorder, ticket: str, reason: str, session: str | None =
             _held(row, session, ("acknowledged",))
         else:
             _in_state(row, OPEN_STATES)
-        recorder.say("ticket_escalated", ticket=ticket, session=session, reason=reason)
+        recorder.say(events.TicketEscalated(reason=reason), ticket=ticket, session=session)
 
 
 def _lease(store: Store, ticket: str) -> None:

@@ -1,6 +1,9 @@
 """Prints docs/events.md from the catalogue: `python tools/events_page.py > docs/events.md`."""
 
-from operator_demo.events import MAX_LINE, SCHEMA_VERSION, SOURCES, TYPES
+from dataclasses import MISSING, fields
+
+from operator_demo.events import SOURCES, TYPES, Payload
+from operator_demo.wire import MAX_LINE, SCHEMA_VERSION
 
 HEAD = f"""# Events
 
@@ -14,7 +17,7 @@ folds over the same events. This page is made from the catalogue in `operator_de
 | `source` | who says it: {", ".join(f"`{s}`" for s in SOURCES)} |
 | `seq` | rises by one per (run, source); null where the event is ephemeral (live text, not kept) |
 | `ts` | UTC, ISO-8601 with microseconds |
-| `type`, `data` | below; `data` may hold more than the fields named |
+| `type`, `data` | below; a field marked `?` may be missing, and `data` may hold more than the fields named |
 
 A line has at most {MAX_LINE} bytes. A longer event travels as lines `{{"v":1,"chunk":KEY,"n":0,"of":3,"part":"..."}}`:
 the parts joined are the event's own line, `KEY` its CRC-32 in hexadecimal.
@@ -25,9 +28,18 @@ the parts joined are the event's own line, `KEY` its CRC-32 in hexadecimal.
 
 
 def page() -> str:
-    rows = [f"| `{t.name}`{' (ephemeral)' if t.ephemeral else ''} | {', '.join(t.owners)} "
-            f"| {', '.join(f'`{f}`' for f in t.fields)} | {t.doc} |\n" for t in TYPES.values()]
-    return HEAD + "".join(rows)
+    return HEAD + "".join(map(row, TYPES.values()))
+
+
+def row(kind: type[Payload]) -> str:
+    """A line of the table; a field with `?` may be missing."""
+    names = []
+    for f in fields(kind):
+        optional = f.default is not MISSING or f.default_factory is not MISSING
+        names.append(f"`{f.name}`" + ("?" if optional else ""))
+    doc = " ".join((kind.__doc__ or "").split())
+    name = f"`{kind.type}`" + (" (ephemeral)" if kind.ephemeral else "")
+    return f"| {name} | {', '.join(kind.owners)} | {', '.join(names)} | {doc} |\n"
 
 
 if __name__ == "__main__":

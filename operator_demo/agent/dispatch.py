@@ -14,6 +14,7 @@ from typing import Any
 from operator_demo import tickets
 from operator_demo.agent import catalogue, policy, tools, validate
 from operator_demo.agent.work import Call, LeaseLost, Result, Work
+from operator_demo.events import Refusal, ToolCall, ToolResult
 from operator_demo.store import Store, StoreError
 
 
@@ -31,10 +32,10 @@ class Dispatch:
         work.prove_lease()
         call = Call(self._unique(id), tool, given)
         refused, wrong = self._objections(call)
-        work.say("tool_call", call=call.id, tool=tool, input=given, diagnosed=work.diagnosed)
+        work.say(ToolCall(call=call.id, tool=tool, input=given, diagnosed=work.diagnosed))
         began = time.monotonic()
         if refused:
-            work.say("refusal", reason=refused, call=call.id)
+            work.say(Refusal(reason=refused, call=call.id))
             result = Result("refused", refused)
         elif wrong:
             result = Result("error", f"The tool was not run: {'; '.join(wrong)}.")
@@ -71,9 +72,9 @@ class Dispatch:
 
     def _write(self, call: Call, result: Result, began: float) -> None:
         output = result.text if result.output is None else result.output
-        more = {"exit_code": result.exit_code} if result.exit_code is not None else {}
-        self._work.say("tool_result", call=call.id, tool=call.tool, status=result.status, output=output,
-                       duration=round(time.monotonic() - began, 6), omitted_bytes=result.omitted_bytes, **more)
+        self._work.say(ToolResult(call=call.id, tool=call.tool, status=result.status, output=output,
+                                  exit_code=result.exit_code, duration=round(time.monotonic() - began, 6),
+                                  omitted_bytes=result.omitted_bytes))
 
     def _unique(self, id: str) -> str:
         name, n = id, 2
@@ -85,7 +86,7 @@ class Dispatch:
 
 def unfinished_calls(store: Store, run: str, session: str) -> list[tuple[str, str]]:
     """The calls (id, tool) of a session that have no result."""
-    found = {e.data["call"]: e.data["tool"] for e in store.events(run, session=session, types=("tool_call",))}
+    found = {e.raw["call"]: e.raw["tool"] for e in store.events(run, session=session, types=("tool_call",))}
     for e in store.events(run, session=session, types=("tool_result",)):
-        found.pop(e.data["call"], None)
+        found.pop(e.raw["call"], None)
     return list(found.items())

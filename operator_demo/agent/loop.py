@@ -12,6 +12,7 @@ from operator_demo.agent import prompts
 from operator_demo.agent.dispatch import Dispatch
 from operator_demo.agent.request import Model, RequestFailed
 from operator_demo.agent.work import End, LeaseLost, Work
+from operator_demo.events import Refusal
 
 _MAX_CUT = 2  # answers in a row that were too long
 _MAX_PAUSES = 5  # in a row
@@ -36,7 +37,7 @@ class Loop:
             except RequestFailed as e:
                 if used_up := self._work.budget.exceeded():
                     return self._over_budget(used_up)
-                self._work.say("refusal", reason=f"{e}.")
+                self._work.say(Refusal(reason=f"{e}."))
                 return self._hand_over("error", f"{e}.")
             done = _sendable(message)
             if done:
@@ -57,7 +58,7 @@ class Loop:
             return await self._run_tools(calls)
         if reason == "refusal":
             words = _text_of(message) or "no reason given"
-            self._work.say("refusal", reason=f"The model declined: {words}")
+            self._work.say(Refusal(reason=f"The model declined: {words}"))
             return self._hand_over("escalated", f"The model declined to go on: {words}")
         if reason == "max_tokens" and self._cut <= _MAX_CUT:
             return [*(_not_run(call.id) for call in calls), _said("Your answer was cut off at its limit. Be briefer.")]
@@ -81,7 +82,7 @@ class Loop:
         return results
 
     def _over_budget(self, reason: str) -> End:
-        self._work.say("refusal", reason=reason)
+        self._work.say(Refusal(reason=reason))
         return self._hand_over("budget", reason)
 
     def _hand_over(self, status: str, reason: str) -> End:

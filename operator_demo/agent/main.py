@@ -19,7 +19,7 @@ from operator_demo.agent.shell import install_docker_wrapper
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
 from operator_demo.errors import UsageError
-from operator_demo.events import new_id
+from operator_demo.events import AgentStarted, Refusal, SessionStarted, new_id
 from operator_demo.settings import Settings
 from operator_demo.store import Row, Store
 
@@ -46,12 +46,12 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
         loop.add_signal_handler(number, stop.set, f"The agent was told to stop ({number.name}).")
     loop.call_later(all_.max_time, stop.set, f"The longest time of a run ({all_.max_time:g} s) is over.")
     recorder = AgentRecorder(store, all_.run, out, Scrubber([agent.key] if agent.key else []))
-    recorder.say("agent_started", mode=agent.mode, model=agent.model, brain=agent.brain)
+    recorder.say(AgentStarted(mode=agent.mode, model=agent.model, brain=agent.brain))
     try:
         agent.require_key()
         budget = Budget(store, all_.run, agent.limits, agent.model)
     except UsageError as e:
-        recorder.say("refusal", reason=e.message)
+        recorder.say(Refusal(reason=e.message))
         raise
     # The SDK takes about a second to import: it does so while we look for a ticket.
     thinking = asyncio.create_task(asyncio.to_thread(_load_brain))
@@ -109,6 +109,6 @@ def _claim(recorder: AgentRecorder, all_: Settings, agent: AgentSettings) -> tup
         if ticket is None:
             return None
         recovery.close_predecessor(recorder, all_.run, session, ticket["ticket"])
-        recorder.say("session_started", ticket=ticket["ticket"], session=session, model=agent.model,
-                     brain=agent.brain, mode=agent.mode, container=agent.container)
+        recorder.say(SessionStarted(model=agent.model, brain=agent.brain, mode=agent.mode, container=agent.container),
+                     ticket=ticket["ticket"], session=session)
     return session, ticket

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from operator_demo import text
-from operator_demo.events import AGENT, Event
+from operator_demo.events import AGENT, Event, Payload
 from operator_demo.store import Recorder, Store
 
 _KEY_END = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
@@ -41,8 +41,8 @@ class AgentRecorder(Recorder):
         super().__init__(store, run, AGENT, out)
         self.scrub = scrub
 
-    def say(self, type: str, /, *, ticket: str | None = None, session: str | None = None, **data: Any) -> Event:
-        return super().say(type, ticket=ticket, session=session, **self.scrub.deep(data))
+    def say(self, content: Payload, *, ticket: str | None = None, session: str | None = None) -> Event:
+        return super().say(content.of(self.scrub.deep(content.to_raw())), ticket=ticket, session=session)
 
 
 class Live:

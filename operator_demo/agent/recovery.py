@@ -10,7 +10,7 @@ from operator_demo.agent.dispatch import unfinished_calls
 from operator_demo.agent.record import AgentRecorder
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import End, Work
-from operator_demo.events import Event, parse_ts
+from operator_demo.events import Event, Interrupt, SessionFinished, ToolResult, parse_ts
 from operator_demo.settings import Settings
 from operator_demo.store import Row
 
@@ -22,7 +22,7 @@ def finish(recorder: AgentRecorder, session: str, ticket: str | None, status: st
     with recorder.transaction():
         row = recorder.store.row("SELECT status FROM agent_sessions WHERE session=?", session)
         if row is None or row["status"] == "running":
-            recorder.say("session_finished", ticket=ticket, session=session, status=status, summary=summary)
+            recorder.say(SessionFinished(status=status, summary=summary), ticket=ticket, session=session)
 
 
 async def close_own_sessions(recorder: AgentRecorder, all_: Settings, agent: AgentSettings, budget: Budget,
@@ -30,7 +30,7 @@ async def close_own_sessions(recorder: AgentRecorder, all_: Settings, agent: Age
     """Sessions of another container are left alone: it may be alive, and its lease tells."""
     for row in _running(recorder, all_.run):
         started = _started(recorder, all_.run, row["session"])
-        if started is None or started.data.get("container") != agent.container or started.ticket is None:
+        if started is None or started.raw.get("container") != agent.container or started.ticket is None:
             continue
         work = Work(all_, agent, recorder, budget, started.ticket, row["session"], parse_ts(started.ts))
         await _close(work, stop)
@@ -41,7 +41,7 @@ def close_predecessor(recorder: AgentRecorder, run: str, session: str, ticket: s
     for row in _running(recorder, run):
         if row["ticket"] == ticket and row["session"] != session:
             _write_unknown_results(recorder, run, row["session"], ticket)
-            recorder.say("interrupt", ticket=ticket, session=row["session"], reason="Its lease ran out.")
+            recorder.say(Interrupt(reason="Its lease ran out."), ticket=ticket, session=row["session"])
             finish(recorder, row["session"], ticket, "interrupted", "Its lease ran out.")
 
 
@@ -49,7 +49,7 @@ async def _close(work: Work, stop: Stop) -> None:
     recorder, session = work.recorder, work.session
     _write_unknown_results(recorder, work.settings.run, session, work.ticket)
     ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
-    work.say("interrupt", reason=ENDED, ended=ended.splitlines())
+    work.say(Interrupt(reason=ENDED, ended=tuple(ended.splitlines())))
     end = await _verdict(work, stop) or End("interrupted", ENDED)
     row = tickets.get(recorder.store, work.ticket)
     if row["state"] == "escalated" and row["holder"] == session and end.status == "interrupted":
@@ -65,7 +65,7 @@ async def _verdict(work: Work, stop: Stop) -> End | None:
     row = tickets.get(work.recorder.store, work.ticket)
     if not said or row["holder"] != work.session or row["state"] not in ("verifying", "resolved"):
         return None
-    waiting = asyncio.create_task(verdict.wait(work, said[-1].data["summary"]))
+    waiting = asyncio.create_task(verdict.wait(work, said[-1].raw["summary"]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
     for task in (waiting, stopping):
@@ -76,8 +76,8 @@ async def _verdict(work: Work, stop: Stop) -> End | None:
 
 def _write_unknown_results(recorder: AgentRecorder, run: str, session: str, ticket: str) -> None:
     for call, tool in unfinished_calls(recorder.store, run, session):
-        recorder.say("tool_result", ticket=ticket, session=session, call=call, tool=tool, status="unknown",
-                     output="The process ended while this ran: whether it took effect is not known.")
+        output = "The process ended while this ran: whether it took effect is not known."
+        recorder.say(ToolResult(call=call, tool=tool, status="unknown", output=output), ticket=ticket, session=session)
 
 
 def _running(recorder: AgentRecorder, run: str) -> list[Row]:

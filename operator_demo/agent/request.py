@@ -17,10 +17,11 @@ import jiter
 from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.types import Message
 
-from operator_demo import text
+from operator_demo import events, text
 from operator_demo.agent.budget import Usage
 from operator_demo.agent.record import Live
 from operator_demo.agent.work import Work
+from operator_demo.events import Reasoning, Retry
 
 MAX_TOKENS = 16_000  # of one answer, thinking included
 REQUEST_TIMEOUT = 300.0  # seconds for one whole request: a server that drips would hold it for ever
@@ -84,7 +85,7 @@ class Model:
                 raise RequestFailed(f"{failure.reason}, and it asks to wait {delay:.0f} s")
             if delay >= self._work.budget.seconds_left() or self._work.budget.exceeded():
                 raise RequestFailed(f"{failure.reason}, and the budget does not allow another attempt")
-            self._work.say("retry", reason=failure.reason, attempt=attempt, delay=round(delay, 3))
+            self._work.say(Retry(reason=failure.reason, attempt=attempt, delay=round(delay, 3)))
             await self._sleep(delay)
         raise RequestFailed(f"{failure.reason} ({MAX_ATTEMPTS} attempts)")
 
@@ -142,7 +143,7 @@ class Model:
         if block.type in ("thinking", "text"):
             prose = block.thinking if block.type == "thinking" else block.text
             if prose.strip():
-                self._work.say("reasoning", kind=block.type, text=prose)
+                self._work.say(Reasoning(kind=block.type, text=prose))
 
     def _account(self, stream: AsyncMessageStream[None], whole: bool, duration: float) -> None:
         """Tokens count also where the answer was cut short, as far as they are known."""
@@ -152,8 +153,9 @@ class Model:
         seen = message.usage
         usage = Usage(seen.input_tokens, seen.output_tokens, seen.cache_read_input_tokens or 0,
                       seen.cache_creation_input_tokens or 0)
-        self._work.say("usage", **usage.__dict__, cost_usd=self._work.budget.cost(usage), duration=round(duration, 6),
-                       request_id=stream.request_id, stop_reason=message.stop_reason if whole else "cut")
+        self._work.say(events.Usage(
+            **usage.__dict__, cost_usd=self._work.budget.cost(usage), duration=round(duration, 6),
+            request_id=stream.request_id, stop_reason=message.stop_reason if whole else "cut"))
 
 
 def _message(stream: AsyncMessageStream[None]) -> Message | None:

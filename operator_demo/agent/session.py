@@ -17,6 +17,7 @@ from operator_demo.agent.recovery import finish
 from operator_demo.agent.request import Model
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import End, LeaseLost, Work
+from operator_demo.events import Interrupt
 from operator_demo.store import Row, StoreError
 
 
@@ -41,7 +42,7 @@ async def run(work: Work, ticket: Row, client: anthropic.AsyncAnthropic, stop: S
         end: End = talk.result()
         finish(work.recorder, work.session, work.ticket, end.status, end.summary)
     elif lost:
-        work.say("interrupt", reason=f"lease lost: {lost}")
+        work.say(Interrupt(reason=f"lease lost: {lost}"))
         finish(work.recorder, work.session, work.ticket, "interrupted", "The lease of the ticket was lost.")
     elif error:
         _failed(work, error)
@@ -76,17 +77,17 @@ def _done_before(work: Work) -> Iterator[dict[str, Any]]:
     """The tool calls of earlier sessions at this ticket, with what came of them."""
     said = [e for e in work.recorder.store.events(work.settings.run, types=("tool_call", "tool_result"))
             if e.ticket == work.ticket and e.session != work.session]
-    results = {(e.session, e.data["call"]): e.data for e in said if e.type == "tool_result"}
+    results = {(e.session, e.raw["call"]): e.raw for e in said if e.type == "tool_result"}
     for e in said:
         if e.type == "tool_call":
-            result = results.get((e.session, e.data["call"]), {})
-            yield {"tool": e.data["tool"], "input": e.data["input"], "status": result.get("status", "unknown"),
+            result = results.get((e.session, e.raw["call"]), {})
+            yield {"tool": e.raw["tool"], "input": e.raw["input"], "status": result.get("status", "unknown"),
                    "output": result.get("output", "")}
 
 
 async def _interrupted(work: Work, reason: str) -> None:
     ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
-    work.say("interrupt", reason=reason, ended=ended.splitlines())
+    work.say(Interrupt(reason=reason, ended=tuple(ended.splitlines())))
     with suppress(tickets.TicketStateError):  # while the oracle looks, the ticket is not ours to let go
         tickets.release(work.recorder, work.ticket, work.session, reason)
     finish(work.recorder, work.session, work.ticket, "interrupted", reason)
@@ -96,7 +97,7 @@ def _failed(work: Work, error: BaseException) -> None:
     """A defect of ours. The ticket goes to a human: the same defect would meet the next session."""
     print(work.recorder.scrub("".join(traceback.format_exception(error))), file=sys.stderr)
     reason = f"The agent failed ({type(error).__name__}: {error})."
-    work.say("interrupt", reason=reason)
+    work.say(Interrupt(reason=reason))
     with suppress(tickets.TicketStateError):
         tickets.escalate(work.recorder, work.ticket, reason, work.session)
     finish(work.recorder, work.session, work.ticket, "error", reason)

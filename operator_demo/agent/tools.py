@@ -13,6 +13,7 @@ from operator_demo.agent.leftovers import Place
 from operator_demo.agent.leftovers import end as end_leftovers
 from operator_demo.agent.shell import Execution
 from operator_demo.agent.work import Call, End, Result, Work
+from operator_demo.events import Finding
 
 MODEL_LIMIT = 16 * 1024  # bytes of a result that the model sees
 _STDERR_SHARE = 4 * 1024  # of these, at least so many for stderr
@@ -102,7 +103,7 @@ async def _ask_monitor(work: Work, op: str, **arguments: Any) -> Result:
 async def finding(work: Work, call: Call) -> Result:
     given = call.input
     more = {"proposal": given["proposal"]} if "proposal" in given else {}
-    work.say("finding", member=given.get("member"), cause=given["cause"], text=given["text"], **more)
+    work.say(Finding(member=given.get("member"), cause=given["cause"], text=given["text"], **more))
     work.diagnosed = True
     return Result("ok", "noted")
 

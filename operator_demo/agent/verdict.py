@@ -5,6 +5,7 @@ import time
 
 from operator_demo import tickets
 from operator_demo.agent.work import RENEW_EVERY, End, Result, Work
+from operator_demo.events import Refusal
 
 VERDICT_WAIT = 300.0  # seconds; the oracle needs about 15
 _LOOK = 0.1  # seconds between two looks at the ticket
@@ -26,7 +27,7 @@ async def wait(work: Work, summary: str) -> Result:
         elif work.budget.seconds_left() <= 0:
             late = End("budget", "The budget of seconds ended before the verdict came.")
         if late:
-            work.say("refusal", reason=late.summary)
+            work.say(Refusal(reason=late.summary))
             tickets.escalate(work.recorder, work.ticket, late.summary)
             return Result("error", f"not verified: {late.summary} The ticket went to a human.", ends=late)
     match row["state"]:
@@ -44,11 +45,11 @@ async def wait(work: Work, summary: str) -> Result:
 def _words(work: Work) -> str:
     said = [e for e in work.recorder.store.events(work.settings.run, types=("ticket_returned",))
             if e.ticket == work.ticket]
-    return str(said[-1].data["words"]) if said else "the check did not agree"
+    return str(said[-1].raw["words"]) if said else "the check did not agree"
 
 
 def _checks(work: Work) -> str:
     said = [e for e in work.recorder.store.events(work.settings.run, types=("verdict",))
-            if e.ticket == work.ticket and e.data["phase"] == "final"]
-    checks = said[-1].data["checks"] if said else []
+            if e.ticket == work.ticket and e.raw["phase"] == "final"]
+    checks = said[-1].raw["checks"] if said else []
     return "\n".join(f"- {c['name']}: {c['status']}: {c['saw']}" for c in checks)

@@ -11,7 +11,7 @@ from operator_demo.agent.budget import Budget
 from operator_demo.agent.config import AgentSettings
 from operator_demo.agent.record import AgentRecorder, Live
 from operator_demo.agent.shell import Account
-from operator_demo.events import Event
+from operator_demo.events import Delta, Event, Payload
 from operator_demo.settings import Settings
 from operator_demo.store import StoreError
 
@@ -71,12 +71,11 @@ class Work:
     diagnosed: bool = False
     verifying: bool = False  # the oracle has the word: it may move the ticket
 
-    def say(self, type: str, /, **data: Any) -> Event:
-        return self.recorder.say(type, ticket=self.ticket, session=self.session, **data)
+    def say(self, content: Payload) -> Event:
+        return self.recorder.say(content, ticket=self.ticket, session=self.session)
 
-    def live(self, kind: str, call: str | None = None) -> Live:
-        more = {"call": call} if call else {}
-        return Live(lambda piece: self.say("delta", kind=kind, text=piece, **more), self.recorder.scrub)
+    def live(self, kind: str, call: str = "") -> Live:
+        return Live(lambda piece: self.say(Delta(kind=kind, text=piece, call=call)), self.recorder.scrub)
 
     def prove_lease(self) -> None:
         """Renews the lease. Raises `LeaseLost` when it is not ours."""

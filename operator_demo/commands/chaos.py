@@ -14,6 +14,7 @@ import click
 from operator_demo.commands import completion
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.errors import Exit, OperatorError, UsageError
+from operator_demo.events import Fault
 
 if TYPE_CHECKING:
     from operator_demo.chaos.journal import FaultJournal, Record
@@ -340,7 +341,7 @@ def _store(run: str, data: dict[str, Any]) -> None:
         return
     with Store(home.store_path()) as store:
         if store.row("SELECT run FROM runs WHERE run=?", run) is not None:
-            store.record(events.event(run, events.STAGE, "fault", **data))
+            store.record(events.event(run, events.STAGE, Fault(**data)))
 
 
 def _tell(record: "Record", phase: str) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from operator_demo import events, rpc, settings
+from operator_demo import rpc, settings, wire
 from operator_demo.errors import UsageError
 from operator_demo.store import Store
 
@@ -26,7 +26,7 @@ def ctl() -> None:
     if op == "events":
         with Store(here.store_path, read_only=True) as store:
             for event in store.events(request["run"], source=request["source"], after=int(request["after"])):
-                for line in events.encode(event):
+                for line in wire.encode(event):
                     sys.stdout.write(line + "\n")
         return
     path = here.workload_socket if op in ("check", "rate") else here.monitor_socket

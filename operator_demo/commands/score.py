@@ -72,6 +72,6 @@ def find(store: Store, name: str) -> tuple[str, dict[str, Any]]:
     else:
         run = records.find(store, name, ("run",))[1]
     for event in store.events(run, types=["score"]):
-        return run, event.data
+        return run, event.raw
     raise UsageError(f"{run} has no score: it was cut off before its end.", "`operator-demo audit show` tells how far "
                      "it came.")

@@ -135,6 +135,6 @@ def _record(home: Path) -> tuple[str, Result | None]:
         with Store(home / "tickets.db", read_only=True) as store:
             row = store.row("SELECT run, outcome FROM runs ORDER BY started DESC LIMIT 1")
             scores: Iterable[Any] = store.events(row["run"], types=["score"]) if row else ()
-            return (row["outcome"] or "failed") if row else "failed", next((e.data for e in scores), None)
+            return (row["outcome"] or "failed") if row else "failed", next((e.raw for e in scores), None)
     except StoreError:
         return "failed", None

@@ -16,7 +16,7 @@ from typing import Any
 
 from operator_demo import tickets
 from operator_demo.engine import EngineEvent, labels
-from operator_demo.events import parse_ts
+from operator_demo.events import Effect, parse_ts
 from operator_demo.monitor.attribution import orders
 from operator_demo.monitor.members import Members
 from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
@@ -74,9 +74,10 @@ class Effects:
             more[h.kind] = h.name
         member = self._members.name_of(h.container) or (h.service if h.project == self._project else None)
         self._recorder.say(
-            "effect", ticket=call["ticket"] if call else None, session=call["session"] if call else None,
-            container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
-            action=action if h.kind == "container" else f"{h.kind} {action}", explained=explained, time=h.time, **more)
+            Effect(container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
+                   action=action if h.kind == "container" else f"{h.kind} {action}", explained=explained, time=h.time,
+                   **more),
+            ticket=call["ticket"] if call else None, session=call["session"] if call else None)
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

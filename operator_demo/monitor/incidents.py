@@ -3,10 +3,9 @@
 import contextlib
 import time
 from datetime import UTC, datetime
-from typing import Any
 
-from operator_demo import tickets
-from operator_demo.events import timestamp
+from operator_demo import events, tickets
+from operator_demo.events import TicketUpdated, timestamp
 from operator_demo.monitor.violations import CRITICAL, Standing, State, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Violation
@@ -40,7 +39,7 @@ class Incidents:
         counting = {key: s for key, s in state.items() if s.counts}
         with contextlib.suppress(tickets.TicketStateError):  # the agent or the oracle moved it meanwhile
             if {v["key"] for v in ticket["violations"]} != counting.keys() and counting:
-                self._recorder.say("ticket_updated", ticket=ticket["ticket"], violations=_as_data(counting))
+                self._recorder.say(TicketUpdated(violations=_attached(counting)), ticket=ticket["ticket"])
             quiet = self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER
             if quiet and ticket["ticket"] not in self._reported:
                 tickets.clear(self._recorder, ticket["ticket"])
@@ -50,7 +49,7 @@ class Incidents:
         """Opens a ticket for what somebody says, whatever a look shows. Raises `TicketStateError` beside another."""
         said = {violation.key: Standing(violation, ts, True)}
         self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(said),
-                                   violations=_as_data(said), severity=violation.severity)
+                                   violations=_attached(said), severity=violation.severity)
         self._reported.add(self._last)
         return self._last
 
@@ -61,7 +60,7 @@ class Incidents:
             return None
         with contextlib.suppress(tickets.TicketStateError):
             self._last = tickets.open_(
-                self._recorder, subject=self._subject, title=_title(fresh), violations=_as_data(fresh),
+                self._recorder, subject=self._subject, title=_title(fresh), violations=_attached(fresh),
                 severity=CRITICAL if any(s.violation.severity == CRITICAL for s in fresh.values()) else "warning")
             return self._last
         return None
@@ -83,5 +82,10 @@ def _title(counting: State) -> str:
     return order[0].violation.text.rstrip(".") + (f", and {more} more" if more else "")
 
 
-def _as_data(counting: dict[str, Standing]) -> list[dict[str, Any]]:
-    return [s.violation.as_data(timestamp(datetime.fromtimestamp(s.since, UTC))) for s in counting.values()]
+def _attached(counting: dict[str, Standing]) -> tuple[events.Violation, ...]:
+    return tuple(_as_event(s.violation, s.since) for s in counting.values())
+
+
+def _as_event(v: Violation, since: float) -> events.Violation:
+    return events.Violation(v.key, v.invariant, v.member, v.severity, v.text,
+                            timestamp(datetime.fromtimestamp(since, UTC)))

@@ -21,7 +21,7 @@ from operator_demo.engine import (
     watch,
 )
 from operator_demo.errors import Exit, OperatorError
-from operator_demo.events import MONITOR
+from operator_demo.events import MONITOR, MonitorStarted
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.incidents import Incidents
@@ -71,8 +71,8 @@ class Monitor:
 
     def run(self) -> None:
         since = self._engine.now()
-        self._recorder.say("monitor_started", subject=self.observer.subject.name,
-                           members=list(self.observer.subject.members))
+        self._recorder.say(MonitorStarted(subject=self.observer.subject.name,
+                                          members=tuple(self.observer.subject.members)))
         self.observer.look()
         parts: dict[str, Callable[[], None]] = {
             "events": lambda: self._watch(since),

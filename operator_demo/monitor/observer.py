@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from operator_demo import events
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
@@ -126,8 +127,9 @@ class Observer:
         elif self._holds_since is None:
             self._holds_since = observation.ts
         self._incidents.follow(state, observation.ts)
-        self._recorder.say("observation", members=observation.members, cluster=observation.cluster,
-                           violations=sorted(state), duration=round(observation.duration, 4))
+        self._recorder.say(events.Observation.of({
+            "members": observation.members, "cluster": observation.cluster, "violations": sorted(state),
+            "duration": round(observation.duration, 4)}))
 
     def newest_load(self, now: float) -> dict[str, Any] | None:
         for event in loads(self._recorder, 1):

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from operator_demo import rpc, tickets
+from operator_demo import events, rpc, tickets
 from operator_demo.errors import OperatorError
-from operator_demo.events import parse_ts
+from operator_demo.events import Armed, parse_ts
 from operator_demo.monitor import checks
 from operator_demo.monitor.observer import Observer, loads
 from operator_demo.store import Recorder, Row
@@ -72,7 +72,7 @@ class Oracle:
         _write(self._file, baseline)
         self._baseline = baseline
         names = ["invariants", "data_plane", "agreement", "redundancy", "writes", "load", "fingerprint"]
-        self._recorder.say("armed", fingerprint=baseline["fingerprint"], checks=names)
+        self._recorder.say(Armed(fingerprint=dict(baseline["fingerprint"]), checks=tuple(names)))
         return {"checks": names}
 
     def _fingerprint(self, observation: Observation) -> Fingerprint:
@@ -149,8 +149,8 @@ class Oracle:
 
     def _deeds(self, ticket: str) -> list[dict[str, Any]]:
         """The effects of what was done about the ticket, in the engine's own record."""
-        return [e.data for e in self._recorder.store.events(self._recorder.run, types=("effect",))
-                if e.ticket == ticket and e.data["explained"] == "tool_call"]
+        return [e.raw for e in self._recorder.store.events(self._recorder.run, types=("effect",))
+                if e.ticket == ticket and e.raw["explained"] == "tool_call"]
 
     def _load(self, ticket: Row, said_at: float, patience: float) -> Check:
         """Load calms down last, and other work on the machine shakes it: it may take up to `patience` seconds."""
@@ -192,8 +192,9 @@ class Oracle:
         return float(min([began, *(e["time"] for e in effects if began - checks.BEFORE < e["time"])]))
 
     def _say(self, phase: str, ticket: Row, found: list[Check]) -> None:
-        self._recorder.say("verdict", ticket=ticket["ticket"], session=ticket["holder"], phase=phase,
-                           passed=checks.accepted(found), checks=[asdict(c) for c in found])
+        results = tuple(events.Check(c.name, c.status, c.saw) for c in found)
+        self._recorder.say(events.Verdict(phase=phase, passed=checks.accepted(found), checks=results),
+                           ticket=ticket["ticket"], session=ticket["holder"])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

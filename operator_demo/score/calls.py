@@ -56,11 +56,11 @@ class Call:
 
 def of(events: Sequence[Event]) -> list[Call]:
     """The agent's shell commands in the order in which they ran."""
-    calls = {e.data["call"]: Call(str(e.data["input"].get("command", "")), e.ts) for e in events
-             if e.type == "tool_call" and e.data["tool"] == "shell"}
+    calls = {e.raw["call"]: Call(str(e.raw["input"].get("command", "")), e.ts) for e in events
+             if e.type == "tool_call" and e.raw["tool"] == "shell"}
     for e in events:
-        if e.type == "effect" and e.data["explained"] == "tool_call" and e.data.get("call") in calls:
-            calls[e.data["call"]].effects.append(e.data)
+        if e.type == "effect" and e.raw["explained"] == "tool_call" and e.raw.get("call") in calls:
+            calls[e.raw["call"]].effects.append(e.raw)
     return list(calls.values())
 
 

@@ -45,14 +45,14 @@ class Incident:
 
 def _closes(e: Event) -> bool:
     return e.type in ("ticket_resolved", "ticket_escalated", "ticket_cleared") or \
-        (e.type == "verdict" and e.data["phase"] == "final")
+        (e.type == "verdict" and e.raw["phase"] == "final")
 
 
 def _began(events: Iterable[Event]) -> float | None:
     """The engine tells best when the fault happened; some faults it does not see, and some runs have none."""
-    injecting = next((parse_ts(e.ts) for e in events if e.type == "fault" and e.data["phase"] == "injecting"), None)
-    effect = next((float(e.data["time"]) for e in events
-                   if e.type == "effect" and e.data["explained"] == "fault" and e.data.get("time")), None)
+    injecting = next((parse_ts(e.ts) for e in events if e.type == "fault" and e.raw["phase"] == "injecting"), None)
+    effect = next((float(e.raw["time"]) for e in events
+                   if e.type == "effect" and e.raw["explained"] == "fault" and e.raw.get("time")), None)
     ticket = next((parse_ts(e.ts) for e in events if e.type == "ticket_opened"), None)
     if injecting is not None and effect is not None:
         return max(injecting, effect) if effect - injecting < 60 else injecting
@@ -76,16 +76,16 @@ def service(incident: Incident) -> Service | None:
     if incident.began is None:
         return None
     began = incident.began
-    before = [e.data for e in takewhile(lambda e: parse_ts(e.ts) < began, _of(incident.events, "load"))][-BASELINE:]
+    before = [e.raw for e in takewhile(lambda e: parse_ts(e.ts) < began, _of(incident.events, "load"))][-BASELINE:]
     if not before:
         return None
     usual = median(d["ops"] for d in before)
     during = incident.within("load")
-    errors = sum(_errors(e.data) for e in during)
-    lost = sum(e.data["ops"] < LOST * usual for e in during)
+    errors = sum(_errors(e.raw) for e in during)
+    lost = sum(e.raw["ops"] < LOST * usual for e in during)
     good_since: float | None = began
     for e in during:
-        if e.data["ops"] < LOST * usual or _errors(e.data) > FAILING * (e.data["ops"] + _errors(e.data)):
+        if e.raw["ops"] < LOST * usual or _errors(e.raw) > FAILING * (e.raw["ops"] + _errors(e.raw)):
             good_since = None
         elif good_since is None:
             good_since = parse_ts(e.ts)
@@ -96,7 +96,7 @@ def well_since(incident: Incident) -> float | None:
     """Since when the monitor saw no violation any more, until the end."""
     since: float | None = None
     for e in incident.within("observation"):
-        if e.data["violations"]:
+        if e.raw["violations"]:
             since = None
         elif since is None:
             since = parse_ts(e.ts)
@@ -107,8 +107,8 @@ def first_symptom(incident: Incident) -> float | None:
     """When an invariant was first seen violated (before its grace was over)."""
     if incident.began is None:
         return None
-    seen = [parse_ts(e.ts) for e in incident.within("observation") if e.data["violations"]][:1]
-    told = [parse_ts(v["since"]) for e in incident.within("ticket_opened") for v in e.data["violations"]]
+    seen = [parse_ts(e.ts) for e in incident.within("observation") if e.raw["violations"]][:1]
+    told = [parse_ts(v["since"]) for e in incident.within("ticket_opened") for v in e.raw["violations"]]
     return min((t for t in seen + told if t >= incident.began), default=None)
 
 

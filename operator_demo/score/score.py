@@ -44,7 +44,7 @@ def grade(events: Sequence[Event], outcome: str, expected: Expected, reached: bo
     incident = Incident.of(events)
     calls, felt = commands.of(events), service(incident)
     final = _last(events, "verdict", phase="final")
-    verified = parse_ts(final.ts) if final is not None and final.data["passed"] else None
+    verified = parse_ts(final.ts) if final is not None and final.raw["passed"] else None
     recovered = _latest(well_since(incident), felt.good_since if felt else None, felt is not None)
     clocks = {
         "symptom": incident.since(first_symptom(incident)),
@@ -77,8 +77,8 @@ def _latest(well: float | None, good: float | None, loaded: bool) -> float | Non
 
 def _marks(events: Sequence[Event], outcome: str, expected: Expected, reached: bool) -> Json:
     violated = {v["invariant"] for e in events if e.type in ("ticket_opened", "ticket_updated")
-                for v in e.data["violations"]}
-    findings = [e.data for e in events if e.type == "finding"]
+                for v in e.raw["violations"]}
+    findings = [e.raw for e in events if e.type == "finding"]
     named = findings[-1]["cause"] if findings else None
     accused = {f["member"] for f in findings if f["cause"] == named and f["member"]}
     known = bool(expected.cause) and expected.cause != "unknown"
@@ -91,7 +91,7 @@ def _marks(events: Sequence[Event], outcome: str, expected: Expected, reached: b
 
 
 def _work(events: Sequence[Event], calls: Sequence[commands.Call]) -> Json:
-    usages = [e.data for e in events if e.type == "usage"]
+    usages = [e.raw for e in events if e.type == "usage"]
     costs = [u["cost_usd"] for u in usages]
     first_finding = next((e.ts for e in events if e.type == "finding"), None)
     return {
@@ -107,17 +107,17 @@ def _work(events: Sequence[Event], calls: Sequence[commands.Call]) -> Json:
 
 def _writes_lost(events: Sequence[Event]) -> int | None:
     check = _last(events, "write_check")
-    return int(check.data["lost"]) if check is not None else None
+    return int(check.raw["lost"]) if check is not None else None
 
 
 def _oracle(final: Event | None) -> Json:
     if final is None:
         return {"passed": None, "words": ""}
-    wrong = [c for c in final.data["checks"] if c["status"] in ("failed", "unknown")]
-    return {"passed": bool(final.data["passed"]),
+    wrong = [c for c in final.raw["checks"] if c["status"] in ("failed", "unknown")]
+    return {"passed": bool(final.raw["passed"]),
             "words": " ".join(f"{c['name']} {c['status']}: {c['saw'].rstrip('.')}." for c in wrong)}
 
 
 def _last(events: Sequence[Event], kind: str, **data: Any) -> Event | None:
     return next((e for e in reversed(events) if e.type == kind
-                 and all(e.data.get(key) == value for key, value in data.items())), None)
+                 and all(e.raw.get(key) == value for key, value in data.items())), None)

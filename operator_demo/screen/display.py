@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import Protocol, TextIO
 
+from operator_demo import wire
 from operator_demo.events import Event
 from operator_demo.screen.color import use_color
 from operator_demo.screen.plain import Plain
@@ -82,7 +83,7 @@ class Json:
         pass
 
     def event(self, e: Event) -> None:
-        self._writer.line(e.to_json())
+        self._writer.line(wire.to_json(e))
 
     def tick(self, now: float) -> None:
         pass

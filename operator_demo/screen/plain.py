@@ -57,7 +57,7 @@ class Teller:
 
     def tell(self, e: Event, at: float) -> Iterator[tuple[str, list[Line]]]:
         """(who, lines) for each thing that is worth telling; usually one or none."""
-        d = e.data
+        d = e.raw
         match e.type:
             case "run_started":
                 self._meet(d)
@@ -92,7 +92,7 @@ class Teller:
                 yield from self._other(e, source)
 
     def _other(self, e: Event, source: str) -> Iterator[tuple[str, list[Line]]]:
-        d, s = e.data, self._symbols
+        d, s = e.raw, self._symbols
         match e.type:
             case "truth_sealed":
                 yield source, [(f"the root cause is written down and sealed: sha256 {values.label(d['sha256'])}", "")]
@@ -216,7 +216,7 @@ class Teller:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _ticket(self, e: Event) -> list[Line]:
-        d, name, move = e.data, values.label(e.ticket), e.type.removeprefix("ticket_")
+        d, name, move = e.raw, values.label(e.ticket), e.type.removeprefix("ticket_")
         detail, tone = "", ""
         rest: list[Line] = []
         match move:

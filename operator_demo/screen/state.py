@@ -272,7 +272,7 @@ class State:
             at = self.latest
         self.latest = max(self.latest, at)
         self.run.id = self.run.id or values.label(e.run)
-        d = e.data
+        d = e.raw
         match e.type:
             case "run_started":
                 self._run_started(at, d)
@@ -388,7 +388,7 @@ class State:
     # -- tickets -----------------------------------------------------------------------------------------------------
 
     def _ticket(self, at: float, e: Event) -> None:
-        name, d = values.label(e.ticket), e.data
+        name, d = values.label(e.ticket), e.raw
         ticket = self.tickets.setdefault(name, Ticket(name))
         move = e.type.removeprefix("ticket_")
         if move == "opened":
@@ -417,7 +417,7 @@ class State:
             self.agent.mode = values.label(d["mode"])
 
     def _agent(self, at: float, e: Event) -> None:
-        agent, d = self.agent, e.data
+        agent, d = self.agent, e.raw
         match e.type:
             case "delta":
                 self._delta(d)
@@ -479,7 +479,7 @@ class State:
 
     def _call(self, at: float, e: Event) -> Entry:
         """The entry of this call, a new one if it is not there yet."""
-        call = values.label(e.data["call"])
+        call = values.label(e.raw["call"])
         for entry in reversed(self.agent.entries):
             if entry.kind == "call" and entry.call == call:
                 return entry

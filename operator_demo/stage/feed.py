@@ -5,6 +5,7 @@ is taken only from the container that owns it. A gap in `seq`, or a log that can
 volume through `ctl events` in the monitor's container.
 """
 
+import contextlib
 import json
 import queue
 import threading
@@ -14,12 +15,14 @@ from collections.abc import Iterable, Sequence
 from operator_demo import events
 from operator_demo.engine import Container, Engine, LogsUnavailable, exec_in, follow
 from operator_demo.errors import OperatorError
-from operator_demo.events import Decoder, Event
+from operator_demo.events import Event
 from operator_demo.text import one_line
+from operator_demo.wire import Decoder, is_ours
 
 SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer": events.AGENT,
                      "workload": events.WORKLOAD}
 PATIENCE = 5.0  # seconds for all threads to end
+MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
 CTL = ["operator-demo", "ctl"]
 
@@ -76,12 +79,12 @@ class Feed:
         except events.BadEvent as e:
             return [f"{source} wrote a line that is no valid event ({e}): {one_line(line, 120)}"]
         if event is None:
-            return [f"{source}: {one_line(line, 400)}"] if line.strip() and not events.is_ours(line) else []
+            return [f"{source}: {one_line(line, 400)}"] if line.strip() and not is_ours(line) else []
         if event.source != source or event.run != self._run:
             return [f"{source} said {event.type} in the name of {event.source}; it was not taken."]
         return self._in_order(event)
 
-    def _in_order(self, event: Event) -> list[Event]:
+    def _in_order(self, event: Event) -> Sequence[Event | str]:
         """The event, after what is missing before it; nothing when it was seen already."""
         if event.seq is None:
             return [event]
@@ -89,16 +92,24 @@ class Feed:
             last = self._seen[event.source]
             if event.seq <= last:
                 return []
-            missed = self._missed(event.source, last, event.seq) if event.seq > last + 1 else []
+            if event.seq > last + 1:
+                return self._across_a_gap(event, event.seq, last)
             self._seen[event.source] = event.seq
-            return [*missed, event]
+            return [event]
 
-    def _missed(self, source: str, last: int, next_: int) -> list[Event]:
-        """What the volume has of the events between the two numbers, and the remark that they were missing."""
-        filled = [e for e in self._from_volume(source, last) if e.seq is not None and e.seq < next_]
-        gap = events.event(self._run, events.STAGE, "gap", from_source=source, first=last + 1, last=next_ - 1,
-                           filled=len(filled) == next_ - last - 1)
-        return [*filled, gap]
+    def _across_a_gap(self, event: Event, seq: int, last: int) -> Sequence[Event | str]:
+        """What the volume has after `last`, up to and with the event. An event is in the volume before it is printed,
+        so one that the volume lacks was forged. Where the volume cannot be asked, a small gap is believed."""
+        source = event.source
+        kept = {e.seq: e for e in self._from_volume(source, last) if e.seq is not None and e.seq <= seq}
+        if seq not in kept and (kept or seq - last > MAX_UNSEEN_GAP):
+            self._seen[source] = max(kept, default=last)
+            remark = f"{source} said {event.type} with the number {seq}, which the volume lacks; it was not taken."
+            return [*kept.values(), remark]
+        kept[seq] = kept.get(seq, event)
+        self._seen[source] = seq
+        gap = events.Gap(from_source=source, first=last + 1, last=seq - 1, filled=len(kept) == seq - last)
+        return [*list(kept.values())[:-1], events.event(self._run, events.STAGE, gap), kept[seq]]
 
     def _poll(self, source: str) -> None:
         """Where the engine keeps no readable log."""
@@ -126,9 +137,10 @@ def read_events(engine: Engine, monitor: str, run: str, source: str, after: int)
         raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
     decoder, found = Decoder(), []
     for line in out.decode("utf-8", "replace").splitlines():
-        event = decoder.feed(line)
-        if event is not None and event.run == run and event.source == source:
-            found.append(event)
+        with contextlib.suppress(events.BadEvent):  # what somebody wrote into the volume by other ways
+            event = decoder.feed(line)
+            if event is not None and event.run == run and event.source == source:
+                found.append(event)
     return found
 
 

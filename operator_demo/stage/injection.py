@@ -128,10 +128,10 @@ class Injection:
 
     def see(self, event: Event) -> None:
         """Notes who touched the members last, and, of a run that is gone on with, whether the fault came back."""
-        if event.type == "fault" and event.data["phase"] == "again":
+        if event.type == "fault" and event.raw["phase"] == "again":
             self._struck_again = True
-        if event.type == "effect" and event.data.get("explained") in ("tool_call", "policy") and event.data["member"]:
-            self._touched_by[event.data["member"]] = event.data["explained"]
+        if event.type == "effect" and event.raw.get("explained") in ("tool_call", "policy") and event.raw["member"]:
+            self._touched_by[event.raw["member"]] = event.raw["explained"]
 
     def turn(self, situation: Situation) -> bool:
         """Says what the watch has seen; True when it is time to strike again."""

@@ -333,8 +333,8 @@ class Stage:
         while True:
             try:
                 task, item, status = self._progress.get_nowait()
-                batch.append(events.event(self.options.run, events.STAGE, "progress", task=task, item=item,
-                                          status=status))
+                batch.append(events.event(self.options.run, events.STAGE,
+                                          events.Progress(task=task, item=item, status=status)))
             except queue.Empty:
                 break
         if self.feed is None:
@@ -352,7 +352,7 @@ class Stage:
         return batch
 
     def _note(self, text: str) -> Event:
-        return events.event(self.options.run, events.STAGE, "note", level="warning", text=text)
+        return events.event(self.options.run, events.STAGE, events.Note(level="warning", text=text))
 
     def _take(self, batch: Iterable[Event]) -> None:
         """Stores what is new, then folds and shows it. A store that failed once is left alone: the rest is shown."""
@@ -379,7 +379,7 @@ class Stage:
         return event if self.store.import_([event]) else None
 
     def say(self, type: str, /, **data: Any) -> None:
-        self._take([events.event(self.options.run, events.STAGE, type, **data)])
+        self._take([events.event(self.options.run, events.STAGE, events.TYPES[type].of(data))])
 
     def _until(self, condition: Callable[[Situation], bool], limit: float, failure: str,
                hint: str = "`operator-demo audit show last` and the containers' logs tell more; try `--keep`.") -> None:

@@ -40,7 +40,7 @@ class Situation:
     def apply(self, e: Event) -> None:
         handler = getattr(self, f"_on_{e.type}", None)
         if handler is not None:
-            handler(e, e.data)
+            handler(e, e.raw)
 
     def loaded_for(self, seconds: int) -> bool:
         """Has the load been good for so long, or is there none to wait for?"""

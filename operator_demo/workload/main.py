@@ -13,7 +13,7 @@ from typing import Any
 from operator_demo import rpc
 from operator_demo import subject as subjects
 from operator_demo.errors import Exit
-from operator_demo.events import WORKLOAD
+from operator_demo.events import WORKLOAD, Load, WorkloadStarted, WriteCheck
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
@@ -73,7 +73,7 @@ class Workload:
         end = time.monotonic() + self._settings.max_time
         while not self._find_members() and not self._stop.wait(0.2):
             pass
-        self._recorder.say("workload_started", rate=self._rate, read_share=0.5, keys=KEYS)
+        self._recorder.say(WorkloadStarted(rate=self._rate, read_share=0.5, keys=KEYS))
         start, period = time.monotonic(), WORKERS / self._rate
         self._workers = [Worker(n, self._ledger.keys[n::WORKERS], self._connect, self._ledger, self._targets,
                                 self._tally, period, period * n / WORKERS) for n in range(WORKERS)]
@@ -106,7 +106,7 @@ class Workload:
             seconds += 1
             if self._stop.wait(max(0.0, start + seconds * _PERIOD - time.monotonic())):
                 return
-            self._recorder.say("load", **self._tally.take())
+            self._recorder.say(Load(**self._tally.take()))
             self._ledger.flush()
 
     def _find_members(self) -> bool:
@@ -128,7 +128,7 @@ class Workload:
         """Looks for every acknowledged write, and says so in an event."""
         self._find_members()
         answer = check(self._ledger, self._targets.addresses, self._connect, float(limit))
-        self._recorder.say("write_check", **answer)
+        self._recorder.say(WriteCheck(**answer))
         return answer
 
     def status(self) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from operator_demo import rpc
+from operator_demo import events, rpc
 from operator_demo import subject as subjects
+from operator_demo.events import WorkloadStarted
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder
@@ -29,7 +30,7 @@ class Meter:
 
     def run(self) -> None:
         end = time.monotonic() + self._settings.max_time
-        self._recorder.say("workload_started", rate=self._rate, read_share=0.5, keys=0)
+        self._recorder.say(WorkloadStarted(rate=self._rate, read_share=0.5, keys=0))
         server = threading.Thread(target=self._serve, name="socket")
         server.start()
         try:
@@ -57,7 +58,7 @@ class Meter:
             self._members = [Member(m["name"], m["container"], m["state"], m["address"], m["exit_code"]) for m in told]
         load = self._subject.measure_load(self._members, _ASK)
         if load is not None:
-            self._recorder.say("load", **as_data(load))
+            self._recorder.say(as_event(load))
 
     # -- what may be asked -------------------------------------------------------------------------------------------
 
@@ -70,9 +71,7 @@ class Meter:
         return {"rate": self._rate, "keys": 0, "members": [m.address for m in self._members if m.address]}
 
 
-def as_data(load: Load) -> dict[str, Any]:
-    """The data of a `load` event."""
+def as_event(load: Load) -> events.Load:
     reads, writes = round(load.reads), round(load.writes)
     errors = {kind: round(n) for kind, n in load.errors.items() if round(n)}
-    return {"ops": reads + writes, "reads": reads, "writes": writes, "p50": load.p50, "p99": load.p99,
-            "errors": errors, "late": 0, "stale": 0}
+    return events.Load(ops=reads + writes, reads=reads, writes=writes, p50=load.p50, p99=load.p99, errors=errors)

@@ -23,7 +23,7 @@ from operator_demo.agent.record import AgentRecorder, Scrubber
 from operator_demo.agent.shell import Account
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
-from operator_demo.events import Event, new_id
+from operator_demo.events import Check, Event, SessionStarted, Verdict, new_id
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 
@@ -78,8 +78,9 @@ class Bench:
         session_id = new_id("ses")
         row = tickets.claim(self.recorder, session_id)
         assert row is not None
-        self.recorder.say("session_started", ticket=row["ticket"], session=session_id, model=self.agent.model,
-                          brain=self.agent.brain, mode=self.agent.mode, container=self.agent.container)
+        started = SessionStarted(model=self.agent.model, brain=self.agent.brain, mode=self.agent.mode,
+                                 container=self.agent.container)
+        self.recorder.say(started, ticket=row["ticket"], session=session_id)
         budget = Budget(self.store, self.settings.run, self.agent.limits, self.agent.model)
         return replace(Work(self.settings, self.agent, self.recorder, budget, row["ticket"], session_id,
                             account=own_account()), **changes)
@@ -92,8 +93,8 @@ class Bench:
                 while time.monotonic() < until and not self.stop_rpc.is_set():
                     row = tickets.current(self.store, self.settings.run)
                     if row and row["state"] == "verifying":
-                        self.monitor.say("verdict", ticket=row["ticket"], session=row["holder"], phase="final",
-                                         passed=passed, checks=[{"name": "members", "status": "passed", "saw": "3"}])
+                        verdict = Verdict(phase="final", passed=passed, checks=(Check("members", "passed", "3"),))
+                        self.monitor.say(verdict, ticket=row["ticket"], session=row["holder"])
                         tickets.judge(self.monitor, row["ticket"], passed, "etcd2 is still down")
                         break
                     time.sleep(0.01)
@@ -131,7 +132,7 @@ class Bench:
         return list(self.store.events(self.settings.run, types=types))
 
     def data(self, type: str) -> list[dict[str, Any]]:
-        return [e.data for e in self.events(type)]
+        return [e.raw for e in self.events(type)]
 
     def session_row(self, session_id: str) -> dict[str, Any]:
         row = self.store.row("SELECT * FROM agent_sessions WHERE session=?", session_id)

@@ -6,9 +6,10 @@ import pytest
 from agent_bench import Bench
 from fake_messages import FakeMessages, answer, call, cut_midway
 
-from operator_demo import tickets
+from operator_demo import events, tickets
 from operator_demo.agent.budget import Budget, Limits, Usage, price_of
 from operator_demo.errors import UsageError
+from operator_demo.events import SessionFinished, SessionStarted
 
 Fake = Callable[..., FakeMessages]
 ENDLESS = answer(call("observe"))
@@ -83,9 +84,10 @@ class TestDollars:
         assert budget.cost(Usage(1, 1, 1, 1)) is None
 
     def test_a_cost_that_is_not_known_ends_it(self, bench: Bench) -> None:
-        bench.recorder.say("session_started", session="ses-1", model="m", brain="claude", mode="execute")
-        bench.recorder.say("usage", session="ses-1", input_tokens=1, output_tokens=1, cache_read_tokens=0,
-                           cache_write_tokens=0, cost_usd=None, duration=1, request_id=None, stop_reason="end_turn")
+        bench.recorder.say(SessionStarted(model="m", brain="claude", mode="execute"), session="ses-1")
+        usage = events.Usage(input_tokens=1, output_tokens=1, cache_read_tokens=0, cache_write_tokens=0, cost_usd=None,
+                             duration=1, request_id=None, stop_reason="end_turn")
+        bench.recorder.say(usage, session="ses-1")
         budget = Budget(bench.store, bench.settings.run, Limits(usd=5), "claude-opus-5-5")
         assert "is not known" in (budget.exceeded() or "")
 
@@ -108,6 +110,6 @@ def test_only_the_time_of_sessions_counts(bench: Bench, monkeypatch: pytest.Monk
     later = time.time() + 30
     monkeypatch.setattr("operator_demo.agent.budget.time.time", lambda: later)
     assert 69 < budget.seconds_left() <= 71
-    bench.recorder.say("session_finished", session=work.session, status="escalated", summary="")
+    bench.recorder.say(SessionFinished(status="escalated", summary=""), session=work.session)
     tickets.escalate(bench.recorder, work.ticket, "x")
     assert budget.seconds_left() > 98

@@ -11,7 +11,7 @@ from fake_messages import FakeMessages, answer, call
 from operator_demo import tickets
 from operator_demo.agent import recovery, work
 from operator_demo.agent.stop import Stop
-from operator_demo.events import new_id
+from operator_demo.events import ToolCall, new_id
 
 Fake = Callable[..., FakeMessages]
 
@@ -113,7 +113,7 @@ def test_a_human_who_takes_the_ticket_ends_the_session(bench: Bench, fake: Fake)
 def test_who_takes_over_closes_the_session_of_the_dead(bench: Bench) -> None:
     ticket = bench.open_ticket()
     dead = bench.claimed()
-    dead.say("tool_call", call="toolu_1", tool="shell", input={}, diagnosed=False)
+    dead.say(ToolCall(call="toolu_1", tool="shell", input={}, diagnosed=False))
     expire(bench, ticket)
     heir = new_id("ses")
     assert tickets.claim(bench.recorder, heir)

@@ -149,7 +149,7 @@ def test_a_killed_process_is_taken_up_by_the_next(bench: Bench, agents: Agents, 
 
     assert sessions(bench)[0]["status"] == "interrupted"
     unknown = bench.events("tool_result")[1]
-    assert unknown.data["status"] == "unknown"
+    assert unknown.raw["status"] == "unknown"
     assert unknown.session == sessions(bench)[0]["session"]
     assert bench.data("interrupt")[0]["reason"] == "The agent's process ended."
     told = server.requests[2]["messages"][0]["content"]

@@ -49,8 +49,8 @@ def renamed(many: list[Event], suffix: str, later: float, brain: str = "rehearsa
     made = []
     for e in many:
         ts = events.timestamp(datetime.fromtimestamp(events.parse_ts(e.ts) + later, UTC))
-        data = {**e.data, **({"brain": brain} if "brain" in e.data else {})}
-        made.append(replace(e, run=swap[RUN], ts=ts, data=data, ticket=swap.get(e.ticket or ""),
+        data = {**e.raw, **({"brain": brain} if "brain" in e.raw else {})}
+        made.append(replace(e, run=swap[RUN], ts=ts, raw=data, ticket=swap.get(e.ticket or ""),
                             session=swap.get(e.session or "")))
     return made
 
@@ -103,7 +103,7 @@ def test_an_empty_store_has_an_empty_list(home: Path) -> None:
 
 
 def test_an_unknown_cost_is_a_dash(home: Path) -> None:
-    many = [replace(e, data={**e.data, "cost_usd": None}) if e.type == "usage" else e for e in story()]
+    many = [replace(e, raw={**e.raw, "cost_usd": None}) if e.type == "usage" else e for e in story()]
     fill(many)
     assert ask("list").splitlines()[1].rstrip().endswith("—")
     assert "cost —" in ask("show", "last")
@@ -149,7 +149,7 @@ def test_an_effect_that_nobody_explains_is_marked(home: Path) -> None:
 
 
 def test_a_call_without_a_result_reads_outcome_unknown(home: Path) -> None:
-    fill([e for e in story() if not (e.type == "tool_result" and e.data["call"] == "toolu_4")])
+    fill([e for e in story() if not (e.type == "tool_result" and e.raw["call"] == "toolu_4")])
     lines = ask("show", SESSION).splitlines()
     at = next(n for n, line in enumerate(lines) if "$ docker start" in line)
     assert "? outcome unknown" in lines[at + 2]
@@ -174,7 +174,7 @@ def test_other_entries(home: Path) -> None:
 
 def test_long_output_is_cut_unless_full(home: Path) -> None:
     long = "\n".join(f"line {n}" for n in range(2000))
-    fill([replace(e, data={**e.data, "output": long}) if e.type == "tool_result" and e.data["call"] == "toolu_2" else e
+    fill([replace(e, raw={**e.raw, "output": long}) if e.type == "tool_result" and e.raw["call"] == "toolu_2" else e
           for e in story()])
     short, full = ask("show", SESSION), ask("show", SESSION, "--full")
     assert "bytes left out" in short
@@ -221,7 +221,7 @@ def test_two_sessions_of_a_ticket_are_both_told(home: Path) -> None:
 
 def test_output_never_reaches_the_terminal_raw(home: Path) -> None:
     nasty = "\x1b[2J\x1b]0;title\x07[bold]x[/]\u202eevil\x9b31m"
-    fill([replace(e, data={**e.data, **{k: nasty for k in ("output", "text", "title", "reason") if k in e.data}})
+    fill([replace(e, raw={**e.raw, **{k: nasty for k in ("output", "text", "title", "reason") if k in e.raw}})
           for e in story()])
     for arguments in (("show", "last"), ("show", "last", "--full"), ("list",), ("show", "last", "--json")):
         said = ask(*arguments)

@@ -21,7 +21,7 @@ from operator_demo import events, presenter
 from operator_demo.chapters import CHAPTERS
 from operator_demo.commands.notes import notes
 from operator_demo.errors import UsageError
-from operator_demo.events import Event, event
+from operator_demo.events import TYPES, Event, event
 from operator_demo.home import replace_json, store_path
 from operator_demo.screen.speaker import Upcoming
 from operator_demo.store import Store, StoreError
@@ -46,7 +46,7 @@ def fill(many: list[Event]) -> None:
 def until(chapter: str) -> list[Event]:
     """The story's beginning, with this chapter as the last thing that was said."""
     whole = story()
-    end = next(n for n, e in enumerate(whole) if e.type == "chapter" and e.data["name"] == chapter)
+    end = next(n for n, e in enumerate(whole) if e.type == "chapter" and e.raw["name"] == chapter)
     return whole[:end + 1]
 
 
@@ -82,8 +82,8 @@ class Watched:
 
     def event(self, e: Event) -> None:
         if e.type == "chapter":
-            self.said.append(e.data["name"])
-            self.next[e.data["name"]] = self._upcoming
+            self.said.append(e.raw["name"])
+            self.next[e.raw["name"]] = self._upcoming
         elif e.type in ("run_started", "run_finished"):
             self.said.append(f"{e.type} {e.run}")
 
@@ -149,7 +149,7 @@ def test_a_run_of_long_ago_that_never_ended_is_not_shown(home: Path) -> None:
 def test_the_clock_of_the_engine_is_the_one_that_counts(home: Path) -> None:
     """A virtual machine that slept is hours behind."""
     behind = 3 * presenter.FORGOTTEN
-    fill([replace(e, data=e.data | {"clock_offset": -behind}) if e.type == "run_started" else e
+    fill([replace(e, raw=e.raw | {"clock_offset": -behind}) if e.type == "run_started" else e
           for e in recent(until("load"), behind + 30)])
     view = Watched()
     presenter.present(store_path(), None, view)
@@ -203,7 +203,8 @@ def test_what_was_filled_in_later_is_not_missed(home: Path) -> None:
     opened = {"subject": "etcd", "severity": "critical", "title": "t", "violations": []}
 
     def said(seq: int, kind: str, source: str = events.MONITOR, **data: object) -> Event:
-        return replace(event(RUN, source, kind, ticket="tkt-a" if kind.startswith("ticket") else None, **data), seq=seq)
+        ticket = "tkt-a" if kind.startswith("ticket") else None
+        return replace(event(RUN, source, TYPES[kind].of(data), ticket=ticket), seq=seq)
 
     with Store(store_path()) as store:
         follower = presenter.Follower(store, RUN)

@@ -87,4 +87,4 @@ class Watching:
         self.store.close()
 
     def of(self, *types: str) -> list[dict[str, object]]:
-        return [e.data for e in self.store.events("run-test", types=types)]
+        return [e.raw for e in self.store.events("run-test", types=types)]

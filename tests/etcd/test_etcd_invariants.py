@@ -1,7 +1,6 @@
 """Each invariant: violated by just what it is about, and by nothing else."""
 
 import copy
-import json
 from typing import Any
 
 import pytest
@@ -201,4 +200,3 @@ def test_any_mixture_is_judged_and_left_as_it_was(changed: dict[str, dict[str, A
     assert len({v.key for v in found}) == len(found), "a violation is told once"
     assert {v.member for v in found if v.invariant == "member_down"} == {
         name for name, m in o.members.items() if not m["reachable"]}
-    json.dumps([v.as_data("2026-01-01T00:00:00Z") for v in found])

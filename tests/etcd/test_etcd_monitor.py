@@ -31,7 +31,7 @@ def test_a_fault_opens_a_ticket_and_its_end_clears_it(cluster: Cluster, watching
     cluster.act(fault, victim)
     wait_until(lambda: watching.of("ticket_opened"), 5)
     (opened,) = watching.store.events("run-test", types=["ticket_opened"])
-    assert [v["key"] for v in opened.data["violations"]] == [f"member_down:{victim}"]
+    assert [v["key"] for v in opened.raw["violations"]] == [f"member_down:{victim}"]
     wait_until(lambda: any(e["action"] == effect for e in watching.of("effect")), 5)
     seen = next(e for e in watching.of("effect") if e["action"] == effect)
     assert (seen["member"], seen["explained"]) == (victim, "fault")

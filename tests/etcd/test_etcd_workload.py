@@ -44,7 +44,7 @@ class Load:
         return self.process.wait(10)
 
     def seconds(self) -> list[dict[str, Any]]:
-        return [e.data for e in self.store.events("run-test", types=["load"])]
+        return [e.raw for e in self.store.events("run-test", types=["load"])]
 
     def steady(self, seconds: int = 3) -> None:
         """Waits for some seconds in a row of full load."""
@@ -76,7 +76,7 @@ def test_the_rate_is_kept_half_reads_and_all_is_found_again(load: Load) -> None:
     answer = load.check()
     assert answer["kept"] > 400
     assert (answer["lost"], answer["unknown"], answer["keys"]) == (0, 0, 64)
-    assert [e.data["kept"] for e in load.store.events("run-test", types=["write_check"])] == [answer["kept"]]
+    assert [e.raw["kept"] for e in load.store.events("run-test", types=["write_check"])] == [answer["kept"]]
 
 
 @pytest.mark.parametrize("fault", [

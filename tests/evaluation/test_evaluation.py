@@ -32,7 +32,7 @@ if scenario == "frozen-member":
 good = "--no-agent" not in arguments
 with Store(home / "tickets.db") as store:
     def say(kind, **data):
-        store.record(events.event("run-x", "stage", kind, **data))
+        store.record(events.event("run-x", "stage", events.TYPES[kind].of(data)))
     say("run_started", project="p", subject="etcd", mode="execute", model="m", brain="b", version="v", engine="e",
         seed=1)
     say("score", outcome="repaired", expected="repaired", reached=good, clocks={{}}, ttd=1.0,

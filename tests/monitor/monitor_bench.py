@@ -106,7 +106,7 @@ class Bench:
                        Incidents(self.monitor, "fake"))
 
     def of(self, type: str) -> list[dict[str, Any]]:
-        return [e.data for e in self.store.events("run-1", types=[type])]
+        return [e.raw for e in self.store.events("run-1", types=[type])]
 
     def states(self) -> list[str]:
         return [row["state"] for row in self.store.rows("SELECT state FROM tickets ORDER BY opened")]

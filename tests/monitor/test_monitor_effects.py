@@ -8,6 +8,7 @@ from monitor_bench import Bench
 
 from operator_demo import tickets
 from operator_demo.engine import EngineEvent, labels
+from operator_demo.events import ToolCall, ToolResult
 from operator_demo.monitor.effects import Effects
 from operator_demo.settings import SESSION_LABEL
 
@@ -39,13 +40,12 @@ def session(bench: Bench) -> str:
 
 
 def call(bench: Bench, ticket: str, number: int = 1, command: str = "") -> None:
-    bench.agent.say("tool_call", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell",
-                    input={"command": command} if command else {})
+    given = {"command": command} if command else {}
+    bench.agent.say(ToolCall(call=f"c{number}", tool="shell", input=given), ticket=ticket, session="ses-1")
 
 
 def result(bench: Bench, ticket: str, number: int = 1) -> None:
-    bench.agent.say("tool_result", ticket=ticket, session="ses-1", call=f"c{number}", tool="shell", status="ok",
-                    output="")
+    bench.agent.say(ToolResult(call=f"c{number}", tool="shell", status="ok", output=""), ticket=ticket, session="ses-1")
 
 
 def told(bench: Bench) -> list[tuple[str, str | None]]:
@@ -79,7 +79,7 @@ def test_what_falls_into_a_call_is_linked_to_it(bench: Bench, effects: Effects) 
     effects.record(happening("stop", time=time.time() + 5))
     assert told(bench) == [("pause", None), ("start", "tool_call"), ("stop", None)]
     linked = next(bench.store.events("run-1", types=["effect"], session="ses-1"))
-    assert (linked.ticket, linked.data["call"]) == (ticket, "c1")
+    assert (linked.ticket, linked.raw["call"]) == (ticket, "c1")
 
 
 def test_an_event_that_comes_after_the_result_is_linked_by_its_time(bench: Bench, effects: Effects) -> None:

@@ -15,7 +15,7 @@ from monitor_bench import Bench, Serving
 from operator_demo import rpc, tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import OperatorError
-from operator_demo.events import WORKLOAD
+from operator_demo.events import WORKLOAD, Load
 from operator_demo.monitor import incidents, observer
 from operator_demo.store import Recorder
 from operator_demo.subject import Member, Observation, Violation
@@ -384,7 +384,7 @@ def test_a_look_that_fails_leaves_nobody_waiting(bench: Bench, slow_looks: SlowL
 @pytest.mark.parametrize(("age", "known"), [(0.0, True), (observer.LOAD_FRESH + 1, False)])
 def test_only_a_fresh_load_is_part_of_a_look(bench: Bench, clock: Clock, age: float, known: bool) -> None:
     data: dict[str, Any] = {"ops": 5, "p50": 0.1, "p99": 0.2, "errors": {}}
-    Recorder(bench.store, "run-1", WORKLOAD, io.StringIO()).say("load", **data)
+    Recorder(bench.store, "run-1", WORKLOAD, io.StringIO()).say(Load.of(data))
     assert (bench.observer.newest_load(time.time() + age) == data) is known
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from monitor_bench import Bench, Serving
 
-from operator_demo import tickets
-from operator_demo.events import timestamp
+from operator_demo import events, tickets
+from operator_demo.events import Effect, timestamp
 from operator_demo.monitor import oracle as oracle_module
 from operator_demo.monitor.oracle import NotHealthy, Oracle
 from operator_demo.store import Row
@@ -45,9 +45,10 @@ class World:
 
     def ticket(self) -> Row:
         """One that the agent says is repaired."""
-        bench, violation = self.bench, Violation("member_down", "m1", "critical", "m1 is down.")
+        bench = self.bench
+        violation = events.Violation("member_down:m1", "member_down", "m1", "critical", "m1 is down.", ago(20))
         ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t",
-                               violations=[violation.as_data(ago(20))])
+                               violations=[violation])
         assert tickets.claim(bench.agent, "ses-1")
         tickets.verify(bench.agent, ticket, "ses-1", "done", [])
         return tickets.get(bench.store, ticket)
@@ -260,8 +261,8 @@ def test_it_looks_once_when_a_ticket_opens(judging: World) -> None:
 def test_a_repair_that_is_real_resolves_the_ticket(judging: World) -> None:
     ticket = judging.ticket()["ticket"]
     wait_until(lambda: tickets.get(judging.bench.store, ticket)["state"] == "resolved")
-    final = next(e for e in judging.bench.store.events("run-1", types=["verdict"]) if e.data["phase"] == "final")
-    assert (final.data["passed"], final.ticket, final.session) == (True, ticket, "ses-1")
+    final = next(e for e in judging.bench.store.events("run-1", types=["verdict"]) if e.raw["phase"] == "final")
+    assert (final.raw["passed"], final.ticket, final.session) == (True, ticket, "ses-1")
 
 
 def test_one_that_is_not_goes_back_once_with_words_and_then_to_a_human(judging: World) -> None:
@@ -285,12 +286,12 @@ def test_a_ticket_that_was_taken_away_meanwhile_gets_no_verdict(world: World) ->
 def nothing_done(world: World, *effects: tuple[str, str | None, str | None]) -> list[Check]:
     """The verdict on a claim that nothing was to do; the effects are (action, member, who did it)."""
     bench = world.bench
-    ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t",
-                           violations=[Violation("member_down", "m1", "critical", "says he").as_data(ago(20))])
+    said = events.Violation("member_down:m1", "member_down", "m1", "critical", "says he", ago(20))
+    ticket = tickets.open_(bench.monitor, subject="fake", severity="critical", title="t", violations=[said])
     assert tickets.claim(bench.agent, "ses-1")
     for action, member, explained in effects:
-        bench.monitor.say("effect", ticket=ticket if explained == "tool_call" else None, session="ses-1", container="c",
-                          member=member, action=action, explained=explained, time=time.time() - 20)
+        effect = Effect(container="c", member=member, action=action, explained=explained, time=time.time() - 20)
+        bench.monitor.say(effect, ticket=ticket if explained == "tool_call" else None, session="ses-1")
     tickets.verify(bench.agent, ticket, "ses-1", "nothing is wrong", [], tickets.NO_ACTION)
     world.oracle.judge(tickets.get(bench.store, ticket))
     return [Check(**c) for c in bench.of("verdict")[-1]["checks"]]

@@ -1,6 +1,7 @@
 """The score: each measure from events made for it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_demo.events import Event, event, timestamp
+from operator_demo.events import TYPES, Event, event, timestamp
 from operator_demo.score import Expected, grade
 from operator_demo.score import calls as commands
 from operator_demo.score.incident import Incident
@@ -19,8 +20,8 @@ VIOLATION = {"key": "member_down:etcd1", "invariant": "member_down", "member": "
 
 
 def at(second: float, source: str, kind: str, /, **data: Any) -> Event:
-    made = event("run-1", source, kind, **data)
-    return Event(**{**made.__dict__, "ts": timestamp(datetime.fromtimestamp(START + second, UTC))})
+    made = event("run-1", source, TYPES[kind].of(data))
+    return replace(made, ts=timestamp(datetime.fromtimestamp(START + second, UTC)))
 
 
 def look(second: float, *violated: str) -> Event:
@@ -130,7 +131,7 @@ def test_the_oracles_reasons_are_kept() -> None:
 
 
 def test_a_run_without_a_fault_counts_from_its_ticket() -> None:
-    events = [e for e in incident() if e.type not in ("fault",) and e.data.get("explained") != "fault"]
+    events = [e for e in incident() if e.type not in ("fault",) and e.raw.get("explained") != "fault"]
     score = grade(events, "no_action", Expected("no_action", (), "no_fault", ()), True)
     assert score["clocks"]["ticket"] == 0.0 and score["clocks"]["verified"] == 24.0
 

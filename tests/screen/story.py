@@ -24,7 +24,7 @@ class Author:
 
     def say(self, at: float, source: str, type: str, /, *, ticket: str | None = None, session: str | None = None,
             **data: Any) -> None:
-        e = events.event(RUN, source, type, ticket=ticket, session=session, **data)
+        e = events.event(RUN, source, events.TYPES[type].of(data), ticket=ticket, session=session)
         seq = None
         if not events.TYPES[type].ephemeral:
             self._seq[source] += 1

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from story import Author, members, story, until
 
-from operator_demo import events
+from operator_demo import events, wire
 from operator_demo.events import Event
 from operator_demo.screen.color import choose_display, use_color
 from operator_demo.screen.display import make_display
@@ -123,7 +123,7 @@ def test_colour_only_where_it_is_wanted() -> None:
 
 
 def test_json_is_one_event_a_line() -> None:
-    decoder = events.Decoder()
+    decoder = wire.Decoder()
     said = shown(story(), "json")
     assert [decoder.feed(line) for line in said.splitlines()] == story()
     assert all(json.loads(line) for line in said.splitlines())

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from any_event import any_event
@@ -58,7 +59,7 @@ def test_what_comes_next_is_told_as_far_as_it_is_known(notes: str | None, shown:
 
 
 def test_no_key_is_named_where_none_goes_on() -> None:
-    many = [Event(**{**e.__dict__, "data": {**e.data, "manual": False}}) if e.type == "run_started" else e
+    many = [replace(e, raw={**e.raw, "manual": False}) if e.type == "run_started" else e
             for e in until(17)]
     assert draw(many, 17)[-1].startswith(" it goes on by itself")
 

@@ -1,16 +1,18 @@
 """What the host takes from logs: each event once and in order, whatever the log lost, and only from its owner."""
 
 import io
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operator_demo import events
+from operator_demo import events, wire
 from operator_demo.engine import Container
-from operator_demo.events import Event
+from operator_demo.events import Event, Reasoning
 from operator_demo.stage import feed
 from operator_demo.stage.feed import Feed
 from operator_demo.store import Recorder, Store
@@ -29,7 +31,7 @@ def written(tmp_path: Path, count: int) -> tuple[list[Event], list[str]]:
     with Store(tmp_path / "volume.db") as store:
         agent = Recorder(store, RUN, events.AGENT, out)
         for n in range(count):
-            agent.say("reasoning", session="ses-1", kind="text", text=f"{n} " + "x" * (20_000 if n % 5 == 4 else 10))
+            agent.say(Reasoning(kind="text", text=f"{n} " + "x" * (20_000 if n % 5 == 4 else 10)), session="ses-1")
         return list(store.events(RUN)), out.getvalue().splitlines()
 
 
@@ -66,7 +68,7 @@ def test_lost_lines_are_filled_from_the_volume(spoken: tuple[list[Event], list[s
         got = [e for e in heard(kept) if isinstance(e, Event)]
     mine = [e for e in got if e.source == events.AGENT]
     assert mine == volume[:len(mine)]  # in order, none missing in between (what was lost at the end comes by `drain`)
-    assert all(e.data["filled"] for e in got if e.type == "gap")
+    assert all(e.raw["filled"] for e in got if e.type == "gap")
 
 
 def test_what_was_seen_is_not_repeated(spoken: tuple[list[Event], list[str]]) -> None:
@@ -79,7 +81,7 @@ def test_a_gap_that_cannot_be_filled_is_said(spoken: tuple[list[Event], list[str
     got = heard(lines[2:])
     gap = got[0]
     assert isinstance(gap, Event)
-    assert (gap.type, gap.data["first"], gap.data["last"], gap.data["filled"]) == ("gap", 1, 2, False)
+    assert (gap.type, gap.raw["first"], gap.raw["last"], gap.raw["filled"]) == ("gap", 1, 2, False)
     assert got[1:] == volume[2:]
 
 
@@ -93,3 +95,29 @@ def test_another_container_may_not_speak_for_the_agent(spoken: tuple[list[Event]
 
 def test_what_is_no_event_is_a_remark() -> None:
     assert heard(["Traceback (most recent call last):", ""]) == ["agent: Traceback (most recent call last):"]
+
+
+def test_a_number_that_the_volume_lacks_is_forged(spoken: tuple[list[Event], list[str]]) -> None:
+    """A line ahead of its source does not make the host skip what the source says next."""
+    volume, lines = spoken
+    forged = wire.to_json(replace(volume[5], seq=99, raw={"kind": "text", "text": "all is well"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Feed, "_from_volume", lambda self, source, after: [e for e in volume if (e.seq or 0) > after])
+        got = heard([lines[0], forged, *lines])
+    assert [e for e in got if isinstance(e, Event) and e.source == events.AGENT] == volume
+    assert any(isinstance(item, str) and "number 99, which the volume lacks" in item for item in got)
+
+
+@pytest.mark.parametrize("what", [
+    {"seq": 2**70}, {"seq": 2**63 - 1}, {"ticket": ["tkt-1"]}, {"session": "\ud800"},
+    {"data": {"kind": [1], "text": "x"}}, {"data": {"kind": "text", "text": "\ud800"}}])
+def test_a_forged_line_is_a_remark_and_nothing_ends(spoken: tuple[list[Event], list[str]], tmp_path: Path,
+                                                    what: dict[str, object]) -> None:
+    volume, lines = spoken
+    forged = json.dumps({**json.loads(lines[1]), **what}, separators=(",", ":"))
+    got = heard([lines[0], forged, *lines[1:]])
+    assert [item for item in got if isinstance(item, Event)] == volume
+    remarks = [item for item in got if isinstance(item, str)]
+    assert len(remarks) == 1 and remarks[0].startswith("agent ")
+    with Store(tmp_path / "tickets.db") as store:
+        store.record(events.event(RUN, events.STAGE, events.Note(level="warning", text=remarks[0])))

@@ -11,6 +11,7 @@ from operator_demo import audit, events
 from operator_demo.compose import down
 from operator_demo.engine import Engine, put_files
 from operator_demo.errors import OperatorError
+from operator_demo.events import SessionStarted, ToolCall
 from operator_demo.stage.environment import RUN_LABEL, Environment
 from operator_demo.stage.leftovers import Removal, remove_demo
 from operator_demo.store import Recorder, Store
@@ -22,9 +23,9 @@ def record(path: Path) -> None:
     """What an agent left in the volume: a session that has not ended."""
     with Store(path, durable=True) as store:
         agent = Recorder(store, RUN, events.AGENT, io.StringIO())
-        agent.say("session_started", ticket="tkt-1", session="ses-1", model="m", brain="rehearsal", mode="execute")
+        agent.say(SessionStarted(model="m", brain="rehearsal", mode="execute"), ticket="tkt-1", session="ses-1")
         for n in range(5):
-            agent.say("tool_call", ticket="tkt-1", session="ses-1", call=f"c{n}", tool="shell", input={})
+            agent.say(ToolCall(call=f"c{n}", tool="shell", input={}), ticket="tkt-1", session="ses-1")
 
 
 class Left:

@@ -4,14 +4,14 @@ from operator_demo.stage.situation import Situation
 
 
 def at(second: float, source: str, type: str, ticket: str | None = None, **data: object) -> Event:
-    made = events.event("run-1", source, type, ticket=ticket, **data)
+    made = events.event("run-1", source, events.TYPES[type].of(data), ticket=ticket)
     stamp = f"2026-01-01T00:00:{second:09.6f}Z"
-    return Event(made.run, made.source, made.type, made.data, 1, stamp, ticket, None)
+    return Event(made.run, made.source, made.type, made.raw, 1, stamp, ticket, None)
 
 
 def opened(second: float, ticket: str) -> Event:
     return at(second, events.MONITOR, "ticket_opened", ticket, subject="etcd", severity="critical", title="t",
-              violations=[{"invariant": "member_down"}])
+              violations=[{"key": "member_down", "invariant": "member_down"}])
 
 
 FAULT = at(10, events.STAGE, "fault", phase="injecting", kind="kill", targets=["etcd1"])
