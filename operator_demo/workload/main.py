@@ -128,7 +128,7 @@ class Workload:
         """Looks for every acknowledged write, and says so in an event."""
         self._find_members()
         answer = check(self._ledger, self._targets.addresses, self._connect, float(limit))
-        self._recorder.say(WriteCheck(**answer))
+        self._recorder.say(WriteCheck.of(answer))
         return answer
 
     def status(self) -> dict[str, Any]:
