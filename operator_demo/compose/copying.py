@@ -1,15 +1,52 @@
-"""Configs and secrets on their way into a container that was not started yet."""
+"""Configs and secrets: their content, and their way into a container that was not started yet."""
 
 import io
 import tarfile
 import time
 from collections.abc import Mapping
 
-from operator_demo.compose.model import Placed
+from operator_demo.compose.model import Placed, Project, Source
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors
+from operator_demo.errors import UsageError
 
 _SECRETS = "run/secrets"
+
+
+def read_contents(project: Project, secrets: Mapping[str, str]) -> dict[str, dict[Placed, bytes]]:
+    """By service, what is put into its container; `secrets` gives values by the name of the secret.
+
+    Files and variables are read once. Raises UsageError for one that is missing.
+    """
+    known = {("secret", name): value.encode() for name, value in secrets.items()}
+
+    def content(kind: str, name: str, sources: Mapping[str, Source]) -> bytes:
+        if (kind, name) not in known:
+            known[kind, name] = _read(project, f"{project.file}: {kind} {name}", sources[name])
+        return known[kind, name]
+
+    contents: dict[str, dict[Placed, bytes]] = {}
+    for service in project.services.values():
+        files = contents[service.name] = {}
+        for placed in service.secrets:
+            files[placed] = content("secret", placed.source, project.secrets)
+        for placed in service.configs:
+            files[placed] = content("config", placed.source, project.configs)
+    return contents
+
+
+def _read(project: Project, what: str, source: Source) -> bytes:
+    if source.content is not None:
+        return source.content.encode()
+    if source.environment is not None:
+        if source.environment not in project.env:
+            raise UsageError(f"{what}: the variable {source.environment} is not set")
+        return project.env[source.environment].encode()
+    assert source.file is not None
+    try:
+        return source.file.read_bytes()
+    except OSError as e:
+        raise UsageError(f"{what}: cannot read {source.file}: {e.strerror}") from e
 
 
 def copy_in(engine: Engine, container_id: str, files: Mapping[Placed, bytes]) -> None:

@@ -24,7 +24,8 @@ _LOST_COUNT = " (if no container is on it, the engine has lost count, a known de
 
 
 def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = silent) -> list[str]:
-    """Removes the containers and networks of a project, and with `volumes` its volumes; says what was removed.
+    """Removes the containers and networks of a project, and with `volumes` its volumes; says what was removed. The lock
+    of an `up` goes too.
 
     Containers are killed. Safe to repeat, and at the same time as another. Raises OperatorError at the end if
     something could not be removed, such as a network that a stranger's container is on.
@@ -35,7 +36,8 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
         listed = api.containers(all=True, filters=chosen)
         containers = {c["Id"]: c["Names"][0].lstrip("/") if c.get("Names") else c["Id"][:12] for c in listed}
         networks = {n["Id"]: n["Name"] for n in project_networks(engine, project)}
-        doomed = [v["Name"] for v in api.volumes(filters=chosen)["Volumes"] or []] if volumes else []
+        doomed = [v["Name"] for v in api.volumes(filters=chosen)["Volumes"] or []
+                  if volumes or labels.UP_LOCK in (v["Labels"] or {})]
     if volumes:
         # The engine takes those with a container that it made for it, and not those that `up` handed on to another.
         doomed += sorted({m["Name"] for c in listed for m in c.get("Mounts") or [] if _NAMELESS.fullmatch(

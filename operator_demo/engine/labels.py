@@ -1,4 +1,4 @@
-"""Labels: Compose v2's own, so that its commands see our projects as theirs, and one of ours."""
+"""Labels: Compose v2's own, so that its commands see our projects as theirs, and those of ours."""
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -17,3 +17,4 @@ COMPOSE_VERSION = "2.26.1"  # the release whose behaviour is followed
 
 RUN = "io.operator-demo.run"
 CONTEXT = "io.operator-demo.context"
+UP_LOCK = "io.operator-demo.up-lock"

@@ -6,7 +6,6 @@ None of their images is here, so each service gets the base image, and nothing i
 import re
 import secrets
 import shutil
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from real_compose import BASE, RealCompose
 from snapshot import differences, snapshot
 
 from operator_demo.compose import down, load_project, up
+from operator_demo.compose.waiting import Awaited
 from operator_demo.engine import Engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.wide]
@@ -50,8 +50,7 @@ def _meant(found: Mapping[str, tuple[Any, Any]], copied: set[str]) -> set[str]:
 @pytest.fixture
 def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker.api.APIClient, "start", lambda *_, **__: None)
-    module = sys.modules["operator_demo.compose.up"]  # the package's `up` is the function
-    monkeypatch.setattr(module._Up, "_holds", lambda *_: True)
+    monkeypatch.setattr(Awaited, "holds", lambda _: True)
 
 
 @pytest.fixture
