@@ -39,11 +39,6 @@ class Document:
     flat: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = field(default_factory=dict)
 
 
-def read_document(text: str, file: str, env: Mapping[str, str]) -> "Value":
-    """Raises UsageError for what is no YAML."""
-    return read(text, Document(file, env))
-
-
 def read(text: str, document: Document) -> "Value":
     """Raises UsageError for what is no YAML."""
     file = document.file

@@ -17,22 +17,15 @@ def missing_networks(engine: Engine, project: Project, keys: Iterable[str]) -> l
     wanted = {key: project.networks[key] for key in keys}
     with engine_errors(f"looking for the networks of {project.name}"):
         listed = engine.api.networks(names=[network.name for network in wanted.values()])
-    missing = []
-    for key, network in wanted.items():
-        there = [n for n in listed if n["Name"] == network.name]
-        if not there and network.external:
-            raise NotOnEngine(f"the external network {network.name} is not on this engine")
-        if not there:
-            missing.append(key)
-        elif not network.external:
-            _check_owner(project, "network", network.name, there[0].get("Labels"))
-            down = f"Take the project down first: operator-demo down --project {project.name}"
-            if len(there) > 1:
-                raise OperatorError(f"{len(there)} networks are called {network.name}", down)
-            if not _same_network(network, there[0]):
-                raise OperatorError(f"the network {network.name} is there with another driver, internal setting or "
-                                    "addresses", down)
-    return missing
+    there = _existing(project, "network", wanted, listed)
+    down = f"Take the project down first: operator-demo down --project {project.name}"
+    for key, found in there.items():
+        name = wanted[key].name
+        if len([n for n in listed if n["Name"] == name]) > 1:
+            raise OperatorError(f"several networks are called {name}", down)
+        if not _same_network(wanted[key], found):
+            raise OperatorError(f"the network {name} is there with another driver, internal setting or addresses", down)
+    return [key for key, network in wanted.items() if key not in there and not network.external]
 
 
 def missing_volumes(engine: Engine, project: Project, keys: Iterable[str]) -> list[str]:
@@ -40,20 +33,28 @@ def missing_volumes(engine: Engine, project: Project, keys: Iterable[str]) -> li
     wanted = {key: project.volumes[key] for key in keys}
     with engine_errors(f"looking for the volumes of {project.name}"):
         listed = engine.api.volumes(filters={"name": [volume.name for volume in wanted.values()]})["Volumes"] or []
-    by_name = {volume["Name"]: volume for volume in listed}
-    missing = []
-    for key, volume in wanted.items():
-        there = by_name.get(volume.name)
-        if there is None and volume.external:
-            raise NotOnEngine(f"the external volume {volume.name} is not on this engine")
-        if there is None:
-            missing.append(key)
-        elif not volume.external:
-            _check_owner(project, "volume", volume.name, there.get("Labels"))
-            if not _same_volume(volume, there):
-                raise OperatorError(f"the volume {volume.name} is there with another driver or other driver_opts",
-                                    f"`docker volume rm {volume.name}` removes it with all that is in it.")
-    return missing
+    there = _existing(project, "volume", wanted, listed)
+    for key, found in there.items():
+        name = wanted[key].name
+        if not _same_volume(wanted[key], found):
+            raise OperatorError(f"the volume {name} is there with another driver or other driver_opts",
+                                f"`docker volume rm {name}` removes it with all that is in it.")
+    return [key for key, volume in wanted.items() if key not in there and not volume.external]
+
+
+def _existing(project: Project, kind: str, wanted: Mapping[str, Network | Volume],
+              listed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those of the project that are on the engine, by key; what is external must be there, and is left out."""
+    by_name = {resource["Name"]: resource for resource in listed}
+    existing = {}
+    for key, resource in wanted.items():
+        there = by_name.get(resource.name)
+        if resource.external and there is None:
+            raise NotOnEngine(f"the external {kind} {resource.name} is not on this engine")
+        if there is not None and not resource.external:
+            _check_owner(project, kind, resource.name, there.get("Labels"))
+            existing[key] = there
+    return existing
 
 
 def create_network(engine: Engine, project: Project, key: str, progress: Progress) -> None:

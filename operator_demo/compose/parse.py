@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
 
 from operator_demo.compose.files import read_config_source, read_secret_source
-from operator_demo.compose.folder import folder_of
-from operator_demo.compose.model import Network, Project, Service, Source, Volume
+from operator_demo.compose.folder import Folder, folder_of
+from operator_demo.compose.model import Network, Project, Service
 from operator_demo.compose.resources import read_network, read_volume
 from operator_demo.compose.service import read_profiles, read_service
-from operator_demo.document import Value, read_document
+from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
 
 _TOP_KEYS = ("name", "services", "networks", "volumes", "secrets", "configs", "version")
@@ -41,7 +42,7 @@ def parse_project(text: str, folder: Traversable, filename: str, *, project: str
         raise UsageError(f"{project!r} is not a name for a project",
                          "Lower-case letters, digits, - and _, beginning with a letter or digit.")
     place = folder_of(folder)
-    root = read_document(text, filename, {**env, "COMPOSE_PROJECT_NAME": project})
+    root = read(text, Document(filename, {**env, "COMPOSE_PROJECT_NAME": project}))
     top = root.map(_TOP_KEYS, _REASONS)
     for key in ("name", "version"):
         if key in top:
@@ -53,22 +54,29 @@ def parse_project(text: str, folder: Traversable, filename: str, *, project: str
     configs = {k: read_config_source(v, place) for k, v in _entries(top.get("configs")).items()}
     if "services" not in top:
         root.fail("there are no services")
-    places, chosen = _entries(top["services"]), set(profiles)
+    places = _entries(top["services"])
+    services = _read_services(top["services"], places, set(profiles), project, place)
+    whole = Project(project, place.root, filename, services, networks, volumes, secrets, configs, dict(env),
+                    dict(extra_labels or {}))
+    for service in services.values():
+        _check_references(places[service.name].map(), service, whole)
+    _check_cycles(places, services)
+    _check_container_names(places, whole)
+    return whole
+
+
+def _read_services(section: Value, places: Mapping[str, Value], profiles: set[str], project: str,
+                   folder: Folder) -> dict[str, Service]:
+    """Those of the chosen profiles; the others are not held against the file."""
     services = {}
     for name, value in places.items():
         of_profiles = read_profiles(value)
-        if not of_profiles or chosen & of_profiles:
-            services[name] = read_service(value, name, project, place)
+        if not of_profiles or profiles & of_profiles:
+            services[name] = read_service(value, name, project, folder)
     if not services:
-        top["services"].fail("there are no services" if not places else
-                             f"no service is in the profiles {sorted(chosen) or 'chosen (none)'}")
-    services = {name: _without_absent(service, places, services) for name, service in services.items()}
-    for name, service in services.items():
-        _check_references(places[name], service, services, networks, volumes, secrets, configs)
-    _check_cycles(places, services)
-    _check_container_names(places, services, project)
-    return Project(project, place.root, filename, services, networks, volumes, secrets, configs, dict(env),
-                   dict(extra_labels or {}))
+        section.fail("there are no services" if not places else
+                     f"no service is in the profiles {sorted(profiles) or 'chosen (none)'}")
+    return {name: _without_absent(service, places, services) for name, service in services.items()}
 
 
 def _entries(value: Value | None) -> dict[str, Value]:
@@ -88,23 +96,22 @@ def _without_absent(service: Service, places: Mapping[str, Value], services: Map
     return replace(service, depends_on=kept)
 
 
-def _check_references(place: Value, service: Service, services: Mapping[str, Service],
-                      networks: Mapping[str, Network], volumes: Mapping[str, Volume],
-                      secrets: Mapping[str, Source], configs: Mapping[str, Source]) -> None:
-    keys = place.map()
+def _check_references(keys: Mapping[str, Value], service: Service, project: Project) -> None:
     for name in service.networks:
-        if name not in networks:
+        if name not in project.networks:
             keys["networks"].fail(f"the network {name!r} is not defined under networks")
     for mount in service.mounts:
-        if mount.type == "volume" and mount.source and mount.source not in volumes:
+        if mount.type == "volume" and mount.source and mount.source not in project.volumes:
             keys["volumes"].fail(f"the volume {mount.source!r} is not defined under volumes"
                                  + (" (a path begins with ./ or /)" if "/" in mount.source else ""))
-    for kind, placed, known in (("secret", service.secrets, secrets), ("config", service.configs, configs)):
-        for entry in placed:
-            if entry.source not in known:
-                keys[f"{kind}s"].fail(f"the {kind} {entry.source!r} is not defined under {kind}s")
+    for secret in service.secrets:
+        if secret.source not in project.secrets:
+            keys["secrets"].fail(f"the secret {secret.source!r} is not defined under secrets")
+    for config in service.configs:
+        if config.source not in project.configs:
+            keys["configs"].fail(f"the config {config.source!r} is not defined under configs")
     for name in service.depends_on:
-        if name not in services:
+        if name not in project.services:
             _naming(keys, service, name).fail(f"there is no service {name!r} (or its profile is not chosen)")
 
 
@@ -120,33 +127,24 @@ def _naming(keys: Mapping[str, Value], service: Service, name: str) -> Value:
 
 
 def _check_cycles(places: Mapping[str, Value], services: Mapping[str, Service]) -> None:
-    finished: set[str] = set()
-    for start in services:
-        # A walk with its own stack: a long chain of services must not meet Python's limit of recursion.
-        trail, todo = [start], [(start, iter(services[start].depends_on))]
-        while todo:
-            name, rest = todo[-1]
-            following = next((n for n in rest if n not in finished), None)
-            if following is None:
-                finished.add(name)
-                todo.pop()
-                trail.pop()
-            elif following in trail:
-                circle = [*trail[trail.index(following):], following]
-                _naming(places[name].map(), services[name], following).fail(
-                    f"services depend on each other in a circle: {' -> '.join(circle)}")
-            else:
-                trail.append(following)
-                todo.append((following, iter(services[following].depends_on)))
+    try:
+        TopologicalSorter({name: service.depends_on for name, service in services.items()}).prepare()
+    except CycleError as e:
+        circle = e.args[1][:0:-1]  # each depends on the next; the first is not repeated at the end
+        begin = min(range(len(circle)), key=lambda at: list(services).index(circle[at]))
+        circle = [*circle[begin:], *circle[:begin + 1]]
+        last = circle[-2]
+        _naming(places[last].map(), services[last], circle[0]).fail(
+            f"services depend on each other in a circle: {' -> '.join(circle)}")
 
 
-def _check_container_names(places: Mapping[str, Value], services: Mapping[str, Service], project: str) -> None:
+def _check_container_names(places: Mapping[str, Value], project: Project) -> None:
     """The names that `up` will give must differ, also from those that it makes up itself."""
     taken: dict[str, str] = {}
-    for name, service in services.items():
-        called = service.container_name or f"{project}-{name}-1"
-        if called in taken:
-            own = name if service.container_name else taken[called]
+    for name, service in project.services.items():
+        container = project.container_name(name)
+        if container in taken:
+            own = name if service.container_name else taken[container]
             places[own].map()["container_name"].fail(
-                f"two services have a container called {called}: {taken[called]} and {name}")
-        taken[called] = name
+                f"two services have a container called {container}: {taken[container]} and {name}")
+        taken[container] = name

@@ -179,5 +179,5 @@ def test_two_networks_of_one_name_are_an_error(engine: Engine, load: Callable[..
                                                stop: threading.Event) -> None:
     for _ in range(2):
         engine.api.create_network(f"{project_name}_default", labels={"com.docker.compose.project": project_name})
-    with pytest.raises(OperatorError, match=f"2 networks are called {project_name}_default"):
+    with pytest.raises(OperatorError, match=f"several networks are called {project_name}_default"):
         up(engine, load(SLOW, project_name), stop=stop)
