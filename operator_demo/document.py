@@ -251,13 +251,13 @@ class Value:
             return {k: None if v.is_null else v._word() for k, v in self.map().items()}
         if not self.is_list:
             self.fail(f"a mapping or a list is expected here, not {self._kind()}")
-        found: dict[str, str | None] = {}
+        pairs: dict[str, str | None] = {}
         for entry in self.sequence():
             name, equals, value = entry.text().partition("=")
             if not name:
                 entry.fail("a name is expected before the =")
-            found[name] = value if equals else None
-        return found
+            pairs[name] = value if equals else None
+        return pairs
 
     def _kind(self) -> str:
         if self.is_map:
@@ -278,6 +278,9 @@ class Entries(dict[str, Value]):
 
     def text(self, key: str) -> str | None:
         return self.read(key, Value.text, "") or None
+
+    def map(self, key: str, known: Collection[str], reasons: Mapping[str, str] = MappingProxyType({})) -> "Entries":
+        return self.read(key, lambda value: value.map(known, reasons), Entries())
 
     def parsed(self, key: str, parse: Callable[[str], T], default: D) -> T | D:
         """The text through `parse`, whose ValueError becomes a complaint about the place."""

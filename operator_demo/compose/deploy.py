@@ -16,26 +16,19 @@ def read_deploy(value: Value, host: dict[str, object]) -> tuple[str, int] | None
         keys["mode"].one_of(("replicated",))
     if keys.read("replicas", Value.integer, 1) != 1:
         keys["replicas"].fail("a service is one container here; write one service for each")
-    if "resources" in keys:
-        _resources(keys["resources"], host)
+    resources = keys.map("resources", ("limits", "reservations"))
+    limits = resources.map("limits", ("cpus", "memory", "pids"))
+    if "cpus" in limits:
+        host["NanoCpus"] = limits["cpus"].parsed(_nano_cpus)
+    if "memory" in limits:
+        _set(limits["memory"], host, "Memory", limits["memory"].parsed(units.size))
+    if "pids" in limits:
+        _set(limits["pids"], host, "PidsLimit", limits["pids"].integer(1))
+    reserved = resources.map("reservations", ("memory",), {
+        "cpus": _SWARM, "generic_resources": _SWARM, "devices": "it is for GPUs"})
+    if "memory" in reserved:
+        host["MemoryReservation"] = reserved["memory"].parsed(units.size)
     return keys.read("restart_policy", _restart, None)
-
-
-def _resources(value: Value, host: dict[str, object]) -> None:
-    keys = value.map(("limits", "reservations"))
-    if "limits" in keys:
-        limits = keys["limits"].map(("cpus", "memory", "pids"))
-        if "cpus" in limits:
-            host["NanoCpus"] = limits["cpus"].parsed(_nano_cpus)
-        if "memory" in limits:
-            _set(limits["memory"], host, "Memory", limits["memory"].parsed(units.size))
-        if "pids" in limits:
-            _set(limits["pids"], host, "PidsLimit", limits["pids"].integer(1))
-    if "reservations" in keys:
-        reserved = keys["reservations"].map(("memory",), {"cpus": _SWARM, "generic_resources": _SWARM,
-                                                          "devices": "it is for GPUs"})
-        if "memory" in reserved:
-            host["MemoryReservation"] = reserved["memory"].parsed(units.size)
 
 
 def _nano_cpus(text: str) -> int:

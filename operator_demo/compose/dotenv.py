@@ -17,19 +17,19 @@ def parse_dotenv(text: str, env: Mapping[str, str]) -> dict[str, str]:
     """The variables of one file. `env` is what its ${VARIABLES} may use besides the lines before, and where a name
     without a value comes from (unset there: left out). Raises ValueError that begins with the line's number."""
     text = text.removeprefix("\ufeff")
-    found: dict[str, str] = {}
-    known = ChainMap(dict(env), found)  # as in Compose, the environment wins over the lines before
+    variables: dict[str, str] = {}
+    known = ChainMap(dict(env), variables)  # as in Compose, the environment wins over the lines before
     at = _skip(text, 0)
     while at < len(text):
         line = text.count("\n", 0, at) + 1
         try:
-            at = _statement(text, at, found, known)
+            at = _statement(text, at, variables, known)
         except RecursionError:
             raise ValueError(f"line {line}: variables nested too deeply") from None
         except ValueError as e:
             raise ValueError(f"line {line}: {e}") from None
         at = _skip(text, at)
-    return found
+    return variables
 
 
 def _skip(text: str, at: int) -> int:
@@ -42,14 +42,14 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _statement(text: str, at: int, found: dict[str, str], known: Mapping[str, str]) -> int:
-    """Reads one NAME=value into `found`; where it ends."""
+def _statement(text: str, at: int, variables: dict[str, str], known: Mapping[str, str]) -> int:
+    """Reads one NAME=value into `variables`; where it ends."""
     name = _NAME.match(text, at)
     if name is None:
         raise ValueError(f"NAME=value is expected, not {text[at:].splitlines()[0][:40]!r}")
     if name[2] not in ("=", ":"):
         if name[1] in known:
-            found[name[1]] = known[name[1]]
+            variables[name[1]] = known[name[1]]
         return name.end()
     at = name.end()
     while at < len(text) and text[at] in " \t\r":
@@ -60,10 +60,10 @@ def _statement(text: str, at: int, found: dict[str, str], known: Mapping[str, st
         rest, end = text[at:].split("\n", 1)[0], at
         if rest.strip() and not rest.lstrip().startswith("#"):
             raise ValueError(f"nothing is expected after the closing {quote}")
-        found[name[1]] = value if quote == "'" else interpolate(_ESCAPE.sub(_unescape, value), known)
+        variables[name[1]] = value if quote == "'" else interpolate(_ESCAPE.sub(_unescape, value), known)
         return end
     value, _, _ = text[at:].partition("\n")
-    found[name[1]] = interpolate(value.split(" #", 1)[0].rstrip(), known)
+    variables[name[1]] = interpolate(value.split(" #", 1)[0].rstrip(), known)
     return at + len(value)
 
 

@@ -33,16 +33,16 @@ def ensure_service_image(engine: Engine, project: Project, service: Service, pro
 
 def build_context(build: Build) -> dict[str, bytes | Path]:
     """What a service's image is built from: the folder, without what its .dockerignore names."""
-    found: dict[str, bytes | Path] = dict(disk_context(Path(str(build.context))) if build.on_disk else
-                                          folder_context(build.context))
-    if ".dockerignore" in found:
-        lines = content_of(found[".dockerignore"]).decode(errors="replace").splitlines()
+    context: dict[str, bytes | Path] = {}
+    context.update(disk_context(Path(str(build.context))) if build.on_disk else folder_context(build.context))
+    if ".dockerignore" in context:
+        lines = content_of(context[".dockerignore"]).decode(errors="replace").splitlines()
         patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         ignored: Any = PatternMatcher([*patterns, f"!{build.dockerfile}"])
-        found = {name: content for name, content in found.items() if not ignored.matches(name)}
+        context = {name: content for name, content in context.items() if not ignored.matches(name)}
     if build.inline is not None:
-        found[INLINE_DOCKERFILE] = build.inline.encode()
-    return found
+        context[INLINE_DOCKERFILE] = build.inline.encode()
+    return context
 
 
 def disk_context(folder: Path) -> dict[str, Path]:

@@ -79,34 +79,22 @@ def _long(value: Value, folder: Folder) -> Mount:
         return _long_bind(value, keys, folder, Mount(kind, "", target, read_only, consistency=consistency))
     source = keys.text("source") or ""
     if kind == "volume":
-        options = keys.read("volume", _volume_options, Entries())
+        options = keys.map("volume", ("nocopy",), {"subpath": "engines before 26 cannot do it"})
         return Mount(kind, source, target, read_only, consistency=consistency,
                      nocopy=options.read("nocopy", Value.boolean, False))
     if source:
         keys["source"].fail("a tmpfs has no source")
-    options = keys.read("tmpfs", _tmpfs_options, Entries())
+    options = keys.map("tmpfs", ("size", "mode"))
     return Mount(kind, "", target, read_only, consistency=consistency,
                  tmpfs_size=options.parsed("size", units.size, None),
                  tmpfs_mode=options.parsed("mode", units.file_mode, None))
-
-
-def _volume_options(value: Value) -> Entries:
-    return value.map(("nocopy",), {"subpath": "engines before 26 cannot do it"})
-
-
-def _tmpfs_options(value: Value) -> Entries:
-    return value.map(("size", "mode"))
-
-
-def _bind_options(value: Value) -> Entries:
-    return value.map(("create_host_path", "propagation", "selinux"))
 
 
 def _long_bind(value: Value, keys: Entries, folder: Folder, mount: Mount) -> Mount:
     """`mount` with its source, and with what `bind` says."""
     if not keys.text("source"):
         value.fail("the source is missing")
-    options = keys.read("bind", _bind_options, Entries())
+    options = keys.map("bind", ("create_host_path", "propagation", "selinux"))
     create = options.read("create_host_path", Value.boolean, False)
     propagation = options["propagation"].one_of(_PROPAGATIONS) if options.text("propagation") else None
     selinux = options["selinux"].one_of(_SELINUX) if options.text("selinux") else None

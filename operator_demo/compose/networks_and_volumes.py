@@ -17,15 +17,15 @@ def missing_networks(engine: Engine, project: Project, keys: Iterable[str]) -> l
     wanted = {key: project.networks[key] for key in keys}
     with engine_errors(f"looking for the networks of {project.name}"):
         listed = engine.api.networks(names=[network.name for network in wanted.values()])
-    there = _existing(project, "network", wanted, listed)
+    existing = _existing(project, "network", wanted, listed)
     down = f"Take the project down first: operator-demo down --project {project.name}"
-    for key, found in there.items():
+    for key, there in existing.items():
         name = wanted[key].name
         if len([n for n in listed if n["Name"] == name]) > 1:
             raise OperatorError(f"several networks are called {name}", down)
-        if not _same_network(wanted[key], found):
+        if not _same_network(wanted[key], there):
             raise OperatorError(f"the network {name} is there with another driver, internal setting or addresses", down)
-    return [key for key, network in wanted.items() if key not in there and not network.external]
+    return [key for key, network in wanted.items() if key not in existing and not network.external]
 
 
 def missing_volumes(engine: Engine, project: Project, keys: Iterable[str]) -> list[str]:
@@ -33,13 +33,13 @@ def missing_volumes(engine: Engine, project: Project, keys: Iterable[str]) -> li
     wanted = {key: project.volumes[key] for key in keys}
     with engine_errors(f"looking for the volumes of {project.name}"):
         listed = engine.api.volumes(filters={"name": [volume.name for volume in wanted.values()]})["Volumes"] or []
-    there = _existing(project, "volume", wanted, listed)
-    for key, found in there.items():
+    existing = _existing(project, "volume", wanted, listed)
+    for key, there in existing.items():
         name = wanted[key].name
-        if not _same_volume(wanted[key], found):
+        if not _same_volume(wanted[key], there):
             raise OperatorError(f"the volume {name} is there with another driver or other driver_opts",
                                 f"`docker volume rm {name}` removes it with all that is in it.")
-    return [key for key, volume in wanted.items() if key not in there and not volume.external]
+    return [key for key, volume in wanted.items() if key not in existing and not volume.external]
 
 
 def _existing(project: Project, kind: str, wanted: Mapping[str, Network | Volume],

@@ -83,11 +83,11 @@ def _entries(value: Value | None) -> dict[str, Value]:
     """The named things of one top-level section."""
     if value is None or value.is_null:
         return {}
-    found = {k: v for k, v in value.map().items() if not k.startswith("x-")}
-    for key, entry in found.items():
+    entries = {k: v for k, v in value.map().items() if not k.startswith("x-")}
+    for key, entry in entries.items():
         if not _KEY.fullmatch(key):
             entry.fail(f"{key!r} is not a name (letters, digits, dot, - and _)")
-    return found
+    return entries
 
 
 def _without_absent(service: Service, places: Mapping[str, Value], services: Mapping[str, Service]) -> Service:

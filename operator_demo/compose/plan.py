@@ -38,17 +38,18 @@ def container_body(project: Project, service: Service, image_id: str,
 
 def endpoint(project: Project, service: Service, network: str) -> dict[str, Any]:
     """How the container sits on one network (a key of the file): under its own name, its service's, and its aliases."""
-    said = service.networks[network]
-    made: dict[str, Any] = {"Aliases": list(dict.fromkeys(
-        [project.container_name(service.name), service.name, *said.aliases]))}
+    attachment = service.networks[network]
+    names = [project.container_name(service.name), service.name, *attachment.aliases]
+    settings: dict[str, Any] = {"Aliases": list(dict.fromkeys(names))}
     if service.links:
-        made["Links"] = list(dict.fromkeys(
+        settings["Links"] = list(dict.fromkeys(
             f"{project.container_name(other)}:{name}" for other, alias in service.links
             for name in (alias, f"{other}-1", f"{project.name}-{other}-1")))
-    address = {"IPv4Address": said.ipv4, "IPv6Address": said.ipv6, "LinkLocalIPs": _list(said.link_local or None)}
+    address = {"IPv4Address": attachment.ipv4, "IPv6Address": attachment.ipv6,
+               "LinkLocalIPs": _list(attachment.link_local or None)}
     if any(address.values()):
-        made["IPAMConfig"] = {k: v for k, v in address.items() if v}
-    return made
+        settings["IPAMConfig"] = {k: v for k, v in address.items() if v}
+    return settings
 
 
 def other_networks(service: Service) -> list[str]:
@@ -71,21 +72,21 @@ def config_hash(project: Project, service: Service, body: Mapping[str, Any], ima
 def network_arguments(project: Project, key: str) -> dict[str, Any]:
     """What docker-py's `create_network` takes besides the name."""
     network = project.networks[key]
-    made: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "driver": network.driver, "options": dict(network.driver_opts) or None, "internal": network.internal,
         "attachable": network.attachable or None, "enable_ipv6": network.enable_ipv6,
         "labels": resource_labels(project, labels.NETWORK, key, network), "check_duplicate": True,
     }
     if network.ipam_driver or network.pools:
-        made["ipam"] = {"Driver": network.ipam_driver or "default", "Config": pools(network)}
-    return made
+        arguments["ipam"] = {"Driver": network.ipam_driver or "default", "Config": pools(network)}
+    return arguments
 
 
 def pools(network: Network) -> list[dict[str, Any]]:
     """The address pools as the engine writes them."""
-    made = [{"Subnet": p.subnet, "Gateway": p.gateway, "IPRange": p.ip_range,
-             "AuxiliaryAddresses": dict(p.aux_addresses)} for p in network.pools]
-    return [{k: v for k, v in pool.items() if v} for pool in made]
+    fields = [{"Subnet": p.subnet, "Gateway": p.gateway, "IPRange": p.ip_range,
+               "AuxiliaryAddresses": dict(p.aux_addresses)} for p in network.pools]
+    return [{k: v for k, v in pool.items() if v} for pool in fields]
 
 
 def volume_arguments(project: Project, key: str) -> dict[str, Any]:
@@ -141,11 +142,11 @@ def _exposed(service: Service) -> list[str]:
 
 
 def _port_bindings(service: Service) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {}
+    bindings: dict[str, list[dict[str, str]]] = {}
     for port in service.ports:
-        found.setdefault(f"{port.target}/{port.protocol}", []).append(
+        bindings.setdefault(f"{port.target}/{port.protocol}", []).append(
             {"HostIp": port.host_ip, "HostPort": port.published})
-    return found
+    return bindings
 
 
 def _is_bind(mount: Mount) -> bool:
@@ -160,33 +161,33 @@ def _bind(project: Project, mount: Mount) -> str:
 
 
 def _mount(project: Project, mount: Mount) -> dict[str, Any]:
-    made: dict[str, Any] = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
+    fields: dict[str, Any] = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.consistency:
-        made["Consistency"] = mount.consistency
+        fields["Consistency"] = mount.consistency
     if mount.type == "volume":
         if mount.source:
-            made["Source"] = project.volumes[mount.source].name
+            fields["Source"] = project.volumes[mount.source].name
         if mount.nocopy:
-            made["VolumeOptions"] = {"NoCopy": True}
+            fields["VolumeOptions"] = {"NoCopy": True}
     elif mount.type == "bind":
-        made["Source"] = mount.source
+        fields["Source"] = mount.source
         if mount.propagation:
-            made["BindOptions"] = {"Propagation": mount.propagation}
+            fields["BindOptions"] = {"Propagation": mount.propagation}
     else:
         options = {"SizeBytes": mount.tmpfs_size, "Mode": mount.tmpfs_mode}
         if any(v is not None for v in options.values()):
-            made["TmpfsOptions"] = {k: v for k, v in options.items() if v is not None}
-    return made
+            fields["TmpfsOptions"] = {k: v for k, v in options.items() if v is not None}
+    return fields
 
 
 def _healthcheck(service: Service) -> dict[str, Any] | None:
     check = service.healthcheck
     if check is None:
         return None
-    made = {"Test": list(check.test) or None, "Interval": _nanoseconds(check.interval),
+    fields = {"Test": list(check.test) or None, "Interval": _nanoseconds(check.interval),
             "Timeout": _nanoseconds(check.timeout), "StartPeriod": _nanoseconds(check.start_period),
             "StartInterval": _nanoseconds(check.start_interval), "Retries": check.retries}
-    return {k: v for k, v in made.items() if v is not None}
+    return {k: v for k, v in fields.items() if v is not None}
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

@@ -20,10 +20,10 @@ def with_ports(project: Project, ports: Mapping[str, int]) -> Project:
 
 def published(engine: Engine, project: str, ports: Mapping[str, int]) -> dict[str, str]:
     """Where these ports are now: service -> `127.0.0.1:49153`. What is not published or does not run is left out."""
-    found = {}
+    places = {}
     for described in inspect_project(engine, project):
         service = described["Config"]["Labels"][labels.SERVICE]
         bound = (described["NetworkSettings"].get("Ports") or {}).get(f"{ports.get(service)}/tcp")
         if bound:
-            found[service] = f"{bound[0]['HostIp']}:{bound[0]['HostPort']}"
-    return dict(sorted(found.items()))
+            places[service] = f"{bound[0]['HostIp']}:{bound[0]['HostPort']}"
+    return dict(sorted(places.items()))

@@ -45,7 +45,7 @@ def read_volume(value: Value, project: str, key: str, folder: Folder) -> Volume:
 def _name_and_external(keys: Entries, project: str, key: str) -> tuple[str, bool]:
     name, external = keys.text("name"), False
     if "external" in keys and keys["external"].is_map:  # the old way to say a name
-        name, external = keys["external"].map(("name",)).text("name") or name, True
+        name, external = keys.map("external", ("name",)).text("name") or name, True
     else:
         external = keys.read("external", Value.boolean, False)
     if external:

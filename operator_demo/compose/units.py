@@ -12,10 +12,10 @@ _MOST = 2**63 - 1  # the engine counts in 64 bits
 def seconds(text: str) -> float:
     """`1m30s`, `500ms`: seconds. Raises ValueError."""
     at, total = 0, 0.0
-    for found in _DURATION.finditer(text):
-        if found.start() != at:
+    for part in _DURATION.finditer(text):
+        if part.start() != at:
             break
-        at, total = found.end(), total + float(found[1]) * _SECONDS[found[2]]
+        at, total = part.end(), total + float(part[1]) * _SECONDS[part[2]]
     if not text or at != len(text) or total * 1e9 > _MOST:
         raise ValueError(f"{text!r} is not a duration such as 10s or 1m30s")
     return total
@@ -23,9 +23,9 @@ def seconds(text: str) -> float:
 
 def size(text: str) -> int:
     """`64m`, `1.5gb`, `1024`: bytes, in powers of 1024. Raises ValueError."""
-    found = _SIZE.fullmatch(text.strip())
-    if found:
-        number = float(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " ")
+    parts = _SIZE.fullmatch(text.strip())
+    if parts:
+        number = float(parts[1]) * 1024 ** " kmgtp".index(parts[2].lower() or " ")
         if number <= _MOST:
             return int(number)
     raise ValueError(f"{text!r} is not a size such as 512m or 2gb")
