@@ -64,10 +64,10 @@ def load_images(engine: Engine, file: Path, *, progress: Progress = silent, stop
         raise UsageError(f"cannot read {file}: {e.strerror}") from e
     names = []
     with source, engine_errors(f"loading {file}"):
-        for said in json_objects(pieces(_send(engine, _parts(source, stop)))):
-            if "error" in said:
-                raise OperatorError(f"loading {file}: {said['error']}")
-            line = str(said.get("stream", "")).strip()
+        for message in json_objects(pieces(_send(engine, _parts(source, stop)))):
+            if "error" in message:
+                raise OperatorError(f"loading {file}: {message['error']}")
+            line = str(message.get("stream", "")).strip()
             if line.startswith(_LOADED):
                 names.append(line.removeprefix(_LOADED))
                 progress(names[-1], "loaded")

@@ -33,23 +33,23 @@ def probe_socket(engine: Engine, image: str, path: str) -> str | None:
     api = engine.api
     body = {"Image": image, "Entrypoint": ["perl", "-e", _ASK], "Cmd": [], "User": "0",
             "HostConfig": {"NetworkMode": "none", "Mounts": [{"Type": "bind", "Source": path, "Target": _INSIDE}]}}
-    made = None
+    container_id = None
     try:
         with engine_errors(f"probing the engine's socket at {path}"):
             try:
-                made = api.create_container_from_config(body)["Id"]
-                api.start(made)
+                container_id = api.create_container_from_config(body)["Id"]
+                api.start(container_id)
             except docker.errors.APIError as e:
                 return explain(e)
-            code = api.wait(made, timeout=_WAIT)["StatusCode"]
-            said = api.logs(made, stdout=True, stderr=True).decode("utf-8", "replace")
+            code = api.wait(container_id, timeout=_WAIT)["StatusCode"]
+            output = api.logs(container_id, stdout=True, stderr=True).decode("utf-8", "replace")
     finally:
-        if made is not None:
+        if container_id is not None:
             with engine_errors("removing the probe"):
-                api.remove_container(made, force=True)
+                api.remove_container(container_id, force=True)
     if code != 0:
-        return said.strip() or f"the probe ended with exit code {code}"
-    head, _, answer = said.replace("\r\n", "\n").partition("\n\n")
+        return output.strip() or f"the probe ended with exit code {code}"
+    head, _, answer = output.replace("\r\n", "\n").partition("\n\n")
     try:
         answered = json.loads(answer)
         is_this = identity(answered) == engine.id

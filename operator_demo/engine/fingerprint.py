@@ -22,12 +22,12 @@ def fingerprint(engine: Engine, project: str) -> dict[str, dict[str, Any]]:
     Plain JSON values. Not in it: container ids, addresses, and whether a member runs. A member whose container is
     missing is missing here; a second container of a service is under its container's name.
     """
-    found: dict[str, dict[str, Any]] = {}
+    members: dict[str, dict[str, Any]] = {}
     for described in sorted(inspect_project(engine, project), key=lambda d: str(d["Name"])):
         service = described["Config"]["Labels"][labels.SERVICE]
-        key = service if service not in found else described["Name"].lstrip("/")
-        found[key] = _member(engine, described)
-    return found
+        key = service if service not in members else described["Name"].lstrip("/")
+        members[key] = _member(engine, described)
+    return members
 
 
 def _member(engine: Engine, described: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _aliases(described: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[
 
 
 def _volumes(engine: Engine, described: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
+    volumes = []
     for mount in described.get("Mounts") or []:
         if mount["Type"] != "volume":
             continue
@@ -66,5 +66,5 @@ def _volumes(engine: Engine, described: Mapping[str, Any]) -> list[dict[str, Any
                 created: str | None = engine.api.inspect_volume(mount["Name"]).get("CreatedAt")
             except docker.errors.NotFound:
                 created = None
-        found.append({"name": mount["Name"], "target": mount["Destination"], "created_at": created})
-    return sorted(found, key=lambda v: str(v["target"]))
+        volumes.append({"name": mount["Name"], "target": mount["Destination"], "created_at": created})
+    return sorted(volumes, key=lambda v: str(v["target"]))

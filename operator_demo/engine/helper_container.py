@@ -29,7 +29,7 @@ def run_once(engine: Engine, image: str, script: str, *, name: str, project: str
     /content. `project` and `service` label the container as a one-off of Compose.
     """
     with engine_errors(f"running {name}"):
-        made = _create(engine, image, name, project, service, ["sh", _SCRIPT], volumes, {
+        container_id = _create(engine, image, name, project, service, ["sh", _SCRIPT], volumes, {
             "NetworkMode": f"container:{inside}" if inside else network or "none",
             "CapDrop": ["ALL"], "CapAdd": list(capabilities),
             "SecurityOpt": ["apparmor=unconfined", "seccomp=unconfined"] if unconfined else [],
@@ -37,15 +37,15 @@ def run_once(engine: Engine, image: str, script: str, *, name: str, project: str
             else ""})
         try:
             files = {_SCRIPT.lstrip("/"): f'rm -f "$0"\n{script}'.encode()}
-            put_files(engine, made, "/", files if content is None else files | {"content": content})
-            engine.api.start(made)
-            status = int(engine.api.wait(made, timeout=timeout)["StatusCode"])
-            said = engine.api.logs(made, stdout=True, stderr=True)
+            put_files(engine, container_id, "/", files if content is None else files | {"content": content})
+            engine.api.start(container_id)
+            status = int(engine.api.wait(container_id, timeout=timeout)["StatusCode"])
+            output = engine.api.logs(container_id, stdout=True, stderr=True)
         except BROKEN_CONNECTION as e:
             raise OperatorError(f"running {name}: no end after {timeout:g} s") from e
         finally:
-            remove_container(engine, made)
-    return status, said.decode("utf-8", "replace")
+            remove_container(engine, container_id)
+    return status, output.decode("utf-8", "replace")
 
 
 def read_volume(engine: Engine, image: str, volume: str, path: str, *, name: str, project: str,
@@ -53,15 +53,16 @@ def read_volume(engine: Engine, image: str, volume: str, path: str, *, name: str
     """The content of the plain files at or below `path` of a volume, through a container that is never started. Empty
     where there is nothing."""
     with engine_errors(f"reading {path} of the volume {volume}"):
-        made = _create(engine, image, name, project, service, ["true"], {volume: "/volume"}, {"NetworkMode": "none"})
+        container_id = _create(engine, image, name, project, service, ["true"], {volume: "/volume"},
+                               {"NetworkMode": "none"})
         try:
             try:
-                parts, _ = engine.api.get_archive(made, f"/volume/{path}")
+                parts, _ = engine.api.get_archive(container_id, f"/volume/{path}")
             except docker.errors.NotFound:
                 return []
             packed = io.BytesIO(b"".join(parts))
         finally:
-            remove_container(engine, made)
+            remove_container(engine, container_id)
     with tarfile.open(fileobj=packed) as archive:
         return [content.read() for entry in archive if entry.isreg() and (content := archive.extractfile(entry))]
 
@@ -70,10 +71,10 @@ def leave_exited(engine: Engine, image: str, command: Sequence[str], *, name: st
     """Starts a container that ends by itself, and leaves it there; its id."""
     with engine_errors(f"running {name}"):
         body = {"Image": image, "Entrypoint": [], "Cmd": list(command), "HostConfig": {"NetworkMode": network}}
-        made = str(engine.api.create_container_from_config(body, name)["Id"])
-        engine.api.start(made)
-        engine.api.wait(made, timeout=30)
-    return made
+        container_id = str(engine.api.create_container_from_config(body, name)["Id"])
+        engine.api.start(container_id)
+        engine.api.wait(container_id, timeout=30)
+    return container_id
 
 
 def project_volumes(engine: Engine, project: str) -> list[str]:

@@ -84,12 +84,12 @@ def _pull(engine: Engine, image: str, progress: ImageProgress, stop: threading.E
             response = open_stream(engine, "POST", "/images/create", params={"fromImage": name},
                                    headers=_login(engine, image))
             with ended_by(stop, response):
-                for said in json_objects(pieces(response)):
-                    if "error" in said:
-                        raise OperatorError(f"pulling {image}: {said['error']}")
-                    detail = said.get("progressDetail") or {}
-                    if said.get("id") and detail.get("total") and said.get("status") == "Downloading":
-                        layers[said["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
+                for line in json_objects(pieces(response)):
+                    if "error" in line:
+                        raise OperatorError(f"pulling {image}: {line['error']}")
+                    detail = line.get("progressDetail") or {}
+                    if line.get("id") and detail.get("total") and line.get("status") == "Downloading":
+                        layers[line["id"]] = (int(detail.get("current", 0)), int(detail["total"]))
                         progress(image, "pulling", sum(c for c, _ in layers.values()),
                                  sum(t for _, t in layers.values()))
     except OperatorError as e:
@@ -148,14 +148,14 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
 
 def folder_context(folder: Traversable) -> dict[str, bytes]:
     """All files below `folder`, which may be inside the program, as a build context."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for entry in folder.iterdir():
         if entry.is_dir():
             if entry.name != "__pycache__":
-                found.update({f"{entry.name}/{k}": v for k, v in folder_context(entry).items()})
+                files.update({f"{entry.name}/{k}": v for k, v in folder_context(entry).items()})
         else:
-            found[entry.name] = entry.read_bytes()
-    return found
+            files[entry.name] = entry.read_bytes()
+    return files
 
 
 def _build(engine: Engine, tag: str, packed: bytes, progress: ImageProgress, stop: threading.Event,
@@ -165,19 +165,19 @@ def _build(engine: Engine, tag: str, packed: bytes, progress: ImageProgress, sto
     with engine_errors(f"building {tag}"):
         lines = engine.api.build(
             fileobj=io.BytesIO(packed), custom_context=True, tag=tag, rm=True, forcerm=True, decode=True, **options)
-        for said in lines:
+        for message in lines:
             if stop.is_set():
                 lines.close()  # the engine ends a build whose client went away
                 raise Interrupted(f"interrupted while building {tag}")
-            if "error" in said:
-                raise OperatorError(f"building {tag} failed: {said['error'].strip()}\n"
+            if "error" in message:
+                raise OperatorError(f"building {tag} failed: {message['error'].strip()}\n"
                                     + "\n".join(f"  | {line}" for line in last))
-            for line in str(said.get("stream", "")).splitlines():
+            for line in str(message.get("stream", "")).splitlines():
                 if not line.strip():
                     continue
                 last.append(line)
-                if found := re.match(r"Step (\d+)/(\d+) ", line):
-                    step = int(found[1]), int(found[2])
+                if progress_line := re.match(r"Step (\d+)/(\d+) ", line):
+                    step = int(progress_line[1]), int(progress_line[2])
                 progress(tag, line, *step)
 
 

@@ -31,13 +31,13 @@ def stats(engine: Engine, container_id: str) -> dict[str, Any]:
         answer = api.get(api._url("/containers/{0}/stats", container_id),
                          params={"stream": "false", "one-shot": "true"})
         api._raise_for_status(answer)
-        found: dict[str, Any] = answer.json()
-        return found
+        figures: dict[str, Any] = answer.json()
+        return figures
 
 
 def happened(engine: Engine, container_id: str, action: str, since: float) -> bool:
     """Did the engine tell of such an event of the container since then (engine's clock)? It keeps the last 256."""
     with engine_errors(f"looking for what happened to {container_id[:12]}"):
-        told = engine.api.events(since=f"{since:.3f}", until=f"{engine.now() + _PAST:.3f}", decode=True,
+        events = engine.api.events(since=f"{since:.3f}", until=f"{engine.now() + _PAST:.3f}", decode=True,
                                  filters={"container": [container_id], "event": [action]})
-        return any(True for _ in told)
+        return any(True for _ in events)

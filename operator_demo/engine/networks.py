@@ -10,13 +10,13 @@ from operator_demo.engine.failures import NotOnEngine, engine_errors
 def project_networks(engine: Engine, project: str) -> list[dict[str, Any]]:
     """The engine's description of each network of a project, the one called `default` first, then by name."""
     with engine_errors(f"looking for the networks of {project}"):
-        found: list[dict[str, Any]] = engine.api.networks(filters={"label": [f"{labels.PROJECT}={project}"]})
-    return sorted(found, key=lambda n: (n["Labels"].get(labels.NETWORK) != "default", n["Name"]))
+        networks: list[dict[str, Any]] = engine.api.networks(filters={"label": [f"{labels.PROJECT}={project}"]})
+    return sorted(networks, key=lambda n: (n["Labels"].get(labels.NETWORK) != "default", n["Name"]))
 
 
 def discover_network(engine: Engine, project: str) -> str:
     """The name of a project's network on the engine. Raises NotOnEngine when it has none."""
-    found = project_networks(engine, project)
-    if not found:
+    networks = project_networks(engine, project)
+    if not networks:
         raise NotOnEngine(f"the project {project} has no network on this engine", "Is it up? `operator-demo status`")
-    return str(found[0]["Name"])
+    return str(networks[0]["Name"])
