@@ -276,4 +276,6 @@ def test_the_conversation_helper_and_the_server_agree(server: RehearsalServer) -
 
 
 def _threads() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name == "rehearsal" or "process_request_thread" in t.name]
+    """Those of a rehearsal server. (The threads of other tests' HTTP servers have the same names, and are daemons.)"""
+    return [t for t in threading.enumerate()
+            if not t.daemon and (t.name == "rehearsal" or "process_request_thread" in t.name)]
