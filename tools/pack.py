@@ -4,6 +4,9 @@ Each tree was installed by pip for one machine. The first goes in whole; of the 
 names carry the machine. Every file is checked against its wheel's RECORD first, because start-up hooks of a build
 machine have been seen to write into such trees. Nothing is imported from them.
 
+shiv writes the archive. Two of its functions are replaced: what becomes `__main__.py` (`operator_demo/_bootstrap.py`
+instead of shiv's), and the list of shiv's own files that go in (none). docs/packaging.md says why.
+
 The same trees give the same bytes, whoever packs them, when and where: names are sorted, and owners, modes and times of
 the trees do not count. The times inside are SOURCE_DATE_EPOCH (seconds since 1970, from the environment).
 """
