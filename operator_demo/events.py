@@ -206,7 +206,7 @@ class Score(Payload):
     ttm: float | None = None
 
 
-@said_by(STAGE)
+@said_by(STAGE, MONITOR)
 class Note(Payload):
     """A remark for people; `level` is `info`, `warning` or `error`. `stand_ins` are services that answer in the place
     of the real system."""
@@ -358,12 +358,13 @@ class Violation:
 
 @said_by(MONITOR)
 class TicketOpened(Payload):
-    """An incident, with the violations that it began with."""
+    """An incident, with the violations that it began with. `reported`: somebody says so, and nobody saw it."""
 
     subject: str
     severity: str
     title: str
     violations: tuple[Violation, ...]
+    reported: bool = False
 
 
 @said_by(MONITOR)

@@ -45,8 +45,8 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
               help="Least seconds a chapter with --auto.")
 @click.option("--rate", type=click.IntRange(1, 5000), default=200, show_default=True,
               help="Operations a second of the load.")
-@click.option("--max-time", type=click.FloatRange(60, 86400), default=7200.0, show_default=True,
-              help="Seconds after which our containers end by themselves.")
+@click.option("--max-time", type=click.FloatRange(10, 86400), default=7200.0, show_default=True,
+              help="Seconds after which the run ends by itself: all its containers stop.")
 @click.option("--budget-steps", type=click.IntRange(1), help="Model requests a run.")
 @click.option("--budget-seconds", type=click.FloatRange(1), help="Seconds of work a run.")
 @click.option("--budget-tokens", type=click.IntRange(1), help="Tokens a run.")

@@ -13,7 +13,6 @@ from operator_demo.engine import (
     Engine,
     EngineEvent,
     connect,
-    container_action,
     discover_network,
     fingerprint,
     inspect,
@@ -23,6 +22,7 @@ from operator_demo.engine import (
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR, MonitorStarted
 from operator_demo.guarded_subject import GuardedSubject
+from operator_demo.monitor import time_limit
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members
@@ -38,7 +38,10 @@ _CHANGES = ("start", "die", "pause", "unpause", "destroy", "connect", "disconnec
 
 
 def run(settings: Settings) -> int:
-    """Watches until SIGTERM, SIGINT or the end of the run's time."""
+    """Watches until SIGTERM or SIGINT. At the end of the run's time it stops all that belongs to the run.
+
+    Raises `OperatorError` where that fails: the engine then starts the monitor again, and it goes on with it.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -82,14 +85,18 @@ class Monitor:
         threads = [threading.Thread(target=self._part, args=(part,), name=name) for name, part in parts.items()]
         for thread in threads:
             thread.start()
+        end = time.monotonic() + time_limit.began(self._recorder) + self._settings.max_time - time.time()
         try:
-            self._look_until_stopped()
+            self._look_until(end)
+            expired = not self._stop.is_set()
         finally:
             self._stop.set()
             for thread in threads:
                 thread.join()
         if self._failed:
             raise self._failed[0]
+        if expired:  # (nobody looks any more, so what is stopped now opens no ticket)
+            time_limit.end_run(self._engine, self._settings.project, self._recorder, self._settings.max_time)
 
     def _part(self, part: Callable[[], None]) -> None:
         """A part that fails ends the process, which the engine then starts again: no monitor is ever half blind."""
@@ -101,21 +108,13 @@ class Monitor:
             self._stop.set()
             self._wake.set()
 
-    def _look_until_stopped(self) -> None:
-        end = time.monotonic() + self._settings.max_time
+    def _look_until(self, end: float) -> None:
+        """Looks until `stop` is set, or until `end` (monotonic)."""
         while not self._stop.is_set() and time.monotonic() < end:
             began = time.monotonic()
             self._wake.clear()
             self.observer.look()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
-        if not self._stop.is_set():
-            self._end_subject()
-
-    def _end_subject(self) -> None:
-        """The time of the run is over and no host has come: the subject ends with us, and keeps its data."""
-        for member in self.members.latest:
-            with contextlib.suppress(OperatorError):
-                container_action(self._engine, member.container, "stop")
 
     def _watch(self, since: float) -> None:
         for event in watch(self._engine, self._stop, since):

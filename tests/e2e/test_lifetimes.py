@@ -8,6 +8,8 @@ import time
 import pytest
 from presenter import Demo
 
+from operator_demo.store import Store
+
 pytestmark = pytest.mark.e2e
 
 
@@ -144,13 +146,22 @@ def test_keep_leaves_it_running(demo: Demo) -> None:
     assert {c.status for c in demo.containers()} == {"running"}
 
 
-@pytest.mark.wide
 def test_everything_ends_by_itself_when_nobody_comes_back(demo: Demo) -> None:
-    demo.start("--scenario", "member-stop", "--max-time", "60")
-    demo.until_chapter("load")
+    demo.start("--scenario", "frozen-member", "--no-agent", "--max-time", "40")
+    demo.until(lambda e: e["type"] == "ticket_opened")
     demo.signal(signal.SIGKILL)
     demo.wait(30)
     end = time.monotonic() + 100
     while any(c.status != "exited" for c in demo.containers()):
         assert time.monotonic() < end, [(c.name, c.status) for c in demo.containers()]
         time.sleep(1)
+    assert len(demo.containers()) >= 5
+    done = demo.command("down", "--project", demo.project, "--volumes")
+    assert done.returncode == 0, done.stderr
+    assert demo.leftovers() == []
+    with Store(demo.home / "tickets.db", read_only=True) as store:
+        (run,) = [row["run"] for row in store.rows("SELECT run FROM runs")]
+        notes = [e.raw["text"] for e in store.events(run, types=["note"]) if e.source == "monitor"]
+        (ticket,) = store.rows("SELECT state FROM tickets")
+    assert [note for note in notes if "The longest time of a run (40 s) is over." in note]
+    assert ticket["state"] == "escalated"

@@ -68,8 +68,8 @@ def wait_until(true: Callable[[], object], seconds: float, seen: Callable[[], ob
 class Watching:
     """A monitor at work in threads of this process."""
 
-    def __init__(self, engine: Engine, project: str, data: Path) -> None:
-        self.settings = Settings("run-test", "etcd", project, data)
+    def __init__(self, engine: Engine, project: str, data: Path, max_time: float = 7200.0) -> None:
+        self.settings = Settings("run-test", "etcd", project, data, max_time)
         self.store = Store(self.settings.store_path, durable=True)
         self.stop = threading.Event()
         recorder = Recorder(self.store, "run-test", MONITOR, io.StringIO())

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from etcd_cluster import Cluster, Watching, wait_until
@@ -86,6 +87,21 @@ def test_the_monitor_stops_promptly_in_the_middle_of_a_slow_look(cluster: Cluste
     assert time.monotonic() - began < 4
     left = {t.name for t in threading.enumerate()} - {"MainThread"}
     assert not {name for name in left if name in ("events", "oracle", "socket") or name.startswith("rpc")}
+
+
+def test_at_the_end_of_its_time_it_stops_the_members_in_whatever_state(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.act("kill", "etcd0")
+    cluster.act("pause", "etcd1")
+    watching = Watching(cluster.engine, cluster.project, tmp_path, max_time=3.0)
+    watching.start()
+    try:
+        wait_until(lambda: all(c.state == "exited" for c in cluster.containers().values()), 40)
+        watching._thread.join(20)
+        assert not watching._thread.is_alive()
+        assert "time of a run" in str(watching.of("note")[0]["text"])
+        assert [row["state"] for row in watching.store.rows("SELECT state FROM tickets")] == ["escalated"]
+    finally:
+        watching.end()
 
 
 # -- what a member looks like after a repair that is none --------------------------------------------------------------
