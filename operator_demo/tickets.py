@@ -43,14 +43,16 @@ def current(store: Store, run: str) -> Row | None:
 
 
 def open_(recorder: Recorder, *, subject: str, severity: str, title: str,
-          violations: Sequence[events.Violation]) -> str:
-    """Opens the run's ticket and returns its id. There must be none that is open."""
+          violations: Sequence[events.Violation], reported: bool = False) -> str:
+    """Opens the run's ticket and returns its id. There must be none that is open. `reported`: somebody says so, and
+    nobody saw it."""
     with recorder.transaction():
         if current(recorder.store, recorder.run) is not None:
             raise TicketStateError("A ticket is open already; violations attach to it.")
         ticket = new_id("tkt")
-        recorder.say(events.TicketOpened(subject=subject, severity=severity, title=title, violations=tuple(violations)),
-                     ticket=ticket)
+        opened = events.TicketOpened(subject=subject, severity=severity, title=title, violations=tuple(violations),
+                                     reported=reported)
+        recorder.say(opened, ticket=ticket)
         return ticket
 
 

@@ -21,7 +21,10 @@ class Incidents:
         row = recorder.store.row("SELECT ticket FROM tickets WHERE run=? ORDER BY opened DESC LIMIT 1", recorder.run)
         self._last: str | None = row["ticket"] if row else None
         self._handed_over: set[str] = set()
-        self._reported: set[str] = set()  # tickets that no look of ours opened, so none of ours may clear them
+        # Tickets that no look of ours opened, so none of ours may clear them.
+        self._reported = {row["ticket"] for row in recorder.store.rows(
+            "SELECT ticket FROM events WHERE run=? AND type='ticket_opened' AND json_extract(data, '$.reported')",
+            recorder.run)}
         self._quiet_since: float | None = None
         self.held_until = 0.0  # seconds since the epoch; no ticket is opened before
 
@@ -49,7 +52,7 @@ class Incidents:
         """Opens a ticket for what somebody says, whatever a look shows. Raises `TicketStateError` beside another."""
         said = {violation.key: Standing(violation, ts, True)}
         self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(said),
-                                   violations=_attached(said), severity=violation.severity)
+                                   violations=_attached(said), severity=violation.severity, reported=True)
         self._reported.add(self._last)
         return self._last
 

@@ -141,11 +141,12 @@ class Oracle:
             self._ask("data_plane", lambda: subject.data_plane(members, _ASK)),
             self._ask("agreement", lambda: subject.agreement(members, _ASK)),
             *self._against_baseline(),
-            self._writes(),
+            self._ask("writes", self._writes),
         ]
         if tickets.claim_of(self._recorder.store, self._recorder.run, ticket["ticket"]) == tickets.NO_ACTION:
             found.append(checks.untouched(self._deeds(ticket["ticket"])))
-        return [*found, self._load(ticket, said_at, LOAD_HEAL if checks.accepted(found) else 0.0)]
+        patience = LOAD_HEAL if checks.accepted(found) else 0.0
+        return [*found, self._ask("load", lambda: self._load(ticket, said_at, patience))]
 
     def _deeds(self, ticket: str) -> list[dict[str, Any]]:
         """The effects of what was done about the ticket, in the engine's own record."""

@@ -185,15 +185,36 @@ def test_what_was_escalated_and_healed_and_broke_again_does(bench: Bench, clock:
     assert bench.states() == ["escalated", "open"]
 
 
-@pytest.mark.parametrize("end", ["open", "escalated"])
+@pytest.mark.parametrize("end", ["open", "acknowledged", "verifying", "escalated"])
 def test_a_monitor_that_was_restarted_goes_on_with_the_ticket(bench: Bench, clock: Clock, end: str) -> None:
     bench.members.set("m1", state="exited", address=None)
     clock.look()
+    if end != "open":
+        ticket = claimed(bench)
+    if end == "verifying":
+        tickets.verify(bench.agent, ticket, "ses-1", "done", [])
     if end == "escalated":
-        tickets.escalate(bench.agent, claimed(bench), "no idea", "ses-1")
+        tickets.escalate(bench.agent, ticket, "no idea", "ses-1")
     bench.observer = bench.new_observer()
     clock.look(3)
     assert bench.states() == [end]
+    if end != "escalated":
+        bench.subject.found = [slow()]
+        clock.look(5)
+        assert {v["key"] for v in bench.of("ticket_updated")[-1]["violations"]} == {"member_down:m1", "slow:m0"}
+
+
+def test_a_monitor_that_was_restarted_clears_what_it_saw_and_not_what_was_reported(bench: Bench, clock: Clock) -> None:
+    bench.members.set("m1", state="exited", address=None)
+    clock.look()
+    bench.members.set("m1", state="running", address="10.0.0.1")
+    bench.observer = bench.new_observer()
+    clock.look(6)
+    assert bench.states() == ["cleared"]
+    bench.observer.report("member_down", "m1", "A user says that m1 is down.")
+    bench.observer = bench.new_observer()
+    clock.look(6)
+    assert bench.states() == ["cleared", "open"]
 
 
 def test_a_failing_observation_is_a_violation_and_never_health(bench: Bench, clock: Clock) -> None:

@@ -276,6 +276,43 @@ def test_one_that_is_not_goes_back_once_with_words_and_then_to_a_human(judging: 
     assert [v["passed"] for v in bench.of("verdict") if v["phase"] == "final"] == [False, False]
 
 
+@pytest.mark.parametrize("opening_was_said", [True, False])
+@pytest.mark.parametrize("well", [True, False])
+def test_what_was_being_verified_when_the_monitor_died_is_judged_by_the_next_one(
+        world: World, monkeypatch: pytest.MonkeyPatch, opening_was_said: bool, well: bool) -> None:
+    monkeypatch.setattr(oracle_module, "HEAL", 0.3)
+    bench, ticket = world.bench, world.ticket()
+    if opening_was_said:
+        world.oracle._say("opening", ticket, world.oracle.opening())
+    world.oracle._wait_for_quiet()  # here it dies
+    bench.observer = bench.new_observer()
+    if not well:
+        violated(world)
+        bench.observer.look()
+    else:
+        world.quiet(oracle_module.HOLD + 1)
+    thread = threading.Thread(target=world.new().run)
+    thread.start()
+    try:
+        state = "resolved" if well else "acknowledged"
+        wait_until(lambda: tickets.get(bench.store, ticket["ticket"])["state"] == state)
+    finally:
+        world.stop.set()
+        thread.join(10)
+    assert [v["phase"] for v in bench.of("verdict")] == ["opening", "final"]
+
+
+@pytest.mark.parametrize(("break_", "item"), [
+    (lambda w, m: w.writes.clear(), "writes"),
+    (lambda w, m: m.setattr(oracle_module, "loads", lambda *_: 1 / 0), "load"),
+    (lambda w, m: setattr(w, "fingerprint", None), "fingerprint")])
+def test_an_item_that_breaks_is_unknown_and_the_ticket_is_judged(
+        world: World, monkeypatch: pytest.MonkeyPatch, break_: Callable[[World, pytest.MonkeyPatch], None],
+        item: str) -> None:
+    break_(world, monkeypatch)
+    assert verdict(world) == ALL | {item: "unknown"}
+
+
 def test_a_ticket_that_was_taken_away_meanwhile_gets_no_verdict(world: World) -> None:
     ticket = world.ticket()
     tickets.escalate(world.bench.monitor, ticket["ticket"], "the host says so")
