@@ -1,9 +1,10 @@
-"""What a command orders of containers by its text: evidence of who did something to a container that is nobody's.
+"""Did a shell command cause an event of a container? Judged by the command's text.
 
-On an engine that others use too, that something happened while a command ran proves nothing. So a container which is
-neither the subject's nor made by the session is laid at a command's door only where the command orders just what
-happened, and either names the container (its name, its id or the beginning of one, its Compose project, or a filter
-that its name passes) or leaves open whom it means (`$(docker ps -q)`, `xargs`, `prune`) without a word of the subject.
+On a shared engine, an event during a command proves nothing. So an event of a container that is neither the subject's
+nor made by the session is attributed to a command only where the command does just this action, and either
+
+- names the container: by name, by id or the beginning of one, by Compose project, or by a filter that its name passes;
+- or leaves its targets open (`$(docker ps -q)`, `xargs`, `prune`) and names nothing of the subject.
 """
 
 import re
@@ -12,16 +13,16 @@ from collections.abc import Iterable
 from operator_demo.engine import EngineEvent
 
 _STOPPING = {"kill", "stop", "die"}
-_ORDERS: dict[str, set[str]] = {
+_ACTIONS: dict[str, set[str]] = {
     "stop": _STOPPING, "kill": {"kill", "die"}, "restart": _STOPPING | {"restart", "start"}, "start": {"start"},
     "rm": _STOPPING | {"destroy"}, "remove": _STOPPING | {"destroy"}, "DELETE": _STOPPING | {"destroy"},
     "prune": {"destroy"}, "down": _STOPPING | {"destroy"}, "up": _STOPPING | {"start", "destroy"},
     "pause": {"pause"}, "unpause": {"unpause"}, "rename": {"rename"}, "update": {"update"}, "exec": {"exec_start"},
 }
-"""What the engine tells of these words of the docker command, of Compose, of the engine's API and of its libraries."""
+"""The engine's events that follow from these words of the docker command, Compose, the engine's API, its libraries."""
 
-_WORDS = "|".join(_ORDERS)
-_ORDER = re.compile(rf"\b(?:docker|podman)\b[^|;&\n]*?\s({_WORDS})\b|/containers/\S*?/({_WORDS})\b|\.({_WORDS})\("
+_WORDS = "|".join(_ACTIONS)
+_COMMAND = re.compile(rf"\b(?:docker|podman)\b[^|;&\n]*?\s({_WORDS})\b|/containers/\S*?/({_WORDS})\b|\.({_WORDS})\("
                     r"|\b(DELETE)\b.*/containers/")
 _BETWEEN = re.compile(r"[;\n]|&&|\|\|")  # (a pipe is one command: `docker ps -q | xargs docker rm`)
 _OPEN = re.compile(r"[$`]|\bxargs\b|\bprune\b")
@@ -30,26 +31,28 @@ _WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
 _ID = re.compile(r"[0-9a-f]{4,64}")  # (what is shorter is too often something else)
 
 
-def orders(command: str, h: EngineEvent, subject: Iterable[str]) -> bool:
-    """Does this command order what happened to that container? `subject` are the names and ids by which one speaks of
-    the subject: its project, its members, their containers."""
-    action = h.action.partition(":")[0]
+def causes(command: str, event: EngineEvent, subject: Iterable[str]) -> bool:
+    """`subject`: the names and ids by which a command can mean the subject (its project, members and containers)."""
+    action = event.action.partition(":")[0]
     command = command.replace("\\\n", " ")
-    ordering = [part for part in _BETWEEN.split(command) if action in _ordered(part)]
-    if any(_names(_words(part), (h.name, h.project), h.container) for part in ordering):
+    matching = [part for part in _BETWEEN.split(command) if action in _actions(part)]
+    if any(_names(_words(part), (event.name, event.project), event.container) for part in matching):
         return True
-    if not any(_OPEN.search(part) for part in ordering):
+    if not any(_OPEN.search(part) for part in matching):
         return False
     filters = _FILTER.findall(command)
     if filters:
-        return any(part in h.name for part in filters)
+        return any(part in event.name for part in filters)
     return not any(_names(_words(command), (name,), name) for name in subject)
 
 
-def _ordered(part: str) -> set[str]:
+def _actions(part: str) -> set[str]:
     """The actions that follow from one command of the line."""
-    found = (word for words in _ORDER.findall(part) for word in words if word)
-    return set().union(*(_ORDERS[word] for word in found))
+    actions: set[str] = set()
+    for groups in _COMMAND.findall(part):
+        for word in filter(None, groups):
+            actions |= _ACTIONS[word]
+    return actions
 
 
 def _words(text: str) -> set[str]:

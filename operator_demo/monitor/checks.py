@@ -39,7 +39,7 @@ def load(loads: Sequence[Load], fault_at: float, repaired_at: float, now: float)
         return Check("load", NOT_TESTED, "there was no load before the fault")
     recent = [x["data"] for x in loads if now - SETTLED - 1.5 <= x["ts"] <= now][-SETTLED:]
     if len(recent) < SETTLED - 1:
-        return Check("load", FAILED, "the load has fallen silent")
+        return Check("load", FAILED, "the load has stopped")
     measure = _Measure(before)
     during = [x["data"] for x in loads if fault_at <= x["ts"] <= repaired_at]
     worse = measure.off(recent, _ERRORS)

@@ -1,13 +1,13 @@
-"""What really happened to the containers, as Docker tells it, and who did it as far as that can be told.
+"""What really happened to the containers, as Docker tells it, and who caused it, as far as that can be known.
 
 `explained` is, in this order: `policy` (the engine restarted what had died by itself, or that died once more),
 `tool_call` (it fell into a call of the agent), `fault` (the host announced it), `workload` (our own load's container),
 or null.
 
-What falls into a call is the call's where it happens to the subject, or to a container that carries the session's mark.
-All other containers (somebody's own, the fault's decoy, the monitor, the agent and the load themselves) may be touched
-by others in that moment, so it takes evidence as well: see `orders`. Without it the deed is told, unexplained, and
-without a call nothing of them is told but what is made. One-shot helpers of a host are not told of.
+An event during a call is the call's where it concerns the subject, or a container with the session's label. Any other
+container (a stranger's, the fault's decoy, the monitor, the agent, the load) may change in that moment for another
+reason, so evidence is needed as well: see `attribution`. Without evidence the event is recorded as unexplained during
+a call, and otherwise only where a container is created. One-shot helpers of a host are not recorded.
 """
 
 import time
@@ -17,7 +17,7 @@ from typing import Any
 from operator_demo import tickets
 from operator_demo.engine import EngineEvent, labels
 from operator_demo.events import Effect, parse_ts
-from operator_demo.monitor.attribution import orders
+from operator_demo.monitor.attribution import causes
 from operator_demo.monitor.members import Members
 from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
 from operator_demo.store import Recorder, Row
@@ -151,7 +151,7 @@ class Effects:
         if h.kind == "container" and (self._subject(h) or self._own(h)) and self._by_policy(h):
             return "policy"
         if call is not None and (self._subject(h) or SESSION_LABEL in h.attributes
-                                 or orders(call["command"] or "", h, self._names_of_the_subject())):
+                                 or causes(call["command"] or "", h, self._names_of_the_subject())):
             return "tool_call"
         if h.time <= self._expected.get(h.container, 0.0):
             return "fault"

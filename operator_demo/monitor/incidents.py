@@ -1,4 +1,4 @@
-"""Tickets from standing violations: one open ticket, to which all violations attach."""
+"""Tickets from active violations: one open ticket at a time, to which all that fire attach."""
 
 import contextlib
 import time
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from operator_demo import events, tickets
 from operator_demo.events import TicketUpdated, timestamp
-from operator_demo.monitor.violations import CRITICAL, Standing, State, holds
+from operator_demo.monitor.violations import CRITICAL, ActiveViolation, State, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Violation
 
@@ -14,7 +14,7 @@ CLEAR_AFTER = 3.0  # seconds without a violation until a ticket that nobody hold
 
 
 class Incidents:
-    """Opens, updates and clears the run's ticket. Called after each change of what stands, by one thread at a time."""
+    """Opens, updates and clears the run's ticket. Called after each look, by one thread at a time."""
 
     def __init__(self, recorder: Recorder, subject: str) -> None:
         self._recorder, self._subject = recorder, subject
@@ -39,10 +39,10 @@ class Incidents:
         if ticket is None:
             return self._open(state)
         self._last = ticket["ticket"]
-        counting = {key: s for key, s in state.items() if s.counts}
+        firing = {key: s for key, s in state.items() if s.firing}
         with contextlib.suppress(tickets.TicketStateError):  # the agent or the oracle moved it meanwhile
-            if {v["key"] for v in ticket["violations"]} != counting.keys() and counting:
-                self._recorder.say(TicketUpdated(violations=_attached(counting)), ticket=ticket["ticket"])
+            if {v["key"] for v in ticket["violations"]} != firing.keys() and firing:
+                self._recorder.say(TicketUpdated(violations=_attached(firing)), ticket=ticket["ticket"])
             quiet = self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER
             if quiet and ticket["ticket"] not in self._reported:
                 tickets.clear(self._recorder, ticket["ticket"])
@@ -50,7 +50,7 @@ class Incidents:
 
     def report(self, violation: Violation, ts: float) -> str:
         """Opens a ticket for what somebody says, whatever a look shows. Raises `TicketStateError` beside another."""
-        said = {violation.key: Standing(violation, ts, True)}
+        said = {violation.key: ActiveViolation(violation, ts, True)}
         self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(said),
                                    violations=_attached(said), severity=violation.severity, reported=True)
         self._reported.add(self._last)
@@ -58,7 +58,7 @@ class Incidents:
 
     def _open(self, state: State) -> str | None:
         self._note_escalation(state)
-        fresh = {key: s for key, s in state.items() if s.counts and key not in self._handed_over}
+        fresh = {key: s for key, s in state.items() if s.firing and key not in self._handed_over}
         if not fresh or time.time() < self.held_until:
             return None
         with contextlib.suppress(tickets.TicketStateError):
@@ -69,7 +69,7 @@ class Incidents:
         return None
 
     def _note_escalation(self, state: State) -> None:
-        """What an escalated ticket was about is in a human's hands: it opens no other as long as it stands."""
+        """What an escalated ticket was about is in a human's hands: it opens no other ticket as long as it lasts."""
         if self._last is None:
             return
         row = tickets.get(self._recorder.store, self._last)
@@ -78,15 +78,15 @@ class Incidents:
         self._last = None
 
 
-def _title(counting: State) -> str:
-    """The gravest violation, and how many more."""
-    order = sorted(counting.values(), key=lambda s: (s.violation.severity != CRITICAL, not s.violation.certain))
+def _title(firing: State) -> str:
+    """The most severe violation, and how many more there are."""
+    order = sorted(firing.values(), key=lambda s: (s.violation.severity != CRITICAL, not s.violation.certain))
     more = len(order) - 1
     return order[0].violation.text.rstrip(".") + (f", and {more} more" if more else "")
 
 
-def _attached(counting: dict[str, Standing]) -> tuple[events.Violation, ...]:
-    return tuple(_as_event(s.violation, s.since) for s in counting.values())
+def _attached(firing: dict[str, ActiveViolation]) -> tuple[events.Violation, ...]:
+    return tuple(_as_event(s.violation, s.since) for s in firing.values())
 
 
 def _as_event(v: Violation, since: float) -> events.Violation:

@@ -121,15 +121,15 @@ class Monitor:
             changed = event.kind != "volume" and event.action in _CHANGES and self._is_member(event)
             if changed:
                 with contextlib.suppress(OperatorError):  # the engine does not answer: the next look will say so
-                    self.observer.glance(event)
+                    self.observer.apply(event)
             else:
-                self.members.hear(event)
+                self.members.apply(event)
             self.effects.record(event)
             if changed:
                 self._wake.set()
 
-    def _is_member(self, h: EngineEvent) -> bool:
-        return h.project == self._settings.project or self.members.name_of(h.container) is not None
+    def _is_member(self, event: EngineEvent) -> bool:
+        return event.project == self._settings.project or self.members.name_of(event.container) is not None
 
 
 def _restarted(engine: Engine, container: str) -> bool:

@@ -19,17 +19,17 @@ class Members:
         self._lock = threading.Lock()
         self._containers: dict[str, Container] = {}
         self._members = [Member(name, "", MISSING) for name in names]
-        self._heard = 0  # events whose word was taken
-        self._doomed: set[str] = set()  # containers that somebody told the engine to end
+        self._applied = 0  # events
+        self._killed: set[str] = set()  # ids of containers that somebody ordered to end
 
     def refresh(self) -> list[Member]:
         """Asks the engine. Raises `OperatorError` where it does not answer; what was known stays known."""
         while True:
-            heard = self._heard
+            applied = self._applied
             found = {c.service: c for c in members(self._engine, self._project)}
             with self._lock:
-                if heard != self._heard:
-                    continue  # what was asked is older than what an event told meanwhile
+                if applied != self._applied:
+                    continue  # the answer is older than an event that was applied meanwhile
                 self._containers.update({name: c for name, c in found.items() if name in self._names})
                 self._members = [self._member(name, found.get(name)) for name in self._names]
                 return list(self._members)
@@ -40,25 +40,26 @@ class Members:
             return Member(name, known.name if known else "", MISSING)
         return Member(name, c.name, c.state, c.address, c.exit_code)
 
-    def hear(self, h: EngineEvent) -> bool:
-        """Takes over what an event tells for itself; False where the engine must be asked what it means.
+    def apply(self, event: EngineEvent) -> bool:
+        """Updates a member from an event alone; False where the engine must be asked for the new state.
 
-        A death that somebody wished tells all. To ask would cost a third of a second: the engine holds the container
-        locked while it takes down its network. What dies by itself may be restarted, so there the engine is asked.
+        An exit that somebody ordered is final, so it needs no question. To ask would cost a third of a second: the
+        engine keeps the container locked while it takes down its network. A container that exits by itself may be
+        restarted, so there the engine must be asked.
         """
-        if h.kind != "container":
+        if event.kind != "container":
             return False
-        if h.action == "kill" and (h.attributes or {}).get("signal") in _DEADLY:
-            self._doomed.add(h.container)
-        if h.action != "die" or h.container not in self._doomed:
+        if event.action == "kill" and (event.attributes or {}).get("signal") in _DEADLY:
+            self._killed.add(event.container)
+        if event.action != "die" or event.container not in self._killed:
             return False
-        self._doomed.discard(h.container)
-        code = (h.attributes or {}).get("exitCode", "")
+        self._killed.discard(event.container)
+        code = (event.attributes or {}).get("exitCode", "")
         with self._lock:
-            self._heard += 1
+            self._applied += 1
             self._members = [
                 replace(m, state="exited", address=None, exit_code=int(code) if code.isdigit() else None)
-                if m.name == self.name_of(h.container) else m for m in self._members]
+                if m.name == self.name_of(event.container) else m for m in self._members]
         return True
 
     @property

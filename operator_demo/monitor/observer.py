@@ -1,4 +1,4 @@
-"""Looks at the subject, folds what it saw, keeps the ticket in line with it, and tells all of it."""
+"""Observes the subject, keeps the active violations and the ticket up to date, and records every observation."""
 
 import json
 import threading
@@ -27,7 +27,10 @@ OBSERVATION_FAILED = Invariant(
 
 
 class Observer:
-    """`look` is a whole look, `glance` takes over what the engine reports at once. Safe to use from several threads."""
+    """`look` observes the whole subject, `apply` takes over one event of the engine at once.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, subject: GuardedSubject, members: Members, recorder: Recorder, incidents: Incidents) -> None:
         self.subject, self.members = subject, members
@@ -40,7 +43,7 @@ class Observer:
         self._state: State = {}
         self._last = Observation(0.0, {}, {})
         self._holds_since: float | None = None
-        self._glances = 0
+        self._applied = 0
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
@@ -69,32 +72,32 @@ class Observer:
                 self._looks.notify_all()
 
     def _look(self) -> Observation:
-        glances = self._glances
+        applied = self._applied
         observation, violations = self._observe()
         with self._lock:
-            if glances != self._glances:
+            if applied != self._applied:
                 # The engine reported a change while we looked: what it is certain of must not be lost to a look that
                 # began before; the next look, which follows at once, will tell.
                 certain = [s.violation for s in self._state.values() if s.violation.certain]
                 violations += [v for v in certain if v.key not in {w.key for w in violations}]
-            self._take(observation, fold(self._state, violations, self._graces, observation.ts))
+            self._publish(observation, fold(self._state, violations, self._graces, observation.ts))
         return observation
 
-    def glance(self, h: EngineEvent) -> None:
-        """Takes over what the engine reports: a certain violation opens the ticket without waiting for a look.
+    def apply(self, event: EngineEvent) -> None:
+        """Takes over an event of the engine: a certain violation opens the ticket without waiting for a look.
 
         Raises `OperatorError` where the engine does not answer.
         """
-        members = self.members.latest if self.members.hear(h) else self.members.refresh()
+        members = self.members.latest if self.members.apply(event) else self.members.refresh()
         with self._lock:
-            self._glances += 1
+            self._applied += 1
             if not self._last.members:
                 return
             now = time.time()
             observation = as_reported(self._last, members, now)
             state = fold_certain(self._state, self.subject.violations(observation), now)
             if state.keys() != self._state.keys():
-                self._take(observation, state)
+                self._publish(observation, state)
 
     def hold(self, until: float) -> None:
         """No ticket is opened before `until` (seconds since the epoch)."""
@@ -120,7 +123,7 @@ class Observer:
         observation.load = self.newest_load(began)
         return observation, violations + self.subject.violations(observation)
 
-    def _take(self, observation: Observation, state: State) -> None:
+    def _publish(self, observation: Observation, state: State) -> None:
         self._last, self._state = observation, state
         if not holds(state):
             self._holds_since = None

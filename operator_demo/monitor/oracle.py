@@ -1,8 +1,8 @@
-"""The independent check that a repair is real, from outside: it hears what the agent says and believes none of it.
+"""The independent check that a repair is real. It takes nothing of what the agent says for granted.
 
 Its baseline is taken while all is healthy (`arm`) and kept in the volume, so that it outlives a restart of the monitor.
-When a ticket opens, the oracle looks once: it must fail there, else it would prove nothing later. When the agent says
-that it is repaired, the oracle judges.
+When a ticket opens, the oracle checks once: it must fail then, or a later pass would prove nothing. When the agent says
+that the ticket is repaired, the oracle judges.
 """
 
 import contextlib

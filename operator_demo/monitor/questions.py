@@ -39,7 +39,7 @@ class Questions:
         state = self._observer.state
         return asdict(observation) | {"network": self._network(), "violations": [
             {"key": key, "invariant": s.violation.invariant, "member": s.violation.member, "text": s.violation.text,
-             "severity": s.violation.severity, "counts": s.counts,
+             "severity": s.violation.severity, "firing": s.firing,
              "seconds": round(max(0.0, observation.ts - s.since), 1)} for key, s in sorted(state.items())]}
 
     def members(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Which violations stand, since when, and which of them count: a fold over observations, without side effects."""
+"""Which violations are active, since when, and which of them fire: a fold over observations, without side effects.
+
+As with an alert rule, a violation is pending during its grace and fires after it; only what fires is worth a ticket.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,34 +12,35 @@ CRITICAL = "critical"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A violation that was seen in every observation since `since` (seconds since the epoch). It counts once its grace
-    is over, or at once where it is certain, and then until it is gone."""
+class ActiveViolation:
+    """A violation that was seen in every observation since `since` (seconds since the epoch). It fires after its grace,
+    or at once where it is certain, until it is gone."""
 
     violation: Violation
     since: float
-    counts: bool
+    firing: bool
 
 
-State = Mapping[str, Standing]
+State = Mapping[str, ActiveViolation]
+"""The active violations by key."""
 
 
-def fold(before: State, seen: Iterable[Violation], graces: Mapping[str, float], ts: float) -> dict[str, Standing]:
+def fold(before: State, seen: Iterable[Violation], graces: Mapping[str, float], ts: float) -> State:
     """The state after an observation at `ts`; what it did not see is gone."""
-    return {v.key: _stand(before.get(v.key), v, graces.get(v.invariant, 0.0), ts) for v in seen}
+    return {v.key: _active(before.get(v.key), v, graces.get(v.invariant, 0.0), ts) for v in seen}
 
 
-def fold_certain(before: State, seen: Iterable[Violation], ts: float) -> dict[str, Standing]:
+def fold_certain(before: State, seen: Iterable[Violation], ts: float) -> State:
     """The state after a report of the engine alone: what it is certain of is added, nothing is taken away."""
-    return {**before, **{v.key: _stand(before.get(v.key), v, 0.0, ts) for v in seen if v.certain}}
+    return {**before, **{v.key: _active(before.get(v.key), v, 0.0, ts) for v in seen if v.certain}}
 
 
-def _stand(old: Standing | None, violation: Violation, grace: float, ts: float) -> Standing:
+def _active(old: ActiveViolation | None, violation: Violation, grace: float, ts: float) -> ActiveViolation:
     since = old.since if old else ts
-    counts = (old is not None and old.counts) or violation.certain or ts - since >= grace
-    return Standing(violation, since, counts)
+    firing = (old is not None and old.firing) or violation.certain or ts - since >= grace
+    return ActiveViolation(violation, since, firing)
 
 
 def holds(state: State) -> bool:
     """Do the invariants hold? A critical one that is violated does not hold, even within its grace."""
-    return not any(s.counts or s.violation.severity == CRITICAL for s in state.values())
+    return not any(s.firing or s.violation.severity == CRITICAL for s in state.values())

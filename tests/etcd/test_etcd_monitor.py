@@ -67,7 +67,7 @@ def test_a_process_that_dies_by_itself_comes_back_without_a_ticket(cluster: Clus
 
 def test_without_the_engines_events_the_looks_find_it(cluster: Cluster, watching: Watching,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching.monitor.observer, "glance", lambda _: None)
+    monkeypatch.setattr(watching.monitor.observer, "apply", lambda _: None)
     watching.monitor._wake.set = lambda: None  # type: ignore[method-assign]
     cluster.act("kill", other_than_leader(cluster))
     wait_until(lambda: watching.of("ticket_opened"), 8)

@@ -72,7 +72,7 @@ class FakeMembers:
             raise self.broken
         return list(self.latest)
 
-    def hear(self, h: EngineEvent) -> bool:
+    def apply(self, event: EngineEvent) -> bool:
         return False
 
     def name_of(self, container: str) -> str | None:

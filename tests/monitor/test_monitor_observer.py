@@ -72,7 +72,7 @@ def test_a_report_of_the_engine_opens_it_without_a_look(bench: Bench, clock: Clo
     clock.look()
     bench.subject.broken = AssertionError("nobody is to look")
     bench.members.set("m1", state="exited", address=None, exit_code=137)
-    bench.observer.glance(DIED)
+    bench.observer.apply(DIED)
     assert len(bench.of("ticket_opened")) == 1
     seen = bench.of("observation")[-1]["members"]["m1"]
     assert (seen["state"], seen["reachable"], seen["healthy"]) == ("exited", False, False)
@@ -93,7 +93,7 @@ def test_a_ticket_opens_while_a_look_hangs(bench: Bench, clock: Clock, monkeypat
     look.start()
     assert hanging.wait(5)
     bench.members.set("m1", state="exited", address=None, exit_code=137)
-    bench.observer.glance(DIED)
+    bench.observer.apply(DIED)
     assert len(bench.of("ticket_opened")) == 1
     go_on.set()
     look.join()
@@ -241,7 +241,7 @@ def test_violations_that_cannot_be_told_are_a_violation_for_looks_and_for_the_en
 
     bench.subject.violations = violations  # type: ignore[method-assign]
     bench.members.set("m1", state="exited", address=None, exit_code=137)
-    bench.observer.glance(DIED)
+    bench.observer.apply(DIED)
     clock.look(3)
     (opened,) = bench.of("ticket_opened")
     assert [v["key"] for v in opened["violations"]] == ["subject_defect"]
@@ -260,7 +260,7 @@ def test_a_report_of_the_engine_is_taken_whatever_the_subject_called_its_leader(
     bench.subject.observe = led_by_nobody_known  # type: ignore[assignment, method-assign]
     clock.look()
     bench.members.set("m1", state="exited", address=None, exit_code=137)
-    bench.observer.glance(DIED)
+    bench.observer.apply(DIED)
     assert bench.of("observation")[-1]["cluster"]["leader"] is None
 
 
@@ -385,7 +385,7 @@ def test_everybody_is_answered_while_a_member_is_slow(bench: Bench, short_folder
 
 def test_a_look_that_fails_leaves_nobody_waiting(bench: Bench, slow_looks: SlowLooks,
                                                  monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench.observer, "_take", lambda *_: 1 / 0)
+    monkeypatch.setattr(bench.observer, "_publish", lambda *_: 1 / 0)
 
     def fail() -> None:
         with pytest.raises(ZeroDivisionError):

@@ -35,7 +35,7 @@ def test_observe_tells_members_network_and_violations(bench: Bench, questions: Q
     seen = questions.observe()
     assert set(seen["members"]) == {"m0", "m1", "m2"}
     assert seen["network"] == "p_default"
-    assert [(v["invariant"], v["member"], v["counts"]) for v in seen["violations"]] == [("slow", "m0", False)]
+    assert [(v["invariant"], v["member"], v["firing"]) for v in seen["violations"]] == [("slow", "m0", False)]
     json.dumps(seen)
 
 
