@@ -1,122 +1,146 @@
-"""The fault of a run: chosen, sealed, injected, watched until the verdict, struck once more where the scenario says so.
+"""The fault of a run: planned, injected, watched until the verdict, and injected again where the scenario says so.
 
-What is on the disk comes first (see `chaos.journal`); what the audience sees are `fault` events. `run.py` calls this
-from its loop; the watch has a thread of its own, because a look at the engine must not hold up the screen.
+What is on the disk comes first (see `chaos.journal`). Most of this asks the engine and takes its time, so the stage
+calls it from a background thread. `see`, `turn` and `pending` ask nothing; they are for its loop.
 """
 
 import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
-from operator_demo.chaos.injector import Injector, check, revert_all
+from operator_demo.chaos.injector import Injector, revert_all
 from operator_demo.chaos.journal import INJECTED, INJECTING, REVERTED, FaultJournal, Record
 from operator_demo.chaos.primitive import FaultError, Ground, Proof
 from operator_demo.chaos.spec import FaultSpec, parse_parameters
-from operator_demo.engine import Engine, discover_network, members
+from operator_demo.engine import Engine
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
-from operator_demo.stage import feed
-from operator_demo.stage.environment import Environment
-from operator_demo.stage.situation import STEADY, Situation
-
-Say = Callable[..., None]
-Work = Callable[[str, Callable[[Callable[[str, str], None]], Any]], Any]
-Announce = Callable[..., None]
 
 LIMIT = 120.0  # seconds that an injection may take
-TAIL = 0.3  # seconds by which the engine may tell of it late
+TAIL = 0.3  # seconds by which the engine may report it late
+
+
+class Host(Protocol):
+    """Who injects: the stage of a run, or `operator-demo chaos inject`."""
+
+    @property
+    def run(self) -> str: ...
+
+    @property
+    def subject(self) -> str:
+        """The subject as the journal names it: its name, or its folder where it is not part of the program."""
+        ...
+
+    def ground(self, image: str = "", *, up: bool = True) -> Ground:
+        """Where the fault happens. Without `up` the subject need not be there, and the ground has no network.
+
+        `ground.ask` puts a request to the monitor; it is None where no monitor runs and none is needed.
+        """
+        ...
+
+    def tell(self, phase: str, record: Record, **more: Any) -> None:
+        """Makes a `fault` event known. May be called from any thread."""
+        ...
 
 
 class Injection:
-    """`say` tells an event, `work` does long work while the loop turns, `announce` tells the monitor that what happens
-    to some containers in the next seconds is the fault (`hold`: and that no ticket is to open meanwhile)."""
-
-    def __init__(self, environment: Environment, journal: FaultJournal, run: str, spec: FaultSpec, say: Say, work: Work,
-                 announce: Announce) -> None:
-        self.environment, self.journal, self.run, self.spec = environment, journal, run, spec
-        self._say, self._work, self._announce = say, work, announce
+    def __init__(self, host: Host, journal: FaultJournal, spec: FaultSpec) -> None:
+        self.host, self.journal, self.spec = host, journal, spec
         self.record: Record | None = None
-        self._struck_again = spec.again is None
-        self._well_since: float | None = None
+        self._injected_again = spec.again is None
+        self._healthy_since: float | None = None
         self._watch: _Watch | None = None
         self._touched_by: dict[str, str] = {}  # member -> who did something to it last, as the engine's events tell
 
     # -- planning ----------------------------------------------------------------------------------------------------
 
-    def probe(self, image: str) -> None:
-        """Raises `FaultError` where this engine, kernel or subject cannot do it, before anything has begun."""
-        ground = Ground(self.environment.engine, self.environment.project, "", self.environment.found.subject, image)
-        self._work("fault", lambda _: check(ground, self.spec.kind))
-
     def plan(self, roles: Mapping[str, str], seed: int, image: str) -> Record:
         """Chooses the targets, and writes down what will be done and put back."""
-        ground, chance = self._ground(image), random.Random(seed)
+        ground, chance = self.host.ground(image), random.Random(seed)
+        fault = FAULTS[self.spec.kind]
         try:
-            fault = FAULTS[self.spec.kind]
-            chosen = targets.choose(self.spec.target, self.spec.count, roles, ground.subject, chance,
-                                    fault.aims_at(ground.subject)) if fault.targeted else []
+            chosen: list[str] = []
+            if fault.targeted:
+                chosen = targets.choose(self.spec.target, self.spec.count, roles, ground.subject, chance,
+                                        fault.aims_at(ground.subject))
             values = parse_parameters(self.spec.kind, self.spec.parameters)
         except ValueError as e:
-            raise FaultError(f"The fault {self.spec.kind} cannot be brought about: {e}.") from e
-        self.record = self._plan(ground, chosen, values)
-        return self.record
+            raise FaultError(f"The fault {self.spec.kind} cannot be injected: {e}.") from e
+        return self._plan(ground, chosen, values)
 
     def _plan(self, ground: Ground, chosen: list[str], values: Mapping[str, float]) -> Record:
-        made = self._work("fault", lambda _: Injector(ground, self.journal).plan(
-            self.run, self._subject, self.spec.kind, chosen, values))
-        assert isinstance(made, Record)
-        return made
+        injector = Injector(ground, self.journal)
+        self.record = injector.plan(self.host.run, self.host.subject, self.spec.kind, chosen, values)
+        return self.record
 
-    # -- bringing it about -------------------------------------------------------------------------------------------
+    # -- injecting ---------------------------------------------------------------------------------------------------
 
     def inject(self, phase: str = "injecting") -> None:
+        """Injects what was planned, and starts to watch it. Raises `OperatorError` where it does not take effect."""
         record = self._planned()
-        containers = self._containers(record)
-        self._announce(containers, LIMIT, hold=FAULTS[record.kind].in_steps)
-        self._tell(phase)
+        ground = self.host.ground(record.image)
+        containers = self._containers(ground, [record])
+        self._announce(ground, containers, LIMIT, hold=FAULTS[record.kind].in_steps)
+        self.host.tell(phase, record)
         try:
-            proof = self._work("fault", lambda _: self._injector(record).inject(record))
+            proof = Injector(ground, self.journal).inject(record)
         except OperatorError as e:
-            self._tell("failed", saw=e.message)
+            self.host.tell("failed", record, saw=e.message)
             raise
         finally:
-            self._announce(containers, TAIL)
-        self._tell("injected", saw=proof.saw)
+            self._try_to_announce(ground, [record], TAIL)
+        self.host.tell("injected", record, saw=proof.saw)
         self.watch()
 
     def resume(self, fault: str, in_trouble: bool) -> None:
-        """The host was gone: the journal and the engine tell how far it had come. `fault` is the id of the record."""
-        first = self.journal.find(fault)
-        record = next((r for r in reversed(self.journal.records()) if first is not None and
-                       (r.run, r.kind, r.targets) == (first.run, first.kind, first.targets)), None)
-        self.record = record  # that of the second strike, where there was one
+        """Goes on where a host that is gone had stopped, as the journal and the engine tell. `fault` is the id of the
+        record, `in_trouble` whether a ticket is open."""
+        record = self.record = self._last_like(fault)
         if record is None:
             raise OperatorError(f"The journal of faults ({self.journal.path}) does not know this run's fault.",
                                 "`operator-demo down` clears up.")
+        if record.phase == REVERTED:
+            return
         if record.phase == INJECTING and (in_trouble or self._bites(record)):
             record.phase = INJECTED
-            self._work("fault", lambda _: self._injector(record).note(record))
-            self._tell("injected")
+            self._injector(record).note(record)
+            self.host.tell("injected", record)
         elif record.phase == INJECTING:
-            self._work("fault", lambda _: self._injector(record).revert(record))
-            self.record = self._plan(self._ground(record.image), record.targets, record.parameters)
+            self._injector(record).revert(record)
+            self._plan(self.host.ground(record.image), record.targets, record.parameters)
             self.inject()
         elif record.phase != INJECTED:
-            if record.phase == REVERTED:
-                return
             self.inject()
         self.watch()
 
+    def _last_like(self, fault: str) -> Record | None:
+        """The newest record of the same fault: that of the second injection, where there was one."""
+        first = self.journal.find(fault)
+        if first is None:
+            return None
+        same = [r for r in self.journal.records()
+                if (r.run, r.kind, r.targets) == (first.run, first.kind, first.targets)]
+        return same[-1]
+
     def _bites(self, record: Record) -> bool:
         try:
-            return bool(self._work("fault", lambda _: self._injector(record).holds(record)).bites)
+            return self._injector(record).holds(record).bites
         except OperatorError:
             return False
+
+    def inject_again(self) -> None:
+        """The same fault, the same targets."""
+        self._injected_again = True
+        record = self._planned()
+        self.stop()
+        self._injector(record).revert(record)  # (somebody repaired it: that ends it)
+        self._plan(self.host.ground(record.image), record.targets, record.parameters)
+        self.inject("again")
 
     # -- until the verdict -------------------------------------------------------------------------------------------
 
@@ -127,80 +151,73 @@ class Injection:
             self._watch = _Watch(self._injector(record), record)
 
     def see(self, event: Event) -> None:
-        """Notes who touched the members last, and, of a run that is gone on with, whether the fault came back."""
+        """Notes who touched the members last, and, in a run that is resumed, whether the fault came back."""
         if event.type == "fault" and event.raw["phase"] == "again":
-            self._struck_again = True
+            self._injected_again = True
         if event.type == "effect" and event.raw.get("explained") in ("tool_call", "policy") and event.raw["member"]:
             self._touched_by[event.raw["member"]] = event.raw["explained"]
 
-    def turn(self, situation: Situation) -> bool:
-        """Says what the watch has seen; True when it is time to strike again."""
-        if self._watch is not None and (proof := self._watch.ended()) is not None:
-            self.stop()
+    def turn(self, healthy: bool) -> bool:
+        """Tells what the watch has seen. True when it is time to inject again."""
+        watch = self._watch
+        proof = watch.ended() if watch is not None else None
+        if proof is not None:
+            self._watch = None  # its thread has ended with this proof
             record = self._planned()
             by = [self._touched_by[name] for name in record.targets if name in self._touched_by]
-            self._tell("ended", saw=proof.saw, by=by[-1] if by else "unknown")
-        if not self.pending or self._watch is not None or situation.healthy_looks < STEADY:
-            self._well_since = None
+            self.host.tell("ended", record, saw=proof.saw, by=by[-1] if by else "unknown")
+        if not self.pending or self._watch is not None or not healthy:
+            self._healthy_since = None
             return False
         now = time.monotonic()
-        self._well_since = self._well_since or now
-        return now - self._well_since >= (self.spec.again or 0.0)
+        self._healthy_since = self._healthy_since or now
+        return now - self._healthy_since >= (self.spec.again or 0.0)
 
     @property
     def pending(self) -> bool:
         """Will the fault come back?"""
-        return self.record is not None and self.record.phase == INJECTED and not self._struck_again
-
-    def strike_again(self) -> None:
-        """The same fault, the same targets."""
-        self._struck_again = True
-        record = self._planned()
-        self.stop()
-        self._work("fault", lambda _: self._injector(record).revert(record))  # (somebody repaired it: that ends it)
-        self.record = self._plan(self._ground(record.image), record.targets, record.parameters)
-        self.inject("again")
-
-    def take_back(self, record: Record) -> None:
-        containers = self._containers(record)
-        self._announce(containers, LIMIT)
-        self._work("fault", lambda _: self._injector(record).revert(record))
-        self._announce(containers, TAIL)
-        self._tell("reverted")
+        return self.record is not None and self.record.phase == INJECTED and not self._injected_again
 
     def stop(self) -> None:
         """Ends the watch."""
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
 
     # -- afterwards --------------------------------------------------------------------------------------------------
 
+    def take_back(self, record: Record) -> None:
+        ground = self.host.ground(record.image)
+        self._try_to_announce(ground, [record], LIMIT)
+        Injector(ground, self.journal).revert(record)
+        self._try_to_announce(ground, [record], TAIL)
+        self.host.tell("reverted", record)
+
     def clear_up(self, image: str) -> list[str]:
-        """Takes back what an earlier run of this project left, as far as that can be now; the rest, in words."""
+        """Takes back what an earlier run of this project left, as far as that can be now; returns what could not be,
+        in words."""
         if not self.journal.open():
             self.journal.clear()
             return []
-        _, problems = self._work("fault", lambda _: revert_all(
-            self.environment.engine, self.environment.project, self.journal, image))
-        return list(problems)
+        ground = self.host.ground(up=False)
+        _, problems = revert_all(ground.engine, ground.project, self.journal, image)
+        return problems
 
     def revert(self, containers_go: bool) -> list[str]:
         """Takes back what is left of all faults of this project; with `containers_go` (and their volumes) only what
-        does not go with them. Returns what could not be taken back."""
-        self.stop()
+        does not go with them. Returns what could not be taken back, in words."""
         left = [r for r in self.journal.open() if not containers_go or FAULTS[r.kind].lives_in == "engine"]
         if not left:
             return []
         ids = {r.id for r in left}
-        self._announce([c for r in left for c in self._containers(r)], LIMIT)
-        done, problems = self._work("fault", lambda _: revert_all(
-            self.environment.engine, self.environment.project, self.journal, ask=self._ask,
-            wanted=lambda r: r.id in ids))
+        ground = self.host.ground(up=False)
+        self._try_to_announce(ground, left, LIMIT)
+        done, problems = revert_all(ground.engine, ground.project, self.journal, ask=ground.ask,
+                                    wanted=lambda r: r.id in ids)
         for record in done:
-            self._say("fault", phase="reverted", kind=record.kind, targets=record.targets, id=record.id)
-        self._announce([c for r in left for c in self._containers(r)], TAIL)
-        return list(problems)
+            self.host.tell("reverted", record)
+        self._try_to_announce(ground, left, TAIL)
+        return problems
 
     # -- small things ------------------------------------------------------------------------------------------------
 
@@ -208,32 +225,26 @@ class Injection:
         assert self.record is not None
         return self.record
 
-    @property
-    def _subject(self) -> str:
-        found = self.environment.found
-        return str(found.folder) if found.outside else found.subject.name
-
-    def _ground(self, image: str) -> Ground:
-        engine, project = self.environment.engine, self.environment.project
-        return Ground(engine, project, discover_network(engine, project), self.environment.found.subject, image,
-                      self._ask)
-
     def _injector(self, record: Record) -> Injector:
-        return Injector(self._ground(record.image), self.journal)
+        return Injector(self.host.ground(record.image), self.journal)
 
-    def _ask(self, op: str, **arguments: Any) -> Mapping[str, Any]:
-        monitor = self.environment.monitor()
-        if monitor is None or monitor.state != "running":
-            raise FaultError("The containers of operator-demo do not run.")
-        return feed.control(self.environment.engine, monitor.id, op, **arguments)
+    def _containers(self, ground: Ground, records: Sequence[Record]) -> list[str]:
+        """The ids of the targets' containers."""
+        containers = ground.containers()
+        return [containers[name].id for record in records for name in record.targets if name in containers]
 
-    def _containers(self, record: Record) -> list[str]:
-        found = {c.service: c.id for c in members(self.environment.engine, self.environment.project)}
-        return [found[name] for name in record.targets if name in found]
+    def _announce(self, ground: Ground, containers: list[str], seconds: float, hold: bool = False) -> None:
+        """Tells the monitor that what happens to these containers in the next seconds is the fault, nobody's action;
+        with `hold` no ticket opens meanwhile."""
+        if ground.ask is not None:
+            ground.ask("fault", containers=containers, seconds=seconds, hold=hold)
 
-    def _tell(self, phase: str, **more: Any) -> None:
-        record = self._planned()
-        self._say("fault", phase=phase, kind=record.kind, targets=record.targets, id=record.id, **more)
+    def _try_to_announce(self, ground: Ground, records: Sequence[Record], seconds: float) -> None:
+        """A monitor that is gone must not keep a fault from being taken back."""
+        try:
+            self._announce(ground, self._containers(ground, records), seconds)
+        except OperatorError:
+            pass
 
 
 def undo_before_down(engine: Engine, project: str, journal: FaultJournal, volumes: bool) -> list[str]:
@@ -254,7 +265,7 @@ class _Watch:
         self._injector, self._record = injector, record
         self._stop = threading.Event()
         self._ended: queue.SimpleQueue[Proof] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="fault watch")
+        self._thread = threading.Thread(target=self._run, name="fault watch", daemon=True)
         self._thread.start()
 
     def ended(self) -> Proof | None:

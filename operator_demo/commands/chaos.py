@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,9 @@ from operator_demo.events import Fault
 
 if TYPE_CHECKING:
     from operator_demo.chaos.journal import FaultJournal, Record
-    from operator_demo.chaos.spec import FaultSpec
+    from operator_demo.chaos.primitive import Ground
     from operator_demo.engine import Container, Engine
     from operator_demo.stage.environment import Environment
-    from operator_demo.stage.injection import Injection
     from operator_demo.subject import Found
 
 _PROJECT = click.option("--project", metavar="NAME", help="The demo's project; default: the only one there is.")
@@ -119,6 +119,7 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
     """Bring the fault NAME about on a running demo, and have it proved."""
     from operator_demo.chaos import targets
     from operator_demo.chaos.faults import FAULTS
+    from operator_demo.chaos.injection import Injection
     from operator_demo.chaos.spec import FaultSpec, parse_parameters
 
     raw = dict(_pair(text) for text in settings)
@@ -133,10 +134,11 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
                           FAULTS[name].aims_at(environment.found.subject))
         except ValueError as e:
             raise UsageError(f"{str(e)[0].upper()}{str(e)[1:]}.") from e
-        injection, roles = _injection(environment, journal, FaultSpec(name, named, count, values))
+        host = _Host(environment)
+        injection = Injection(host, journal, FaultSpec(name, named, count, values))
         image = next((c.image for c in environment.operators()), "") or next(iter(_own_image()), "")
         try:
-            record = injection.plan(roles, secrets.randbelow(2**31), image)
+            record = injection.plan(host.roles(), secrets.randbelow(2**31), image)
             with _interruptible() as interrupted:
                 injection.inject()
                 injection.stop()
@@ -302,28 +304,26 @@ def _announce(environment: "Environment", records: "list[Record]", seconds: floa
             ask("fault", containers=ids, seconds=seconds)
 
 
-def _injection(environment: "Environment", journal: "FaultJournal",
-               spec: "FaultSpec") -> "tuple[Injection, dict[str, str]]":
-    """What the stage uses, told by lines; and the roles of the members as the monitor sees them."""
-    from operator_demo.stage.injection import Injection
+class _Host:
+    """See `chaos.injection.Host`: what happens is told by lines, and recorded where this machine has the run."""
 
-    ask = _asker(environment)
-    run = environment.leftover_run() or ""
+    def __init__(self, environment: "Environment") -> None:
+        self.run = environment.leftover_run() or ""
+        self.subject = environment.subject_reference
+        self._environment = environment
+        self._ask = _asker(environment)
 
-    def say(type: str, /, **data: Any) -> None:
-        words = f"{data['kind']} of {', '.join(data['targets'])}" if data["targets"] else data["kind"]
-        click.echo(f"{data['phase']:<10} {words}" + (f": {data['saw']}" if data.get("saw") else ""))
-        _store(run, data)
+    def ground(self, image: str = "", *, up: bool = True) -> "Ground":
+        return replace(self._environment.ground(image, up=up), ask=self._ask)
 
-    def announce(containers: list[str], seconds: float, hold: bool = False) -> None:
-        if ask is not None:
-            with suppress(OperatorError):
-                ask("fault", containers=containers, seconds=seconds, hold=hold)
+    def tell(self, phase: str, record: "Record", **more: Any) -> None:
+        click.echo(f"{phase:<10} {_words(record)}" + (f": {more['saw']}" if more.get("saw") else ""))
+        _store(self.run, {"phase": phase, "kind": record.kind, "targets": record.targets, "id": record.id, **more})
 
-    seen: dict[str, Any] = ask("observe")["members"] if ask is not None else {}
-    roles = {name: "leader" if m.get("leader") else "follower" for name, m in seen.items() if m.get("healthy")}
-    return Injection(environment, journal, run, spec, say, lambda _, work: work(lambda item, status: None),
-                     announce), roles
+    def roles(self) -> dict[str, str]:
+        """Of the members that are healthy, as the monitor sees them."""
+        members = self._ask("observe")["members"] if self._ask is not None else {}
+        return {name: "leader" if m.get("leader") else "follower" for name, m in members.items() if m.get("healthy")}
 
 
 def _members(environment: "Environment") -> "list[Container]":

@@ -16,7 +16,7 @@ from operator_demo.errors import OperatorError, UsageError
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
     from operator_demo.stage.journal import Entry
-    from operator_demo.stage.run import Options
+    from operator_demo.stage.options import Options
     from operator_demo.store import Store
     from operator_demo.subject import Found
 
@@ -82,7 +82,8 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
     from operator_demo.stage.leftovers import remove_demo
-    from operator_demo.stage.run import Options, Stage
+    from operator_demo.stage.options import Options
+    from operator_demo.stage.run import Stage
     from operator_demo.store import Store
     from operator_demo.version import describe
 

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from operator_demo.chaos.injector import check
+from operator_demo.chaos.primitive import Ground
 from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
 from operator_demo.engine import (
     Container,
@@ -16,6 +19,7 @@ from operator_demo.engine import (
     Progress,
     container_action,
     discover_network,
+    find_socket,
     members,
     projects,
     read_file_from,
@@ -23,6 +27,7 @@ from operator_demo.engine import (
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.stage import images
+from operator_demo.stage.feed import Feed, Queue, control, read_events
 from operator_demo.store import Store
 from operator_demo.subject import Found, HasOwnLoad
 
@@ -147,11 +152,27 @@ class Environment:
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
+    def clock_offset(self) -> float:
+        """Seconds that the engine's clock is ahead of this machine's."""
+        return self.engine.clock_offset()
+
+    @property
+    def engine_version(self) -> str:
+        return self.engine.version
+
+    def socket(self, image: str, chosen: str | None) -> str:
+        """The engine's socket on the engine's own side; `chosen` where somebody named it."""
+        return find_socket(self.engine, image, chosen)
+
     def operators(self) -> list[Container]:
         return members(self.engine, operator_project(self.project))
 
     def monitor(self) -> Container | None:
         return next((c for c in self.operators() if c.service == "monitor"), None)
+
+    def image(self) -> str:
+        """That of our containers, which the helpers use too; "" without any."""
+        return next((c.image for c in self.operators()), "")
 
     def leftover_run(self) -> str | None:
         """The run whose containers are on the engine under this project's name; "" when it cannot be told."""
@@ -159,6 +180,45 @@ class Environment:
         if not containers:
             return None
         return next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), "")
+
+    # -- what our containers say -------------------------------------------------------------------------------------
+
+    def follow(self, run: str, seen: dict[str, int], incoming: Queue) -> Feed:
+        """Follows their logs, each source from the `seq` after `seen`."""
+        feed = Feed(self.engine, run, seen, incoming)
+        feed.follow(self.operators())
+        return feed
+
+    def ask(self, op: str, **arguments: Any) -> Mapping[str, Any]:
+        """Puts a request to the monitor. Raises `OperatorError` where none runs."""
+        monitor = self.monitor()
+        if monitor is None or monitor.state != "running":
+            raise OperatorError("The monitor's container does not run.",
+                                "`operator-demo down` clears up; then run again.")
+        return control(self.engine, monitor.id, op, **arguments)
+
+    def recorded(self, run: str, source: str, after: int) -> list[Event]:
+        """What the volume has of a source after a `seq`, read by the running monitor; nothing where none runs."""
+        monitor = self.monitor()
+        if monitor is None or monitor.state != "running":
+            return []
+        return read_events(self.engine, monitor.id, run, source, after)
+
+    # -- faults ------------------------------------------------------------------------------------------------------
+
+    @property
+    def subject_reference(self) -> str:
+        """How this machine finds the subject again: by its name, or by its folder."""
+        return str(self.found.folder) if self.found.outside else self.found.subject.name
+
+    def ground(self, image: str = "", *, up: bool = True) -> Ground:
+        """See `chaos.injection.Host`. Raises `NotOnEngine` with `up` where the subject has no network."""
+        network = discover_network(self.engine, self.project) if up else ""
+        return Ground(self.engine, self.project, network, self.found.subject, image, self.ask)
+
+    def check_fault(self, kind: str, image: str) -> None:
+        """Raises `FaultError` where this engine, its kernel or the subject cannot do it."""
+        check(self.ground(image, up=False), kind)
 
     # -- down --------------------------------------------------------------------------------------------------------
 
@@ -207,14 +267,14 @@ class Environment:
             Path(f"{copy}{suffix}").write_bytes(content)
         return copy if copy.exists() else None
 
-    def drain(self, store: Store, run: str) -> list[Event]:
-        """Takes over what the volume holds and the host's store does not; returns what was new."""
+    def whole_record(self, run: str) -> list[Event]:
+        """All events of the run in the volume."""
         with tempfile.TemporaryDirectory() as folder:
             copy = self.copy_record(Path(folder))
             if copy is None:
                 return []
             with Store(copy) as volume:
-                return store.import_(list(volume.events(run)))
+                return list(volume.events(run))
 
     def down(self, *, volumes: bool, progress: Progress) -> list[str]:
         """Ours first: they are on the subject's network."""

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from operator_demo import events
 from operator_demo.engine import Container, Engine, LogsUnavailable, exec_in, follow
@@ -24,15 +25,18 @@ SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer
 PATIENCE = 5.0  # seconds for all threads to end
 MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
+Queue = queue.SimpleQueue[Any]
+"""What `Feed` fills; somebody else may put other things into it."""
+
 CTL = ["operator-demo", "ctl"]
 
 
 class Feed:
-    """`items` holds events and, for what is no event, remarks (text). Filled by threads; read it from one loop."""
+    """Puts into `items`, from threads of its own, events and, for what is no event, remarks (text)."""
 
-    def __init__(self, engine: Engine, run: str, seen: dict[str, int]) -> None:
-        """`seen` maps each source to the last `seq` that the store holds; it is kept up to date here."""
-        self.items: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
+    def __init__(self, engine: Engine, run: str, seen: dict[str, int], items: Queue) -> None:
+        """`seen` maps each source to the last `seq` that the store holds."""
+        self.items = items
         self._engine, self._run = engine, run
         self._seen = dict.fromkeys(events.SOURCES, 0) | seen
         self._stop = threading.Event()

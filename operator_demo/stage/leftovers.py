@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
 from operator_demo.home import home, store_path
 from operator_demo.stage.environment import Environment
-from operator_demo.stage.injection import undo_before_down
 from operator_demo.stage.journal import Journal
 from operator_demo.store import Store, StoreError
 

@@ -1,6 +1,7 @@
 """An engine that is gone, or that takes requests and answers none: whoever is told to stop does so within a moment."""
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -156,7 +157,7 @@ def test_the_feed_stops_although_a_gap_is_being_filled(faded: Engine, monkeypatc
 
     monkeypatch.setattr("operator_demo.stage.feed.follow", fill)
     monkeypatch.setattr("operator_demo.stage.feed.PATIENCE", 0.2)
-    feed = Feed(faded, "run-1", {})
+    feed = Feed(faded, "run-1", {}, queue.SimpleQueue())
     feed.follow([Container("id", "p-agent-1", "agent", "running", None, None, None, {}, "i")])
     assert waits.wait(5)
     began = time.monotonic()

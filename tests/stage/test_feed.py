@@ -2,6 +2,7 @@
 
 import io
 import json
+import queue
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,8 @@ def written(tmp_path: Path, count: int) -> tuple[list[Event], list[str]]:
 
 def heard(lines: list[str], service: str = "agent", seen: int = 0) -> list[Event | str]:
     """What comes out of the queue when a log has these lines."""
-    listening = Feed(engine=None, run=RUN, seen={events.AGENT: seen})  # type: ignore[arg-type]
+    items: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
+    listening = Feed(engine=None, run=RUN, seen={events.AGENT: seen}, items=items)  # type: ignore[arg-type]
 
     def follow(*_: object) -> Iterator[str]:
         yield from lines
@@ -48,8 +50,8 @@ def heard(lines: list[str], service: str = "agent", seen: int = 0) -> list[Event
         for thread in listening._threads:
             thread.join()
     got = []
-    while not listening.items.empty():
-        got.append(listening.items.get())
+    while not items.empty():
+        got.append(items.get())
     return got
 
 

@@ -1,0 +1,291 @@
+"""The chapters of a run, each entered on what the system really does, from the welcome to the verdict.
+
+The host never repairs what the agent should.
+"""
+
+import time
+
+from operator_demo import chapters, events
+from operator_demo.chaos.primitive import FaultError
+from operator_demo.chaos.scenario import BY_HAND
+from operator_demo.errors import Exit, OperatorError
+from operator_demo.score import Expected, grade
+from operator_demo.stage import verdict
+from operator_demo.stage.context import Context
+from operator_demo.stage.journal import Entry
+from operator_demo.stage.loop import Job, Quit
+from operator_demo.stage.situation import STEADY
+from operator_demo.stage.truth import Truth, seal
+
+COUNTDOWN = 3  # seconds
+BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
+START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load to become steady
+STEADY_LIMIT = 180.0  # seconds for both to stay so: a busy machine has its hiccups, and a false ticket takes its time
+AGAIN_LIMIT = 60.0  # seconds within which the cluster must be healthy for a fault to come back
+LAST_WORDS = 10.0  # seconds that the agent has to end its session after the verdict
+SETTLE = 15.0  # seconds that a run without an agent waits for a cluster that might heal by itself
+
+
+class Chapters:
+    def __init__(self, context: Context) -> None:
+        self.environment, self.scenario, self.options = context.environment, context.scenario, context.options
+        self.journal, self.injection = context.journal, context.injection
+        self.loop, self.recording = context.loop, context.recording
+        self.situation, self.say = context.recording.situation, context.recording.say
+        self.fault = context.scenario.fault
+        self._injecting_again: Job[None] | None = None
+        self.loop.each_turn.append(self._look_at_fault)
+        self.recording.listeners.append(self.injection.see)
+
+    def play(self, attach: bool) -> int:
+        """Plays the run, or goes on with one whose host is gone; returns the exit status. Raises `Quit`."""
+        if attach:
+            self._catch_up()
+            first = self.situation.chapter or chapters.NAMES[0]
+        else:
+            self._introduce()
+            first = chapters.NAMES[0]
+        names = chapters.NAMES[chapters.NAMES.index(first):]
+        if attach and first != "fault" and self._entry().phase == "sealed":
+            self._resume(self._entry())
+        for name in names:
+            self._enter(name)
+            entered = time.monotonic()
+            self._perform(name)
+            try:
+                self._hold(entered)
+            except Quit as quit_:
+                if name != names[-1] or not quit_.by_key:
+                    raise  # (in the last chapter all is said, and any key ends it)
+        return self._exit_status()
+
+    def _enter(self, name: str) -> None:
+        if self.situation.chapter == name:
+            return  # it was entered by a host that is gone
+        chapter = next(c for c in chapters.CHAPTERS if c.name == name)
+        own = self.scenario.telling(name)
+        self.say("chapter", name=name, title=chapter.title, narration=own.narration or chapter.narration,
+                 notes=own.notes or chapter.notes)
+
+    def _perform(self, name: str) -> None:
+        match name:
+            case "welcome":
+                self._welcome()
+            case "healthy":
+                self._healthy()
+            case "load":
+                self._load()
+            case "fault":
+                self._fault()
+            case "detection":
+                self._detection()
+            case "repair":
+                self._repair()
+            case "verified":
+                self._verified()
+            case "end":
+                self._end()
+
+    def _hold(self, entered: float) -> None:
+        """Leaves the chapter on the screen: until the key in manual mode, else for the minimum time."""
+        while not self._may_go_on(entered):
+            self.loop.turn()
+
+    def _may_go_on(self, entered: float) -> bool:
+        if self.options.manual:
+            return self.loop.next_pressed()
+        return time.monotonic() - entered >= self.options.pace
+
+    # -- before the first --------------------------------------------------------------------------------------------
+
+    def _introduce(self) -> None:
+        options, environment = self.options, self.environment
+        self.journal.write(Entry(options.run, self.fault.kind, options.scenario, options.seed))
+        self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=options.mode,
+                 model=options.model, brain=options.brain, version=options.version,
+                 engine=environment.engine_version, seed=options.seed, clock_offset=self.recording.store.skew,
+                 manual=options.manual)
+
+    def _catch_up(self) -> None:
+        """Takes in what the store holds, and what happened since the last host was gone, before anything is decided."""
+        self.recording.replay()
+        self._follow()
+        for source in (events.MONITOR, events.AGENT, events.WORKLOAD):
+            self._read_recorded(source, self.recording.seen()[source])
+
+    def _read_recorded(self, source: str, after: int) -> None:
+        recorded = self.loop.work("monitor", lambda _: self.environment.recorded(self.options.run, source, after))
+        self.recording.import_(recorded)
+
+    def _follow(self) -> None:
+        """Follows the logs of our containers from where the store ends."""
+        seen, incoming = self.recording.seen(), self.recording.incoming
+        feed = self.loop.work("up", lambda _: self.environment.follow(self.options.run, seen, incoming))
+        self.recording.follow(feed)
+
+    # -- the system comes up -----------------------------------------------------------------------------------------
+
+    def _welcome(self) -> None:
+        environment, loop, run = self.environment, self.loop, self.options.run
+        image = loop.work("images", lambda progress: environment.prepare(progress, loop.stop))
+        if self.fault.kind != BY_HAND:
+            loop.work("fault", lambda _: environment.check_fault(self.fault.kind, image))
+        loop.work("fault", lambda _: self.injection.clear_up(image))
+        loop.work("up", lambda progress: environment.up_subject(run, self.options.variables, progress, loop.stop))
+        for problem in loop.work("fault", lambda _: self.injection.clear_up(image)):
+            self.say("note", level="warning", text=f"A fault of an earlier run may still be there: {problem}")
+        self._tell_about_environment()
+        variables = self.options.variables | self._more_variables(image)
+        profile = None if self.options.brain == "none" else self.options.mode
+        loop.work("up", lambda progress: environment.up_operator(run, variables, self.options.key, profile, progress,
+                                                                 loop.stop))
+        self._follow()
+
+    def _tell_about_environment(self) -> None:
+        environment = self.environment
+        for service, url in self.loop.work("up", lambda _: environment.addresses()).items():
+            self.say("note", level="info", text=f"{service} can be seen at {url}")
+        for text in environment.remarks:
+            self.say("note", level="warning", text=text)
+        stand_ins = self.loop.work("up", lambda _: environment.stand_ins)
+        if stand_ins:
+            self.say("note", level="warning", stand_ins=stand_ins,
+                     text=f"Not the real {environment.found.subject.name}: stand-ins, made for tests, answer in the "
+                          f"place of {', '.join(stand_ins)}.")
+
+    def _more_variables(self, image: str) -> dict[str, str]:
+        socket = self.loop.work("images", lambda _: self.environment.socket(image, self.options.engine_socket))
+        variables = {"OPERATOR_IMAGE": image, "OPERATOR_ENGINE_SOCKET": socket}
+        if self.environment.without_load:
+            variables["OPERATOR_RATE"] = "0"
+        return variables
+
+    def _healthy(self) -> None:
+        self.loop.require(lambda s: s.healthy_looks >= STEADY, START_LIMIT, "The cluster did not become healthy")
+
+    def _load(self) -> None:
+        self.loop.require(lambda s: s.loaded_for(STEADY), START_LIMIT, "The workload never became steady")
+
+    # -- the fault ---------------------------------------------------------------------------------------------------
+
+    def _fault(self) -> None:
+        entry = self._entry()
+        if entry.phase != "planned":
+            self._resume(entry)
+            return
+        if self.fault.kind == BY_HAND and self.situation.armed:
+            return  # somebody may have broken it already
+        self.loop.require(lambda s: s.loaded_for(BASELINE) and s.healthy_looks >= STEADY and not s.in_trouble,
+                          STEADY_LIMIT, "The system did not stay healthy under load",
+                          f"The machine may be too busy: try a lower --rate (now {self.situation.rate:g} a second).")
+        self._ask("arm", scenario={"allow": list(self.scenario.allow)})
+        if self.fault.kind == BY_HAND:
+            self.say("note", level="info", text="All is armed. Break it now, by hand.")
+            return
+        self._plan_and_seal(entry)
+        for left in range(COUNTDOWN, 0, -1):
+            self.say("progress", task="fault", item="fault", status=f"in {left}")
+            self.loop.sleep(1)
+        self.loop.work("fault", lambda _: self.injection.inject())
+        self._report()
+
+    def _plan_and_seal(self, entry: Entry) -> None:
+        roles = self.situation.roles
+        planned = self.loop.work("fault", lambda _: self.injection.plan(roles, entry.seed, self.environment.image()))
+        truth = seal({"scenario": self.scenario.name, "fault": planned.kind, "targets": planned.targets,
+                      "parameters": planned.parameters, "again": self.fault.again, "cause": self.scenario.cause,
+                      "seed": entry.seed})
+        entry.fault = planned.id
+        entry.seal(truth)
+        self.journal.write(entry)
+        self.say("truth_sealed", sha256=truth.sha256)
+
+    def _resume(self, entry: Entry) -> None:
+        in_trouble = self.situation.ticket is not None
+        self.loop.work("fault", lambda _: self.injection.resume(entry.fault, in_trouble))
+        self._report()
+
+    def _report(self) -> None:
+        """A false report, where the scenario has one: a ticket opens for it, and nothing is broken."""
+        ticket = self.scenario.ticket
+        if ticket is not None and self.situation.ticket is None:
+            self._ask("report", invariant=ticket.invariant, member=ticket.member, text=ticket.text)
+
+    def _ask(self, op: str, **arguments: object) -> None:
+        self.loop.work("monitor", lambda _: self.environment.ask(op, **arguments))
+
+    def _look_at_fault(self) -> None:
+        """In each turn: has the fault ended, and is it time for it to come back?"""
+        job = self._injecting_again
+        if job is None:
+            if self.injection.turn(self.situation.healthy_looks >= STEADY) and not self.loop.stopping:
+                self._injecting_again = self.loop.start("fault", lambda _: self.injection.inject_again())
+        elif job.done:
+            self._injecting_again = None
+            try:
+                job.result()
+            except FaultError as e:
+                self.say("note", level="warning", text=e.message)
+
+    # -- until the verdict -------------------------------------------------------------------------------------------
+
+    def _detection(self) -> None:
+        self.loop.require(lambda s: s.ticket is not None, self.scenario.detect_limit, "The monitor opened no ticket")
+
+    def _repair(self) -> None:
+        if self.options.brain == "none":
+            self.loop.wait_for(lambda s: s.closed, SETTLE)
+        else:
+            self.loop.wait_for(lambda s: s.closed or s.ticket_state == "verifying", self.scenario.repair_limit)
+
+    def _verified(self) -> None:
+        if self.options.brain != "none":
+            self.loop.wait_for(lambda s: s.closed, self.scenario.repair_limit)
+            self._await_return()
+            self.loop.wait_for(lambda s: not s.working, LAST_WORDS)
+        elif not self.situation.closed:
+            self.say("note", level="info", text="No agent was started; nobody repaired anything.")
+
+    def _await_return(self) -> None:
+        """Waits for a fault that comes back, and for the end of the second ticket, where it opens one."""
+        if not self.injection.pending:
+            return
+        if self.loop.wait_for(lambda _: not self.injection.pending, (self.fault.again or 0.0) + AGAIN_LIMIT):
+            self.loop.wait_for(lambda _: self._injecting_again is None, AGAIN_LIMIT)
+            self.loop.require(lambda s: s.in_trouble or s.closed, self.scenario.detect_limit,
+                              "The monitor opened no second ticket")
+            self.loop.wait_for(lambda s: s.closed, self.scenario.repair_limit)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        self.loop.work("fault", lambda _: self.injection.stop())
+        entry = self._entry()
+        truth = entry.sealed()
+        if truth is not None:
+            self.say("truth_opened", nonce=truth.nonce, truth=truth.content, sha256=truth.sha256)
+            entry.phase = "opened"
+            self.journal.write(entry)
+        for text in verdict.shortcomings(self.scenario, self.situation):
+            self.say("note", level="warning", text=text)
+        outcome, status = verdict.outcome(self.scenario, self.situation), self._exit_status()
+        self._score(outcome, status == Exit.OK, truth)
+        self.say("run_finished", outcome=outcome, exit_status=int(status), ttd=self.situation.ttd,
+                 ttm=self.situation.ttm)
+
+    def _score(self, outcome: str, reached: bool, truth: Truth | None) -> None:
+        scenario, sealed = self.scenario, truth.content if truth is not None else {}
+        expected = Expected(scenario.outcome, scenario.invariants, sealed.get("cause", ""), sealed.get("targets", []))
+        recorded = list(self.recording.store.events(self.options.run))
+        self.say("score", **grade(recorded, outcome, expected, reached))
+
+    def _exit_status(self) -> int:
+        return Exit.OK if verdict.reached(self.scenario, self.situation) else Exit.NOT_REACHED
+
+    def _entry(self) -> Entry:
+        """The journal's entry of this run, written when it began."""
+        entry = self.journal.read()
+        if entry is None or entry.run != self.options.run:
+            raise OperatorError(f"The journal of this run is gone ({self.journal.path}).",
+                                "It cannot be told which fault was planned; `operator-demo down` clears up.")
+        return entry

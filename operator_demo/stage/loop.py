@@ -1,0 +1,185 @@
+"""The loop of a run: it takes in what came, draws, and hears signals and keys.
+
+Whatever asks the engine takes its time; it is done in a background thread while the loop goes on.
+"""
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from operator_demo.engine import Progress
+from operator_demo.errors import Exit, OperatorError
+from operator_demo.screen.display import Display
+from operator_demo.stage.recording import Recording
+from operator_demo.stage.situation import Situation
+from operator_demo.store import StoreError
+
+BEAT = 0.05  # seconds that a turn lasts at most
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NO_HINT = "`operator-demo audit show last` and the containers' logs tell more; try `--keep`."
+
+T = TypeVar("T")
+
+
+class Quit(BaseException):
+    """A signal or the presenter's key ends the run; carries the exit status and whether all is taken down."""
+
+    def __init__(self, status: int, down: bool, by_key: bool = False) -> None:
+        super().__init__()
+        self.status, self.down, self.by_key = status, down, by_key
+
+
+class Job(Generic[T]):
+    """Work in a background thread."""
+
+    def __init__(self, name: str, work: Callable[[], T]) -> None:
+        self._work = work
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as e:
+            self._error = e
+
+    @property
+    def done(self) -> bool:
+        return not self._thread.is_alive()
+
+    def wait(self) -> None:
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def result(self) -> T:
+        """Waits for the end of the work. Raises what it has raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+class Loop:
+    def __init__(self, recording: Recording, display: Display) -> None:
+        self.each_turn: list[Callable[[], None]] = []  # called in each turn; must not wait for anything
+        self.stop = threading.Event()  # set when background work shall end early
+        self.stopping = False  # the run is over: turns raise nothing and call nobody any more
+        self._recording, self._display = recording, display
+        self._jobs: list[Job[Any]] = []
+        self._signal: int | None = None
+        self._next_was_pressed = False
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Inside, signals end the run in an orderly way."""
+        before = {number: signal.signal(number, self._on_signal) for number in HEARD}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+
+    # -- turns -------------------------------------------------------------------------------------------------------
+
+    def turn(self) -> bool:
+        """One turn: what came in is taken in and drawn. Raises `Quit`. True when nothing is left waiting."""
+        drained = self._take_in()
+        if not self.stopping:
+            for call in self.each_turn:
+                call()
+        self._display.tick(time.time() + self._recording.store.skew)
+        self._look_for_quit()
+        return drained
+
+    def _take_in(self) -> bool:
+        try:
+            return self._recording.take_in(BEAT)
+        except StoreError:
+            if not self.stopping:
+                raise
+            return False  # `recording.store_error` keeps it for the take-down
+
+    def _look_for_quit(self) -> None:
+        number, self._signal = self._signal, None
+        quit_pressed = "quit" in self._keys()
+        if self.stopping:
+            return
+        if number is not None:
+            raise Quit(128 + number, down=number != signal.SIGHUP)
+        if quit_pressed:
+            raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
+
+    def _keys(self) -> list[str]:
+        pressed = []
+        while True:
+            try:
+                pressed.append(self._display.keys.get_nowait())
+            except queue.Empty:
+                break
+        self._next_was_pressed = self._next_was_pressed or "next" in pressed
+        return pressed
+
+    def next_pressed(self) -> bool:
+        """Was the key for the next chapter pressed since the last call?"""
+        pressed, self._next_was_pressed = self._next_was_pressed, False
+        return pressed
+
+    # -- waiting -----------------------------------------------------------------------------------------------------
+
+    def wait_for(self, condition: Callable[[Situation], bool], limit: float) -> bool:
+        """Turns until the condition holds; False when it does not within `limit` seconds."""
+        end = time.monotonic() + limit
+        while not condition(self._recording.situation):
+            if time.monotonic() > end:
+                return False
+            self.turn()
+        return True
+
+    def require(self, condition: Callable[[Situation], bool], limit: float, failure: str, hint: str = NO_HINT) -> None:
+        """As `wait_for`. Raises `OperatorError` instead of returning False."""
+        if not self.wait_for(condition, limit):
+            raise OperatorError(f"{failure} within {limit:.0f} seconds.", hint)
+
+    def sleep(self, seconds: float) -> None:
+        self.wait_for(lambda _: False, seconds)
+
+    # -- background work ---------------------------------------------------------------------------------------------
+
+    def start(self, task: str, work: Callable[[Progress], T]) -> Job[T]:
+        """Begins work in a background thread. `work` is given what tells of its progress: (item, status)."""
+        job = Job(task, lambda: work(lambda item, status: self._recording.progress(task, item, status)))
+        self._jobs = [*(j for j in self._jobs if not j.done), job]
+        return job
+
+    def finish_jobs(self) -> None:
+        """Waits for the end of all other work that was started. To be called in the background."""
+        for job in self._jobs:
+            job.wait()
+
+    def work(self, task: str, work: Callable[[Progress], T]) -> T:
+        """Does work in a background thread while the loop turns; its result, or what it raised.
+
+        What ends the run meanwhile is raised when the work has ended, because nothing can be taken down before.
+        """
+        job = self.start(task, work)
+        interruption: BaseException | None = None
+        while not job.done:
+            try:
+                self.turn()
+            except (Quit, OperatorError) as e:
+                interruption = interruption or e
+                self.stopping = True
+                self.stop.set()
+        if interruption is not None:
+            raise interruption
+        return job.result()

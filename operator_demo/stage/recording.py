@@ -1,0 +1,141 @@
+"""Where all events of a run come together: they are taken in, stored, folded and shown.
+
+The containers' events come from the feed, the stage's own through `say`. Everything is taken in by one thread, that
+of the loop; other threads only put things into the queue.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from operator_demo import events
+from operator_demo.events import Event
+from operator_demo.screen.display import Display
+from operator_demo.stage.feed import Feed, Queue
+from operator_demo.stage.situation import Situation
+from operator_demo.store import Store, StoreError
+
+MOST = 500  # events taken in at once
+PATIENCE = 5.0  # seconds that background work waits until what it says is taken in
+
+
+@dataclass(frozen=True)
+class _Said:
+    """An event from background work, which waits until it is taken in."""
+
+    event: Event
+    taken: threading.Event = field(default_factory=threading.Event)
+
+
+class Recording:
+    """Made by the thread that takes everything in."""
+
+    def __init__(self, run: str, store: Store, display: Display) -> None:
+        self.run, self.store = run, store
+        self.situation = Situation()
+        self.listeners: list[Callable[[Event], None]] = []  # told of each durable event
+        self.store_error: StoreError | None = None  # why nothing is stored any more
+        self.incoming: Queue = queue.SimpleQueue()  # of events, of text (it becomes a note), and of what was said
+        self._display = display
+        self._feed: Feed | None = None
+        self._owner = threading.get_ident()
+
+    # -- what is said ------------------------------------------------------------------------------------------------
+
+    def say(self, type: str, /, **data: Any) -> None:
+        """Tells an event of the stage. When it returns, the event is stored and shown."""
+        event = self._own(type, **data)
+        if threading.get_ident() == self._owner:
+            self._take([event])
+            return
+        said = _Said(event)
+        self.incoming.put(said)
+        said.taken.wait(PATIENCE)
+
+    def progress(self, task: str, item: str, status: str) -> None:
+        """From any thread; waits for nothing."""
+        self.incoming.put(self._own("progress", task=task, item=item, status=status))
+
+    def _own(self, type: str, /, **data: Any) -> Event:
+        return events.event(self.run, events.STAGE, events.TYPES[type].of(data))
+
+    # -- what comes in -----------------------------------------------------------------------------------------------
+
+    def seen(self) -> dict[str, int]:
+        """The last `seq` of each source that the store holds."""
+        return {source: self.store.last_seq(self.run, source) for source in events.SOURCES}
+
+    def follow(self, feed: Feed) -> None:
+        """From now on this feed fills `incoming`."""
+        self.unfollow()
+        self._feed = feed
+
+    def unfollow(self) -> None:
+        """Ends the feed; what it has put into the queue is still taken in. May take as long as an engine call."""
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.stop()
+
+    def take_in(self, seconds: float) -> bool:
+        """Waits so long for what comes in, and takes it in. True when nothing is left waiting."""
+        end = time.monotonic() + seconds
+        batch: list[Event | str | _Said] = []
+        while len(batch) < MOST:
+            try:
+                batch.append(self.incoming.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                break
+        try:
+            if batch:
+                self._take([self._as_event(item) for item in batch])
+        finally:
+            for item in batch:
+                if isinstance(item, _Said):
+                    item.taken.set()
+        return len(batch) < MOST
+
+    def _as_event(self, item: Event | str | _Said) -> Event:
+        if isinstance(item, _Said):
+            return item.event
+        if isinstance(item, str):
+            return self._own("note", level="warning", text=item)
+        return item
+
+    def import_(self, many: Iterable[Event]) -> None:
+        """Takes in events of the containers that were read from their volume."""
+        self._take(list(many))
+
+    def replay(self) -> None:
+        """Folds and shows what the store holds of the run."""
+        self._show(list(self.store.events(self.run)))
+
+    def _take(self, batch: list[Event]) -> None:
+        """Stores what is new, then folds and shows it. A store that failed once is left alone: the rest is shown."""
+        new = batch
+        if self.store_error is None:
+            try:
+                with self.store.transaction():
+                    new = [stored for event in batch if (stored := self._stored(event))]
+            except StoreError as e:
+                self.store_error = e
+                raise
+        self._show(new)
+
+    def _stored(self, event: Event) -> Event | None:
+        """The containers' events keep their number, the stage's get theirs here; None when it was there already."""
+        if events.TYPES[event.type].ephemeral:
+            return event
+        if event.source == events.STAGE:
+            return self.store.record(event)
+        return event if self.store.import_([event]) else None
+
+    def _show(self, batch: list[Event]) -> None:
+        for event in batch:
+            if not events.TYPES[event.type].ephemeral:
+                self.situation.apply(event)
+                for listener in self.listeners:
+                    listener(event)
+            self._display.event(event)

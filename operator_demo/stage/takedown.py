@@ -1,0 +1,98 @@
+"""The end of a run: faults are taken back, the rest of the record is taken over, the containers are removed.
+
+Every step runs whatever the others raise, because each of them leaves less behind.
+"""
+
+from collections.abc import Callable
+
+from operator_demo.engine import Progress
+from operator_demo.errors import OperatorError
+from operator_demo.events import Event
+from operator_demo.stage.context import Context
+
+
+class TakeDown:
+    """One take-down. `problems` says in words what could not be done."""
+
+    def __init__(self, context: Context) -> None:
+        self.environment, self.options = context.environment, context.options
+        self.journal, self.injection = context.journal, context.injection
+        self.loop, self.recording = context.loop, context.recording
+        self.problems: list[str] = []
+        self._defect: Exception | None = None
+
+    def run(self, down: bool) -> None:
+        """Removes everything, or, without `down`, only ends what this process does. A defect of the program in one of
+        the steps is raised after the last."""
+        self.loop.stopping = True
+        self.loop.stop.set()
+        self._step("What goes on in the background did not end", lambda _: self.loop.finish_jobs())
+        self._step("The fault is still watched", lambda _: self.injection.stop())
+        if down or self.options.keep:
+            self._revert(containers_go=down)
+        if down:
+            self._step("Not all containers could be stopped", lambda _: self.environment.stop_operators())
+        self._step("The logs could not be read to their end", lambda _: self.recording.unfollow())
+        self._take_in_the_rest()
+        if down:
+            self._remove()
+        if self._defect is not None:
+            raise self._defect
+
+    def _revert(self, containers_go: bool) -> None:
+        left: list[str] = []
+        self._step("The faults could not be taken back", lambda _: left.extend(self.injection.revert(containers_go)))
+        for problem in left:
+            self._tell(f"A fault could not be taken back: {problem}")
+
+    def _take_in_the_rest(self) -> None:
+        """What the logs had told before they were closed."""
+        drained = False
+        while not drained:
+            drained = self.loop.turn()
+
+    def _remove(self) -> None:
+        """While the containers hold a part of the record that is nowhere else, they are stopped and not removed."""
+        if not self._take_over():
+            self._step("Not all containers could be stopped", lambda _: self.environment.halt())
+            self._tell("The containers were stopped and not removed, because they hold a part of the record.")
+            return
+        if self._step("Not everything could be removed",
+                      lambda progress: self.environment.down(volumes=True, progress=progress)):
+            self.journal.clear()
+            self.injection.journal.forget()
+
+    def _take_over(self) -> bool:
+        """What the containers recorded and the store does not have yet. False when it is not all stored."""
+        recorded: list[Event] = []
+        read = self._step("What the containers recorded could not be read",
+                          lambda _: recorded.extend(self.environment.whole_record(self.options.run)))
+        if read and self.recording.store_error is None:
+            try:
+                self.recording.import_(recorded)
+            except OperatorError:
+                pass  # told below
+        if self.recording.store_error is not None:
+            self._tell(self.recording.store_error.message)
+            return False
+        return read
+
+    def _step(self, failure: str, step: Callable[[Progress], object]) -> bool:
+        """Does one step in the background, while the screen is drawn. True when it was done."""
+        try:
+            self.loop.work("down", step)
+        except OperatorError as e:
+            self._tell(f"{failure}: {e.message}")
+            return False
+        except Exception as e:
+            self._defect = self._defect or e
+            self._tell(f"{failure}: {type(e).__name__}: {e}")
+            return False
+        return True
+
+    def _tell(self, problem: str) -> None:
+        self.problems.append(problem)
+        try:
+            self.recording.say("note", level="warning", text=problem)
+        except OperatorError:
+            pass  # a store that fails now; `problems` has it

@@ -1,0 +1,288 @@
+"""A run without an engine: an environment, a display and a fault that are played from a script."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from operator_demo import events, subject
+from operator_demo.chaos.journal import FaultJournal
+from operator_demo.chaos.primitive import Before, Ground, Primitive, Proof, Values
+from operator_demo.chaos.scenario import Scenario
+from operator_demo.chaos.spec import FaultSpec
+from operator_demo.engine import Container, Interrupted
+from operator_demo.errors import OperatorError
+from operator_demo.events import Event
+from operator_demo.stage.journal import Journal
+from operator_demo.stage.options import Options
+from operator_demo.stage.run import Stage
+from operator_demo.store import Store
+
+RUN, TICKET, SESSION, PROJECT = "run-fake", "tkt-1", "ses-1", "demo-fake"
+MEMBERS = ("etcd1", "etcd2", "etcd3")
+CALLS = ("prepare", "up_subject", "up_operator", "ask", "stop_operators", "whole_record", "down", "halt")
+
+
+class FakeFault(Primitive):
+    """Breaks the cluster of the environment that it is given."""
+
+    kind, what, proof = "fake", "a member is broken", "the cluster says so"
+    every = 0.05
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self.cluster = cluster
+
+    def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
+        self.cluster.answer("fault")
+        return {}
+
+    def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        self.cluster.answer("fault")
+        self.cluster.broken = targets[0]
+
+    def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
+        self.cluster.answer("fault")
+        return Proof(self.cluster.broken == targets[0], "seen")
+
+    def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
+        self.cluster.answer("revert")
+        self.cluster.broken = ""
+
+
+class FakeGround(Ground):
+    def containers(self) -> dict[str, Container]:
+        return {name: container(name) for name in MEMBERS}
+
+
+def container(service: str) -> Container:
+    return Container(f"id-{service}", f"{PROJECT}-{service}-1", service, "running", None, None, None, {}, "image")
+
+
+@dataclass
+class Cluster:
+    """The engine with all that runs on it. `broken` is the member that is; a call of a kind in `failing` raises,
+    one in `hanging` never answers; each takes `answers_in` seconds."""
+
+    answers_in: float = 0.0
+    tick: float = 0.02  # seconds between two observations
+    repairs: bool = True  # does the agent?
+    broken: str = ""
+    failing: dict[str, Exception] = field(default_factory=dict)
+    hanging: set[str] = field(default_factory=set)
+    calls: list[str] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    recorded: list[Event] = field(default_factory=list)
+
+    def answer(self, call: str) -> None:
+        self.calls.append(call)
+        time.sleep(self.answers_in)
+        if call in self.hanging:
+            time.sleep(600)
+        if call in self.failing:
+            raise self.failing[call]
+
+
+class FakeFeed:
+    """What the containers' logs say, from a thread: observations, load, and, when a member is broken, an incident."""
+
+    def __init__(self, cluster: Cluster, seen: dict[str, int], incoming: "queue.SimpleQueue[Any]") -> None:
+        self._cluster, self._seq, self._incoming = cluster, dict(seen), incoming
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._cluster.answer("feed_stop")
+        self._stop.set()
+        self._thread.join()
+
+    def say(self, source: str, type: str, /, *, ticket: str | None = None, session: str | None = None,
+            **data: Any) -> None:
+        self._seq[source] += 1
+        event = events.event(RUN, source, events.TYPES[type].of(data), ticket=ticket, session=session)
+        self._incoming.put(replace(event, seq=self._seq[source]))
+
+    def _run(self) -> None:
+        self.say(events.WORKLOAD, "workload_started", rate=100, read_share=0.5, keys=8)
+        handled = False
+        while not self._stop.wait(self._cluster.tick):
+            for request, _ in list(self._cluster.asked):
+                if request == "arm":
+                    self._cluster.asked = [(op, more) for op, more in self._cluster.asked if op != "arm"]
+                    self.say(events.MONITOR, "armed", fingerprint={}, checks=[])
+            self._observe()
+            if self._cluster.broken and not handled:
+                handled = True
+                self._incident(self._cluster.broken)
+
+    def _observe(self) -> None:
+        broken = self._cluster.broken
+        members = {name: {"state": "running", "healthy": name != broken, "leader": name == MEMBERS[0]}
+                   for name in MEMBERS}
+        violations = [f"member_down:{broken}"] if broken else []
+        self.say(events.MONITOR, "observation", members=members, cluster={}, violations=violations, duration=0.01)
+        self.say(events.WORKLOAD, "load", ops=100, p50=0.001, p99=0.002, errors={})
+
+    def _incident(self, member: str) -> None:
+        violation = {"key": f"member_down:{member}", "invariant": "member_down", "member": member,
+                     "severity": "critical", "text": f"{member} is down", "since": events.now()}
+        self.say(events.MONITOR, "ticket_opened", ticket=TICKET, subject="etcd", severity="critical",
+                 title=f"{member} is down", violations=[violation])
+        self.say(events.MONITOR, "verdict", ticket=TICKET, phase="opening", passed=False, checks=[])
+        if not self._cluster.repairs:
+            return
+        self._stop.wait(0.2)  # the fault is proved meanwhile
+        mine = {"ticket": TICKET, "session": SESSION}
+        self.say(events.AGENT, "ticket_claimed", **mine, holder=SESSION)
+        self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")
+        self.say(events.AGENT, "finding", **mine, member=member, cause="process_killed", text="it is down")
+        self._cluster.broken = ""
+        self.say(events.AGENT, "ticket_verifying", **mine, summary="restarted", actions=[])
+        self.say(events.MONITOR, "verdict", **mine, phase="final", passed=True, checks=[])
+        self.say(events.MONITOR, "ticket_resolved", ticket=TICKET)
+        self.say(events.AGENT, "session_finished", **mine, status="verified", summary="restarted")
+
+
+class FakeEnvironment:
+    """As `stage.environment.Environment`."""
+
+    project, engine_version, subject_reference = PROJECT, "1.0", "etcd"
+    remarks, stand_ins, without_load = (), (), False
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.found = subject.load("etcd")
+
+    def clock_offset(self) -> float:
+        return 0.0
+
+    def prepare(self, progress: Callable[[str, str], None], stop: threading.Event) -> str:
+        self.cluster.answer("prepare")
+        progress("image", "built")
+        if stop.is_set():
+            raise Interrupted("It was interrupted.")
+        return "image"
+
+    def up_subject(self, *_: object) -> None:
+        self.cluster.answer("up_subject")
+
+    def up_operator(self, *_: object) -> None:
+        self.cluster.answer("up_operator")
+
+    def addresses(self) -> dict[str, str]:
+        return {}
+
+    def socket(self, image: str, chosen: str | None) -> str:
+        self.cluster.answer("socket")
+        return "/var/run/docker.sock"
+
+    def image(self) -> str:
+        self.cluster.answer("image")
+        return "image"
+
+    def ground(self, image: str = "", *, up: bool = True) -> Ground:
+        self.cluster.answer("ground")
+        return FakeGround(None, PROJECT, "net", self.found.subject, image, self.ask)  # type: ignore[arg-type]
+
+    def check_fault(self, kind: str, image: str) -> None:
+        self.cluster.answer("check_fault")
+
+    def follow(self, run: str, seen: dict[str, int], incoming: "queue.SimpleQueue[Any]") -> FakeFeed:
+        self.cluster.answer("follow")
+        return FakeFeed(self.cluster, seen, incoming)
+
+    def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        self.cluster.answer("ask")
+        self.cluster.asked.append((op, arguments))
+        return {}
+
+    def recorded(self, run: str, source: str, after: int) -> list[Event]:
+        self.cluster.answer("recorded")
+        return []
+
+    def stop_operators(self) -> None:
+        self.cluster.answer("stop_operators")
+
+    def halt(self) -> None:
+        self.cluster.answer("halt")
+
+    def whole_record(self, run: str) -> list[Event]:
+        self.cluster.answer("whole_record")
+        return self.cluster.recorded
+
+    def down(self, *, volumes: bool, progress: Callable[[str, str], None]) -> list[str]:
+        self.cluster.answer("down")
+        return []
+
+
+class FakeDisplay:
+    """Keeps what it is shown; `frames` are the times of the ticks. `on_event` may press keys, or kill."""
+
+    def __init__(self) -> None:
+        self.keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.events: list[Event] = []
+        self.frames: list[float] = []
+        self.on_event: Callable[[Event], None] = lambda e: None
+        self.stopped = False
+
+    def start(self) -> None:
+        pass
+
+    def event(self, e: Event) -> None:
+        self.events.append(e)
+        self.on_event(e)
+
+    def tick(self, now: float) -> None:
+        self.frames.append(time.monotonic())
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def restore(self) -> None:
+        self.stopped = True
+
+    def of(self, type: str) -> list[dict[str, Any]]:
+        return [e.raw for e in self.events if e.type == type]
+
+    @property
+    def chapters(self) -> list[str]:
+        return [d["name"] for d in self.of("chapter")]
+
+    @property
+    def outcome(self) -> tuple[str, int]:
+        finished = self.of("run_finished")
+        assert len(finished) == 1
+        return finished[0]["outcome"], finished[0]["exit_status"]
+
+
+SCENARIO = Scenario("fake", "A member breaks", FaultSpec("fake"), cause="process_killed",
+                    invariants=("member_down",), detect_limit=5.0, repair_limit=5.0)
+OPTIONS = Options(run=RUN, scenario="fake", mode="execute", brain="rehearsal", model="rehearsal", variables={},
+                  engine_socket=None, key="", manual=False, keep=False, pace=0.0, seed=7, version="0")
+
+
+class Run:
+    """A stage on a fake cluster, and all that it touches."""
+
+    def __init__(self, folder: Path, scenario: Scenario = SCENARIO, **options: Any) -> None:
+        self.cluster = Cluster()
+        self.display = FakeDisplay()
+        self.store = Store(folder / "store.db")
+        self.journal = Journal(folder, "engine", PROJECT)
+        self.faults = FaultJournal(folder, "engine", PROJECT)
+        self.scenario, self.options = scenario, replace(OPTIONS, **options)
+        self.stage = self.another_stage()
+
+    def another_stage(self) -> Stage:
+        environment: Any = FakeEnvironment(self.cluster)
+        return Stage(environment, self.scenario, self.store, self.journal, self.faults, self.display, self.options)
+
+    def recorded(self, type: str) -> list[Event]:
+        return list(self.store.events(RUN, types=[type]))
+
+
+def refuse(words: str = "no") -> OperatorError:
+    return OperatorError(f"The engine said {words}.")
