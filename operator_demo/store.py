@@ -67,6 +67,10 @@ class StoreError(OperatorError):
     """The file is missing, damaged, of another program, of a newer version, or cannot be written."""
 
 
+class StoreBusy(StoreError):
+    """Another process holds the file; it can be tried again."""
+
+
 class Store:
     """An open store. Safe to share between threads; each method is one transaction unless inside `transaction()`.
 
@@ -126,6 +130,11 @@ class Store:
                              "Use that version, or name another place with OPERATOR_HOME.")
         return version
 
+    def wait_for_lock(self, seconds: float) -> None:
+        """How long each call from now on waits while another process holds the file."""
+        with self._lock:
+            self._db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+
     def close(self) -> None:
         with self._lock:
             self._db.close()
@@ -141,7 +150,8 @@ class Store:
         try:
             yield
         except sqlite3.Error as e:
-            raise StoreError(*_explain(self.path, e)) from e
+            busy = (getattr(e, "sqlite_errorname", "") or "").startswith("SQLITE_BUSY")
+            raise (StoreBusy if busy else StoreError)(*_explain(self.path, e)) from e
         except OSError as e:
             raise StoreError(f"{self.path} cannot be used: {e.strerror}.",
                              "Name a place that can be written with OPERATOR_HOME.") from e

@@ -42,10 +42,10 @@ class Keyboard:
         """Raises nothing: a terminal that cannot be set up has no keys."""
         try:
             self._settings = termios.tcgetattr(self._fd)
-            tty.setcbreak(self._fd, termios.TCSADRAIN)
+            tty.setcbreak(self._fd, termios.TCSANOW)  # (DRAIN would wait for a stalled reader)
             attributes = termios.tcgetattr(self._fd)
             attributes[0] &= ~termios.IXON  # a stray Ctrl-S would hold up the run
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, attributes)
+            termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         except (termios.error, OSError):
             self._settings = None
             return

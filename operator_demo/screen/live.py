@@ -6,10 +6,12 @@ lock stands between a signal handler and the terminal.
 """
 
 import atexit
+import io
 import os
 import select
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Mapping
 from queue import SimpleQueue
@@ -34,11 +36,17 @@ _ENTER, _LEAVE, _SHOW_CURSOR, _PLAIN = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
 
 
 class Terminal:
-    """A file for Rich that writes to a terminal at once, and knows whether the alternate screen is on."""
+    """A file for Rich that writes to a terminal at once, and knows whether the alternate screen is on.
+
+    It never waits for a reader that stalls (a frozen ssh): a frame that comes while the one before is not written to
+    its end is dropped.
+    """
 
     def __init__(self, out: IO[str]) -> None:
         self.encoding = getattr(out, "encoding", None) or "ascii"
         self._fd = out.fileno()
+        self._own = _open_again(self._fd)
+        self._rest = b""  # of the last frame
         self._alternate = False
         self._closed = False
 
@@ -52,32 +60,64 @@ class Terminal:
         pass
 
     def write(self, text: str) -> int:
-        if not self._closed:
-            if _ENTER in text:
-                self._alternate = True
-            self._send(_BEGIN + text + _END)
-            if _LEAVE in text:
-                self._alternate = False
+        if self._closed:
+            return len(text)
+        if _ENTER in text:
+            self._alternate = True
+        self._send_rest()
+        if not self._rest:
+            self._rest = (_BEGIN + text + _END).encode(self.encoding, "replace")
+            self._send_rest()
         return len(text)
 
-    def leave(self) -> None:
-        """Back to the normal screen, with its cursor; what is written later is dropped. May be called twice."""
-        self._closed = True
-        if self._alternate:
-            self._alternate = False
-            self._send(_END + _PLAIN + _SHOW_CURSOR + _LEAVE)
+    def leave(self, last_words: bytes = b"") -> None:
+        """Back to the normal screen, with its cursor; what is written later is dropped. May be called twice.
 
-    def _send(self, text: str) -> None:
-        raw = text.encode(self.encoding, "replace")
-        while raw:
+        What a stalled reader has not taken is thrown away, so that the way back finds room.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._send_rest()
+        if self._rest:
+            self._throw_away()
+        back = _END + _PLAIN + _SHOW_CURSOR + _LEAVE if self._alternate else ""
+        self._rest = back.encode() + last_words
+        self._send_rest(_PATIENCE)
+        self._alternate = False
+        if self._own == self._fd:
+            os.set_blocking(self._fd, True)
+        else:
+            os.close(self._own)
+
+    def _throw_away(self) -> None:
+        try:
+            termios.tcflush(self._own, termios.TCOFLUSH)
+        except termios.error:
+            pass  # no terminal any more
+
+    def _send_rest(self, patience: float = 0.0) -> None:
+        """Writes what the terminal takes now; with `patience` all, unless it takes nothing for so many seconds."""
+        while self._rest:
             try:
-                raw = raw[os.write(self._fd, raw):]
-            except BlockingIOError:  # somebody else made the terminal non-blocking
-                if not select.select([], [self._fd], [], _PATIENCE)[1]:
+                if not select.select([], [self._own], [], patience)[1]:
                     return
-            except OSError:
-                self._closed = True  # nobody is there any more
+                self._rest = self._rest[os.write(self._own, self._rest):]
+            except BlockingIOError:
                 return
+            except OSError:
+                self._closed, self._rest = True, b""  # nobody is there any more
+                return
+
+
+def _open_again(fd: int) -> int:
+    """The same terminal, opened so that a write does not wait. The flag would be everybody's on the old descriptor:
+    that gets it only where the terminal cannot be opened (it belongs to another user)."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        os.set_blocking(fd, False)
+        return fd
 
 
 class LiveScreen:
@@ -134,15 +174,21 @@ class LiveScreen:
         return summary(self._state, symbols)
 
     def stop(self) -> None:
-        self._leave()
+        self._leave(self._last_words())
         atexit.unregister(self.restore)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
-        if not self._said and self._state.run.id:
-            writer = Writer(self._out, self._color)
-            writer.lines(self.farewell(writer.symbols))
+
+    def _last_words(self) -> bytes:
+        """The farewell, once; nothing where no run was shown."""
+        if self._said or self._terminal is None or not self._state.run.id:
+            return b""
         self._said = True
+        raw = io.BytesIO()
+        writer = Writer(io.TextIOWrapper(raw, encoding=self._terminal.encoding, write_through=True), self._color)
+        writer.lines(self.farewell(writer.symbols))
+        return raw.getvalue()
 
     def restore(self) -> None:
         terminal = self._terminal
@@ -160,11 +206,10 @@ class LiveScreen:
         self._live.start()
         self._drawn, self._dirty = 0.0, True
 
-    def _leave(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-        self.restore()
+    def _leave(self, last_words: bytes = b"") -> None:
+        self._live = None  # (its own `stop` would wait for the terminal)
+        if self._terminal is not None:
+            self._terminal.leave(last_words)
         self._keyboard.stop()
 
     def _suspend(self) -> None:

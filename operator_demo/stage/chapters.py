@@ -14,8 +14,9 @@ from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
 from operator_demo.stage.journal import Entry
 from operator_demo.stage.loop import Job, Quit
-from operator_demo.stage.situation import STEADY
+from operator_demo.stage.situation import STEADY, Situation
 from operator_demo.stage.truth import Truth, seal
+from operator_demo.store import StoreBusy
 
 COUNTDOWN = 3  # seconds
 BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
@@ -23,6 +24,7 @@ START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load 
 STEADY_LIMIT = 180.0  # seconds for both to stay so: a busy machine has its hiccups, and a false ticket takes its time
 AGAIN_LIMIT = 60.0  # seconds within which the cluster must be healthy for a fault to come back
 LAST_WORDS = 10.0  # seconds that the agent has to end its session after the verdict
+STORE_LIMIT = 30.0  # seconds that another process may hold the store before the run goes without a score
 SETTLE = 15.0  # seconds that a run without an agent waits for a cluster that might heal by itself
 
 
@@ -175,9 +177,7 @@ class Chapters:
             return
         if self.fault.kind == BY_HAND and self.situation.armed:
             return  # somebody may have broken it already
-        self.loop.require(lambda s: s.loaded_for(BASELINE) and s.healthy_looks >= STEADY and not s.in_trouble,
-                          STEADY_LIMIT, "The system did not stay healthy under load",
-                          f"The machine may be too busy: try a lower --rate (now {self.situation.rate:g} a second).")
+        self._await_steady()
         self._ask("arm", scenario={"allow": list(self.scenario.allow)})
         if self.fault.kind == BY_HAND:
             self.say("note", level="info", text="All is armed. Break it now, by hand.")
@@ -188,6 +188,22 @@ class Chapters:
             self.loop.sleep(1)
         self.loop.work("fault", lambda _: self.injection.inject())
         self._report()
+
+    def _await_steady(self) -> None:
+        """By hand, a ticket that opens before all is armed ends the run: what is broken already cannot be judged."""
+        by_hand = self.fault.kind == BY_HAND
+
+        def steady_or_broken(s: Situation) -> bool:
+            if s.in_trouble:
+                return by_hand
+            return s.loaded_for(BASELINE) and s.healthy_looks >= STEADY
+
+        self.loop.require(steady_or_broken, STEADY_LIMIT, "The system did not stay healthy under load",
+                          f"The machine may be too busy: try a lower --rate (now {self.situation.rate:g} a second).")
+        if by_hand and self.situation.in_trouble:
+            violated = ", ".join(sorted(self.situation.ticket_invariants))
+            raise OperatorError(f"The system was broken before all was armed ({violated}).",
+                                "Run it again, and break it when the screen says that all is armed.")
 
     def _plan_and_seal(self, entry: Entry) -> None:
         roles = self.situation.roles
@@ -276,7 +292,12 @@ class Chapters:
     def _score(self, outcome: str, reached: bool, truth: Truth | None) -> None:
         scenario, sealed = self.scenario, truth.content if truth is not None else {}
         expected = Expected(scenario.outcome, scenario.invariants, sealed.get("cause", ""), sealed.get("targets", []))
-        recorded = list(self.recording.store.events(self.options.run))
+        self.loop.wait_for(lambda _: self.recording.settled, STORE_LIMIT)
+        try:
+            recorded = list(self.recording.store.events(self.options.run))
+        except StoreBusy as e:
+            self.say("note", level="warning", text=f"The run has no score: {e.message}")
+            return
         self.say("score", **grade(recorded, outcome, expected, reached))
 
     def _exit_status(self) -> int:

@@ -20,7 +20,10 @@ from operator_demo.stage.situation import Situation
 from operator_demo.store import StoreError
 
 BEAT = 0.05  # seconds that a turn lasts at most
+LONGEST = 1.0  # seconds of one turn that count; more means that this process was stopped, or the machine slept
+DOUBLE = 0.3  # seconds within which a second Ctrl-C is the same one, delivered twice
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ONCE_MORE = "is taken down; Ctrl-C once more leaves at once"
 NO_HINT = "`operator-demo audit show last` and the containers' logs tell more; try `--keep`."
 
 T = TypeVar("T")
@@ -67,13 +70,19 @@ class Job(Generic[T]):
 
 
 class Loop:
-    def __init__(self, recording: Recording, display: Display) -> None:
+    """`clock` gives seconds, as `time.monotonic` does."""
+
+    def __init__(self, recording: Recording, display: Display, clock: Callable[[], float] = time.monotonic) -> None:
+        self.leave_at_once: Callable[[], None] = lambda: None  # called at a second Ctrl-C; does not return
         self.each_turn: list[Callable[[], None]] = []  # called in each turn; must not wait for anything
         self.stop = threading.Event()  # set when background work shall end early
         self.stopping = False  # the run is over: turns raise nothing and call nobody any more
         self._recording, self._display = recording, display
         self._jobs: list[Job[Any]] = []
+        self._clock, self._turned_at = clock, clock()
+        self._watched = 0.0  # seconds in which this loop has turned
         self._signal: int | None = None
+        self._first_signal: float | None = None
         self._next_was_pressed = False
 
     @contextmanager
@@ -87,6 +96,11 @@ class Loop:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._first_signal is None:
+            self._first_signal = now
+        elif number == signal.SIGINT and now - self._first_signal > DOUBLE:
+            self.leave_at_once()
         self._signal = number
 
     # -- turns -------------------------------------------------------------------------------------------------------
@@ -94,6 +108,9 @@ class Loop:
     def turn(self) -> bool:
         """One turn: what came in is taken in and drawn. Raises `Quit`. True when nothing is left waiting."""
         drained = self._take_in()
+        now = self._clock()
+        self._watched += min(now - self._turned_at, LONGEST)
+        self._turned_at = now
         if not self.stopping:
             for call in self.each_turn:
                 call()
@@ -113,6 +130,8 @@ class Loop:
         number, self._signal = self._signal, None
         quit_pressed = "quit" in self._keys()
         if self.stopping:
+            if number is not None:
+                self._recording.progress("down", "everything", ONCE_MORE)
             return
         if number is not None:
             raise Quit(128 + number, down=number != signal.SIGHUP)
@@ -137,12 +156,16 @@ class Loop:
     # -- waiting -----------------------------------------------------------------------------------------------------
 
     def wait_for(self, condition: Callable[[Situation], bool], limit: float) -> bool:
-        """Turns until the condition holds; False when it does not within `limit` seconds."""
-        end = time.monotonic() + limit
+        """Turns until the condition holds; False when it does not within `limit` seconds.
+
+        Only time in which this loop turned counts, and it is judged when nothing is left waiting: a process that was
+        stopped for a while first hears what happened meanwhile.
+        """
+        end = self._watched + limit
         while not condition(self._recording.situation):
-            if time.monotonic() > end:
-                return False
-            self.turn()
+            drained = self.turn()
+            if drained and self._watched > end:
+                return condition(self._recording.situation)
         return True
 
     def require(self, condition: Callable[[Situation], bool], limit: float, failure: str, hint: str = NO_HINT) -> None:
@@ -178,6 +201,7 @@ class Loop:
                 self.turn()
             except (Quit, OperatorError) as e:
                 interruption = interruption or e
+                self._recording.progress("down", task, "must end first; Ctrl-C once more leaves at once")
                 self.stopping = True
                 self.stop.set()
         if interruption is not None:

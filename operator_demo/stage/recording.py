@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operator_demo import events
@@ -16,9 +16,10 @@ from operator_demo.events import Event
 from operator_demo.screen.display import Display
 from operator_demo.stage.feed import Feed, Queue
 from operator_demo.stage.situation import Situation
-from operator_demo.store import Store, StoreError
+from operator_demo.store import Store, StoreBusy, StoreError
 
 MOST = 500  # events taken in at once
+MOST_WAITING = 50_000  # events kept in memory while another process holds the store
 PATIENCE = 5.0  # seconds that background work waits until what it says is taken in
 
 
@@ -41,6 +42,8 @@ class Recording:
         self.incoming: Queue = queue.SimpleQueue()  # of events, of text (it becomes a note), and of what was said
         self._display = display
         self._feed: Feed | None = None
+        self._seen = dict.fromkeys(events.SOURCES, 0)  # the last `seq` of each source
+        self._unstored: list[Event] = []  # shown already; the store is held by another process
         self._owner = threading.get_ident()
 
     # -- what is said ------------------------------------------------------------------------------------------------
@@ -65,8 +68,13 @@ class Recording:
     # -- what comes in -----------------------------------------------------------------------------------------------
 
     def seen(self) -> dict[str, int]:
-        """The last `seq` of each source that the store holds."""
-        return {source: self.store.last_seq(self.run, source) for source in events.SOURCES}
+        """The last `seq` of each source that was taken in."""
+        return dict(self._seen)
+
+    @property
+    def settled(self) -> bool:
+        """Is everything that was taken in also stored, as far as it can be?"""
+        return not self._unstored or self.store_error is not None
 
     def follow(self, feed: Feed) -> None:
         """From now on this feed fills `incoming`."""
@@ -89,7 +97,7 @@ class Recording:
             except queue.Empty:
                 break
         try:
-            if batch:
+            if batch or self._unstored:
                 self._take([self._as_event(item) for item in batch])
         finally:
             for item in batch:
@@ -113,16 +121,44 @@ class Recording:
         self._show(list(self.store.events(self.run)))
 
     def _take(self, batch: list[Event]) -> None:
-        """Stores what is new, then folds and shows it. A store that failed once is left alone: the rest is shown."""
-        new = batch
-        if self.store_error is None:
-            try:
-                with self.store.transaction():
-                    new = [stored for event in batch if (stored := self._stored(event))]
-            except StoreError as e:
+        """Stores what is new, then folds and shows it. A store that failed once is left alone: the rest is shown. One
+        that another process holds is tried again at the next call."""
+        if self.store_error is not None:
+            self._show(batch)
+            return
+        try:
+            with self.store.transaction():
+                for event in self._unstored:
+                    self._store_late(event)
+                new = [stored for event in batch if (stored := self._stored(event))]
+            self._unstored.clear()
+        except StoreBusy as e:
+            new = [self._stamped(event) for event in batch if event.seq is None or event.seq > self._seen[event.source]]
+            self._unstored += [event for event in new if not events.TYPES[event.type].ephemeral]
+            if len(self._unstored) > MOST_WAITING:
                 self.store_error = e
                 raise
+        except StoreError as e:
+            self.store_error = e
+            raise
         self._show(new)
+
+    def give_up(self) -> None:
+        """What is not stored by now is not going to be."""
+        if self._unstored:
+            self.store_error = StoreBusy(f"{self.store.path} is still held by another process; "
+                                         f"{len(self._unstored)} events were not stored.")
+
+    def _stamped(self, event: Event) -> Event:
+        """An event of the stage with its time, which it keeps until it is stored."""
+        if event.source != events.STAGE or events.TYPES[event.type].ephemeral:
+            return event
+        return replace(event, ts=events.after(None, self.store.skew))
+
+    def _store_late(self, event: Event) -> None:
+        if event.source == events.STAGE:
+            event = replace(event, seq=self.store.last_seq(self.run, events.STAGE) + 1)
+        self.store.import_([event])
 
     def _stored(self, event: Event) -> Event | None:
         """The containers' events keep their number, the stage's get theirs here; None when it was there already."""
@@ -135,6 +171,7 @@ class Recording:
     def _show(self, batch: list[Event]) -> None:
         for event in batch:
             if not events.TYPES[event.type].ephemeral:
+                self._seen[event.source] = max(self._seen[event.source], event.seq or 0)
                 self.situation.apply(event)
                 for listener in self.listeners:
                     listener(event)

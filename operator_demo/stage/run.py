@@ -1,12 +1,15 @@
 """A run: its parts put together, played from the first chapter to the last, and taken down in any case."""
 
+import os
+import sys
+import threading
 from typing import Any
 
 from operator_demo.chaos.injection import Injection
 from operator_demo.chaos.journal import FaultJournal, Record
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.scenario import Scenario
-from operator_demo.errors import OperatorError
+from operator_demo.errors import Exit, OperatorError
 from operator_demo.screen.display import Display
 from operator_demo.stage.chapters import Chapters
 from operator_demo.stage.context import Context
@@ -18,6 +21,8 @@ from operator_demo.stage.recording import Recording
 from operator_demo.stage.takedown import TakeDown
 from operator_demo.store import Store
 
+STORE_WAIT = 0.1  # seconds that the loop waits for another process that holds the store
+
 
 class Stage:
     """Is the `Host` of its fault."""
@@ -26,12 +31,14 @@ class Stage:
                  faults: FaultJournal, display: Display, options: Options) -> None:
         self.environment, self.display, self.options = environment, display, options
         self.run, self.subject = options.run, environment.subject_reference
+        store.wait_for_lock(STORE_WAIT)
         store.skew = environment.clock_offset()
         self.recording = Recording(options.run, store, display)
         self.loop = Loop(self.recording, display)
         self.context = Context(environment, scenario, options, journal, self.recording, self.loop,
                                Injection(self, faults, scenario.fault))
         self.chapters = Chapters(self.context)
+        self.loop.leave_at_once = self._leave_at_once
 
     def ground(self, image: str = "", *, up: bool = True) -> Ground:
         return self.environment.ground(image, up=up)
@@ -88,6 +95,15 @@ class Stage:
                                ttm=situation.ttm)
         except OperatorError:
             pass  # `recording.store_error` keeps it for the take-down
+
+    def _leave_at_once(self) -> None:
+        """From the signal handler: whatever hangs is not waited for."""
+        self.display.restore()
+        text = f"\nLeft at once. Project {self.environment.project} is still on the engine: {self._how_to_remove()}\n"
+        writer = threading.Thread(target=lambda: os.write(sys.stderr.fileno(), text.encode()), daemon=True)
+        writer.start()
+        writer.join(0.5)  # a terminal that takes nothing is not waited for either
+        os._exit(Exit.INTERRUPTED)
 
     def _add_hint(self, error: BaseException, problems: list[str]) -> None:
         if isinstance(error, OperatorError) and problems:

@@ -10,6 +10,8 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import Event
 from operator_demo.stage.context import Context
 
+STORE_LIMIT = 60.0  # seconds that another process may hold the store at the end
+
 
 class TakeDown:
     """One take-down. `problems` says in words what could not be done."""
@@ -34,6 +36,7 @@ class TakeDown:
             self._step("Not all containers could be stopped", lambda _: self.environment.stop_operators())
         self._step("The logs could not be read to their end", lambda _: self.recording.unfollow())
         self._take_in_the_rest()
+        self._settle()
         if down:
             self._remove()
         if self._defect is not None:
@@ -50,6 +53,11 @@ class TakeDown:
         drained = False
         while not drained:
             drained = self.loop.turn()
+
+    def _settle(self) -> None:
+        """Waits while another process holds the store."""
+        self.loop.wait_for(lambda _: self.recording.settled, STORE_LIMIT)
+        self.recording.give_up()
 
     def _remove(self) -> None:
         """While the containers hold a part of the record that is nowhere else, they are stopped and not removed."""
@@ -72,6 +80,7 @@ class TakeDown:
                 self.recording.import_(recorded)
             except OperatorError:
                 pass  # told below
+        self._settle()
         if self.recording.store_error is not None:
             self._tell(self.recording.store_error.message)
             return False

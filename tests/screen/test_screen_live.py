@@ -114,6 +114,22 @@ def test_an_exit_without_stop_leaves_the_terminal_usable(terminals: list[Termina
     assert t.is_as_before()
 
 
+def test_a_reader_that_stalls_holds_nothing_up(terminals: list[Terminal]) -> None:
+    """As a frozen ssh: frames are dropped, keys and signals are heard, and the way back is found in the end."""
+    setup = """
+import signal
+def handler(n, f):
+    raise SystemExit(7)
+signal.signal(signal.SIGTERM, handler)"""
+    terminals.append(t := Terminal(program(setup=setup, each="display._dirty, display._drawn = True, 0.0")))
+    t.until(b"Monitor and ticket")
+    time.sleep(3)  # nobody reads; what the terminal holds is full
+    t.process.send_signal(signal.SIGTERM)
+    assert t.process.wait(10) == 7
+    t.read()
+    assert t.is_as_before()
+
+
 def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program()))
     t.until(b"Monitor and ticket")

@@ -23,7 +23,6 @@ from operator_demo.store import Store
 
 RUN, TICKET, SESSION, PROJECT = "run-fake", "tkt-1", "ses-1", "demo-fake"
 MEMBERS = ("etcd1", "etcd2", "etcd3")
-CALLS = ("prepare", "up_subject", "up_operator", "ask", "stop_operators", "whole_record", "down", "halt")
 
 
 class FakeFault(Primitive):
@@ -134,7 +133,7 @@ class FakeFeed:
         self.say(events.MONITOR, "verdict", ticket=TICKET, phase="opening", passed=False, checks=[])
         if not self._cluster.repairs:
             return
-        self._stop.wait(0.2)  # the fault is proved meanwhile
+        self._stop.wait(0.2 + 3 * self._cluster.answers_in)  # the fault is proved meanwhile
         mine = {"ticket": TICKET, "session": SESSION}
         self.say(events.AGENT, "ticket_claimed", **mine, holder=SESSION)
         self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")

@@ -1,0 +1,148 @@
+"""What must not hold up the loop: a slow engine, an engine that hangs, a held store, time in which it was stopped."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from fakes import RUN, SCENARIO, Run
+
+from operator_demo import events
+from operator_demo.chaos.scenario import BY_HAND
+from operator_demo.chaos.spec import FaultSpec
+from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Event
+from operator_demo.stage.loop import Loop
+
+MakeRun = Callable[..., Run]
+HERE = Path(__file__).parent
+
+
+def test_a_slow_engine_does_not_hold_up_the_frames(make_run: MakeRun) -> None:
+    run = make_run()
+    run.cluster.answers_in = 0.3
+    run.stage.perform()
+    frames = run.display.frames
+    largest = max(later - earlier for earlier, later in pairwise(frames))
+    assert largest < 0.6  # (a busy machine; with a call in the loop it is a second and more)
+
+
+HANGS = """
+import sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+from fakes import FakeFault, Run
+from operator_demo.chaos.faults import FAULTS
+run = Run(Path({folder!r}))
+FAULTS["fake"] = FakeFault(run.cluster)
+run.cluster.hanging.add("prepare")
+run.display.on_event = lambda e: print(e.type, e.raw.get("status", ""), flush=True)
+run.stage.perform()
+"""
+
+
+def test_a_second_ctrl_c_leaves_a_hanging_engine(tmp_path: Path) -> None:
+    program = HANGS.format(paths=[str(HERE), str(HERE.parents[1])], folder=str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("chapter"):
+            break
+    process.send_signal(signal.SIGINT)
+    for line in process.stdout:
+        if "Ctrl-C once more" in line:
+            break
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert time.monotonic() - began < 5
+    assert process.returncode == Exit.INTERRUPTED
+    assert "operator-demo down --project demo-fake" in err
+
+
+def test_a_host_that_was_stopped_hears_first_and_judges_then(make_run: MakeRun) -> None:
+    """The clock jumps by an hour while the events wait in the queue."""
+    run = make_run()
+    times = [0.0]
+    loop = Loop(run.stage.recording, run.display, clock=lambda: times[0])
+    loop.turn()
+    times[0] += 3600
+    observation = {"members": {"etcd1": {"healthy": True}}, "violations": [], "cluster": {}, "duration": 0.1}
+    for seq in range(1, 2001):
+        event = events.event(RUN, events.MONITOR, events.TYPES["observation"].of(observation))
+        run.stage.recording.incoming.put(replace(event, seq=seq))
+    assert loop.wait_for(lambda s: s.healthy_looks >= 2000, limit=90)
+
+
+def test_only_time_in_which_it_turned_counts(make_run: MakeRun) -> None:
+    run = make_run()
+    times = iter(range(0, 10**6, 60))  # a minute from turn to turn
+    loop = Loop(run.stage.recording, run.display, clock=lambda: float(next(times)))
+    turns: list[None] = []
+    loop.each_turn.append(lambda: turns.append(None))
+    assert not loop.wait_for(lambda _: False, limit=5)
+    assert len(turns) > 5
+
+
+def test_a_reader_of_the_store_does_not_end_the_run(make_run: MakeRun) -> None:
+    run = make_run()
+    reader = sqlite3.connect(run.store.path, isolation_level=None, check_same_thread=False)
+
+    def hold(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "load":
+            threading.Thread(target=held, daemon=True).start()
+
+    def held() -> None:
+        reader.execute("PRAGMA busy_timeout=5000")
+        reader.execute("BEGIN EXCLUSIVE")
+        time.sleep(2.0)
+        reader.execute("ROLLBACK")
+
+    run.display.on_event = hold
+    assert run.stage.perform() == Exit.OK
+    reader.close()
+    shown = [e for e in run.display.events if not events.TYPES[e.type].ephemeral]
+    stored = list(run.store.events(RUN))
+    assert len(stored) == len(shown)
+    assert sorted(e.type for e in stored) == sorted(e.type for e in shown)
+    frames = run.display.frames
+    assert max(later - earlier for earlier, later in pairwise(frames)) < 1.0
+
+
+def test_by_hand_broken_too_early(make_run: MakeRun) -> None:
+    run = make_run(scenario=replace(SCENARIO, fault=FaultSpec(BY_HAND)))
+    run.cluster.repairs = False
+
+    def break_it(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "load":
+            run.cluster.broken = "etcd1"
+
+    run.display.on_event = break_it
+    began = time.monotonic()
+    with pytest.raises(OperatorError, match=r"broken before all was armed \(member_down"):
+        run.stage.perform()
+    assert time.monotonic() - began < 30
+    assert not any("All is armed" in d["text"] for d in run.display.of("note"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_takes_everything_down(make_run: MakeRun, number: signal.Signals) -> None:
+    run = make_run(pace=5)
+
+    def kill(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "healthy":
+            os.kill(os.getpid(), number)
+
+    run.display.on_event = kill
+    assert run.stage.perform() == 128 + number
+    assert run.cluster.calls[-1] == "down"

@@ -1,0 +1,79 @@
+"""Every step of a take-down runs, whatever the others raise."""
+
+from collections.abc import Callable
+
+import pytest
+from fakes import Run, refuse
+
+from operator_demo.chaos.journal import INJECTED
+from operator_demo.errors import OperatorError
+from operator_demo.events import Event
+from operator_demo.store import Store, StoreError
+
+MakeRun = Callable[..., Run]
+STEPS = ("feed_stop", "stop_operators", "whole_record", "down", "ask", "ground")
+
+
+@pytest.mark.parametrize("error", [refuse(), RuntimeError("a defect")])
+@pytest.mark.parametrize("failing", STEPS)
+def test_all_others_run(make_run: MakeRun, failing: str, error: Exception) -> None:
+    run = make_run(pace=0.3)
+
+    def fail_later(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "load":
+            run.display.keys.put("quit")
+            run.cluster.failing[failing] = error
+
+    run.display.on_event = fail_later
+    try:
+        run.stage.perform()
+    except (OperatorError, RuntimeError):
+        pass
+    calls = run.cluster.calls
+    assert {"feed_stop", "stop_operators", "whole_record"} <= set(calls)
+    assert calls[-1] == ("halt" if failing == "whole_record" else "down")
+    assert run.display.stopped
+
+
+def test_what_could_not_be_removed_is_said(make_run: MakeRun) -> None:
+    run = make_run()
+    run.cluster.failing["down"] = refuse("the network is in use")
+    with pytest.raises(OperatorError, match="the network is in use") as caught:
+        run.stage.perform()
+    assert "operator-demo down --project demo-fake" in caught.value.hint
+    assert run.journal.read() is not None  # `down` needs it
+
+
+def test_a_monitor_that_is_gone_keeps_no_fault(make_run: MakeRun) -> None:
+    """With `--keep`, what was injected is taken back, and the journal says so."""
+    run = make_run(keep=True, pace=0.3)
+    run.cluster.repairs = False
+
+    def quit_in_repair(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "repair":
+            run.cluster.failing["ask"] = refuse("there is no monitor")
+            run.display.keys.put("quit")
+
+    run.display.on_event = quit_in_repair
+    run.stage.perform()
+    assert "revert" in run.cluster.calls
+    assert [r.phase for r in run.faults.records() if r.phase == INJECTED] == []
+    assert "down" not in run.cluster.calls
+
+
+def test_a_store_that_fails_when_q_is_pressed(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(pace=0.3)
+
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    def quit_in_load(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "load":
+            run.display.keys.put("quit")
+            monkeypatch.setattr(Store, "record", full)
+
+    run.display.on_event = quit_in_load
+    with pytest.raises(OperatorError, match="The disk is full"):
+        run.stage.perform()
+    assert {"stop_operators", "halt"} <= set(run.cluster.calls)
+    assert "down" not in run.cluster.calls  # the containers hold the only record
