@@ -1,13 +1,16 @@
 """An engine that is gone, or that takes requests and answers none: whoever is told to stop does so within a moment."""
 
+import contextlib
 import json
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
+from typing import Any
 
 import pytest
 
@@ -26,6 +29,7 @@ class FadingEngine:
         self.silent = threading.Event()
         self.asked = threading.Event()  # something was asked while it is silent
         self.over = threading.Event()
+        self.connections: list[socket.socket] = []
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -75,7 +79,11 @@ class FadingEngine:
                     fake.over.wait()
 
         class Server(ThreadingMixIn, UnixStreamServer):
-            daemon_threads = True
+            daemon_threads = False  # `server_close` waits for them
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                fake.connections.append(request.dup())
+                super().process_request(request, client_address)
 
         self._server = Server(str(path), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -84,6 +92,10 @@ class FadingEngine:
         self.path.unlink(missing_ok=True)
         self.over.set()
         self._server.shutdown()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         self._server.server_close()
 
 
