@@ -8,8 +8,15 @@ from operator_demo import audit as records
 from operator_demo.commands import completion, output
 from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.errors import UsageError
+from operator_demo.events import STAGE
 from operator_demo.home import store_path
 from operator_demo.store import Store
+
+_NEWEST = """
+    SELECT run FROM runs
+    WHERE EXISTS (SELECT 1 FROM events WHERE events.run = runs.run AND source = 'stage' AND type = 'score')
+    ORDER BY started DESC LIMIT 1
+"""
 
 
 @click.group(cls=DefaultGroup, default="show")
@@ -65,13 +72,13 @@ def compare(one: str, other: str, as_json: bool) -> None:
 def find(store: Store, name: str) -> tuple[str, dict[str, Any]]:
     """The run that `name` means, with its score. Raises `UsageError` where it has none."""
     if name == "last":
-        row = store.row("SELECT run FROM events WHERE type='score' ORDER BY ts DESC LIMIT 1")
+        row = store.row(_NEWEST)
         if row is None:
             raise UsageError("No run has a score yet.", "A run gets one when it ends.")
         run = row["run"]
     else:
         run = records.find(store, name, ("run",))[1]
-    for event in store.events(run, types=["score"]):
+    for event in store.events(run, source=STAGE, types=["score"]):
         return run, event.raw
     raise UsageError(f"{run} has no score: it was cut off before its end.", "`operator-demo audit show` tells how far "
                      "it came.")
