@@ -416,9 +416,9 @@ class TicketCleared(Payload):
     """It healed with nobody holding it."""
 
 
-@said_by(MONITOR, AGENT)
+@said_by(MONITOR, AGENT, STAGE)
 class TicketEscalated(Payload):
-    """Handed to a human; nobody works on it further."""
+    """Handed to a human; nobody works on it further. By the stage where nobody else is left to close it."""
 
     reason: Text
 
@@ -530,9 +530,10 @@ class Interrupt(Payload):
     ended: tuple[str, ...] = ()
 
 
-@said_by(AGENT)
+@said_by(AGENT, STAGE)
 class SessionFinished(Payload):
-    """`status` is `verified`, `unverified`, `escalated`, `interrupted`, `budget`, `observed` or `error`."""
+    """By the stage where the agent is gone. `status` is `verified`, `unverified`, `escalated`, `interrupted`, `budget`,
+    `observed` or `error`."""
 
     status: str
     summary: Text

@@ -4,7 +4,6 @@ import os
 import random
 import sys
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +14,6 @@ from operator_demo.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
-    from operator_demo.stage.journal import Entry
-    from operator_demo.stage.options import Options
-    from operator_demo.store import Store
     from operator_demo.subject import Found
 
 DEFAULT_MODEL = "claude-opus-5-5"
@@ -78,6 +74,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     from operator_demo.engine import connect
     from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
+    from operator_demo.stage.attaching import as_it_was, check_can_attach
     from operator_demo.stage.environment import Environment, check_project_name
     from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
@@ -102,7 +99,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         environment = Environment(engine, project, found)
         if publish:
             environment.publish()
-        stack.enter_context(HostLock(home.home(), engine.id, project))
+        host = stack.enter_context(HostLock(home.home(), engine.id, project))
         journal = Journal(home.home(), engine.id, project)
         faults = FaultJournal(home.home(), engine.id, project)
         leftover = environment.leftover_run()
@@ -126,25 +123,17 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
             seed=random.SystemRandom().randrange(2**31) if seed is None else seed, version=describe())
         with Store(home.store_path()) as store:
             if attach:
+                check_can_attach(environment, options.run)
                 options = as_it_was(options, store, entry)
             if restart:
                 removal = remove_demo(environment, volumes=True,
                                       progress=lambda item, status: click.echo(f"{status} {item}", err=True))
                 for problem in removal.problems:
                     click.echo(problem, err=True)
-            stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options)
+            stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options,
+                          host.asked_to_leave)
             status = stage.perform(attach=attach)
     ctx.exit(status)
-
-
-def as_it_was(options: "Options", store: "Store", entry: "Entry | None") -> "Options":
-    """An attached run keeps the mode, the brain and the seed that it was started with."""
-    row = store.row("SELECT * FROM runs WHERE run=?", options.run)
-    if row is None:
-        raise OperatorError(f"{options.run} was not started from here: the store does not know it.",
-                            "Attach on the machine that started it, or use --restart.")
-    return replace(options, mode=row["mode"], brain=row["brain"], model=row["model"],
-                   seed=entry.seed if entry else options.seed)
 
 
 def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:

@@ -307,6 +307,6 @@ class Chapters:
         """The journal's entry of this run, written when it began."""
         entry = self.journal.read()
         if entry is None or entry.run != self.options.run:
-            raise OperatorError(f"The journal of this run is gone ({self.journal.path}).",
+            raise OperatorError(f"The journal of this run is gone, or another version wrote it ({self.journal.path}).",
                                 "It cannot be told which fault was planned; `operator-demo down` clears up.")
         return entry

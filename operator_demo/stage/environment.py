@@ -14,10 +14,12 @@ from operator_demo.chaos.primitive import Ground
 from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
 from operator_demo.engine import (
     Container,
+    ContainerState,
     Engine,
     NotOnEngine,
     Progress,
     container_action,
+    container_states,
     discover_network,
     find_socket,
     members,
@@ -30,12 +32,17 @@ from operator_demo.stage import images
 from operator_demo.stage.feed import Feed, Queue, control, read_events
 from operator_demo.store import Store
 from operator_demo.subject import Found, HasOwnLoad
+from operator_demo.version import describe
+from operator_demo.wire import SCHEMA_VERSION
 
 RUN_LABEL = "io.operator-demo.run"
+VERSION_LABEL = "io.operator-demo.version"  # of the program that began the run, for people
+SCHEMA_LABEL = "io.operator-demo.schema"  # the schema version of what the containers of the run say
 SUBJECT_LABEL = "io.operator-demo.subject"
 STAND_IN_LABEL = "io.operator-demo.stand-in"  # of images that answer in the place of the real system, in tests
 DASHBOARDS_PROFILE = "dashboards"  # of the subject's services for the eye, which `--publish` starts too
 LOAD_PROFILE = "load"  # of the subject's services that make its load, where it brings its own
+ENGINE_PATIENCE = 10.0  # seconds that an engine may take to say which containers there are
 AGENT_SERVICES = ("agent", "observer")
 OUTSIDE = "/opt/operator/subjects"  # where a subject that is not part of the program lies in our containers
 
@@ -144,11 +151,15 @@ class Environment:
         project = load_project(files("compose_templates"), "agent.compose.yaml",
                                     project=operator_project(self.project), env=env,
                                     profiles=[profile] if profile else [],
-                                    extra_labels={RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name})
+                                    extra_labels=self._labels(run))
         if self.found.outside:  # not into the agent's container: the scenarios are in there too
             project = with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)),
                                        self.subject_inside)
         up(self.engine, project, progress=progress, stop=stop)
+
+    def _labels(self, run: str) -> dict[str, str]:
+        return {RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name, VERSION_LABEL: describe(),
+                SCHEMA_LABEL: str(SCHEMA_VERSION)}
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
@@ -167,12 +178,20 @@ class Environment:
     def operators(self) -> list[Container]:
         return members(self.engine, operator_project(self.project))
 
+    def container_states(self) -> list[ContainerState]:
+        """Those of our containers, in one request."""
+        return container_states(self.engine, operator_project(self.project), ENGINE_PATIENCE)
+
     def monitor(self) -> Container | None:
         return next((c for c in self.operators() if c.service == "monitor"), None)
 
     def image(self) -> str:
         """That of our containers, which the helpers use too; "" without any."""
         return next((c.image for c in self.operators()), "")
+
+    def begun_by(self) -> str:
+        """Which version of the program began the run; "" where the containers do not tell."""
+        return next((c.labels[VERSION_LABEL] for c in self.operators() if VERSION_LABEL in c.labels), "")
 
     def leftover_run(self) -> str | None:
         """The run whose containers are on the engine under this project's name; "" when it cannot be told."""

@@ -11,6 +11,7 @@ from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
 from operator_demo.home import home, store_path
+from operator_demo.stage.closing import close_open
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Journal
 from operator_demo.store import Store, StoreError
@@ -50,16 +51,21 @@ def take_over(environment: Environment, run: str) -> list[str]:
     words. Raises `OperatorError` where neither works."""
     with tempfile.TemporaryDirectory() as folder:
         copy = environment.copy_record(Path(folder))
-        if copy is None:
-            return []
         try:
-            with Store(store_path()) as store, Store(copy) as volume:
-                store.import_(list(volume.events(run)))
+            with Store(store_path()) as store:
+                if copy is not None:
+                    with Store(copy) as volume:
+                        store.import_(list(volume.events(run)))
+                for event in close_open(store, run, "The run was taken down."):
+                    store.record(event)
             return []
         except StoreError as e:
+            if copy is None:
+                return [e.message]
             place = _put_aside(copy, run)
-            return [f"The record of {run} was not taken into the store: {e.message} It was saved in {place}; "
-                    f"`OPERATOR_HOME={place} operator-demo audit show last` reads it."]
+            version = environment.begun_by() or "an unknown version"
+            return [f"The record of {run} was not taken into the store: {e.message} It was saved in {place}, where "
+                    f"`OPERATOR_HOME={place} operator-demo audit show last` reads it; it was written by {version}."]
 
 
 def _put_aside(copy: Path, run: str) -> Path:

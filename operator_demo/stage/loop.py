@@ -30,11 +30,12 @@ T = TypeVar("T")
 
 
 class Quit(BaseException):
-    """A signal or the presenter's key ends the run; carries the exit status and whether all is taken down."""
+    """A signal, the presenter's key or somebody elsewhere ends the run; carries the exit status and whether all is
+    taken down. With `goes_on` this process alone ends, and the run goes on in its containers."""
 
-    def __init__(self, status: int, down: bool, by_key: bool = False) -> None:
+    def __init__(self, status: int, down: bool, *, by_key: bool = False, goes_on: bool = False) -> None:
         super().__init__()
-        self.status, self.down, self.by_key = status, down, by_key
+        self.status, self.down, self.by_key, self.goes_on = status, down, by_key, goes_on
 
 
 class Job(Generic[T]):
@@ -134,7 +135,8 @@ class Loop:
                 self._recording.progress("down", "everything", ONCE_MORE)
             return
         if number is not None:
-            raise Quit(128 + number, down=number != signal.SIGHUP)
+            hung_up = number == signal.SIGHUP
+            raise Quit(128 + number, down=not hung_up, goes_on=hung_up)
         if quit_pressed:
             raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
 

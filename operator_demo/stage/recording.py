@@ -18,6 +18,7 @@ from operator_demo.stage.feed import Feed, Queue
 from operator_demo.stage.situation import Situation
 from operator_demo.store import Store, StoreBusy, StoreError
 
+ONCE = ("truth_opened", "score", "run_finished")  # each stands once in the record of a run; the first one counts
 MOST = 500  # events taken in at once
 MOST_WAITING = 50_000  # events kept in memory while another process holds the store
 PATIENCE = 5.0  # seconds that background work waits until what it says is taken in
@@ -57,6 +58,10 @@ class Recording:
         said = _Said(event)
         self.incoming.put(said)
         said.taken.wait(PATIENCE)
+
+    def say_event(self, event: Event) -> None:
+        """As `say`, in the thread of the loop."""
+        self._take([event])
 
     def progress(self, task: str, item: str, status: str) -> None:
         """From any thread; waits for nothing."""
@@ -165,6 +170,8 @@ class Recording:
         if events.TYPES[event.type].ephemeral:
             return event
         if event.source == events.STAGE:
+            if event.type in ONCE and any(self.store.events(self.run, source=events.STAGE, types=[event.type])):
+                return None  # a host that is gone has said it
             return self.store.record(event)
         return event if self.store.import_([event]) else None
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from operator_demo.chaos.injection import Injection
@@ -18,6 +19,7 @@ from operator_demo.stage.journal import Journal
 from operator_demo.stage.loop import Loop, Quit
 from operator_demo.stage.options import Options
 from operator_demo.stage.recording import Recording
+from operator_demo.stage.supervision import EngineGone, Supervision
 from operator_demo.stage.takedown import TakeDown
 from operator_demo.store import Store
 
@@ -28,7 +30,9 @@ class Stage:
     """Is the `Host` of its fault."""
 
     def __init__(self, environment: Environment, scenario: Scenario, store: Store, journal: Journal,
-                 faults: FaultJournal, display: Display, options: Options) -> None:
+                 faults: FaultJournal, display: Display, options: Options,
+                 asked_to_leave: Callable[[], str] = lambda: "") -> None:
+        """`asked_to_leave`: see `Supervision`."""
         self.environment, self.display, self.options = environment, display, options
         self.run, self.subject = options.run, environment.subject_reference
         store.wait_for_lock(STORE_WAIT)
@@ -39,6 +43,7 @@ class Stage:
                                Injection(self, faults, scenario.fault))
         self.chapters = Chapters(self.context)
         self.loop.leave_at_once = self._leave_at_once
+        self.supervision = Supervision(self.context, asked_to_leave)
 
     def ground(self, image: str = "", *, up: bool = True) -> Ground:
         return self.environment.ground(image, up=up)
@@ -62,17 +67,25 @@ class Stage:
         is."""
         down = not self.options.keep
         error: BaseException | None = None
+        reason = "The run is over."
+        self.supervision.start()
         try:
             status = self.chapters.play(attach)
         except Quit as quit_:
-            status, down = quit_.status, down and quit_.down
-            self._finish("interrupted", status)
+            status, down, reason = quit_.status, down and quit_.down, "The run was interrupted."
+            self._quit(quit_)
+        except EngineGone as e:
+            self._finish("failed", e.exit_status, e.message)
+            self._leave()
+            raise
         except OperatorError as e:
+            reason = e.message
             error, status = e, e.exit_status
             self._finish("failed", status, e.message)
         except BaseException as e:
             error, status = e, 1
-        take_down = TakeDown(self.context)
+        self.supervision.stop()
+        take_down = TakeDown(self.context, reason)
         try:
             take_down.run(down)
         except Exception:
@@ -85,14 +98,30 @@ class Stage:
             raise OperatorError(take_down.problems[0], self._how_to_remove())
         return status
 
+    def _quit(self, quit_: Quit) -> None:
+        if quit_.goes_on:
+            self._say("note", level="warning", text="The terminal hung up. The run goes on in its containers; "
+                      "`run --attach` shows it again.")
+        else:
+            self._finish("interrupted", quit_.status)
+
+    def _leave(self) -> None:
+        """Ends what this process does, and asks nothing of the engine."""
+        self.loop.stopping = True
+        self.loop.stop.set()
+        self.supervision.stop()
+        self.recording.unfollow()
+
     def _finish(self, outcome: str, status: int, text: str = "") -> None:
-        """Says how the run ended, where the store still takes it."""
         situation = self.recording.situation
+        if text:
+            self._say("note", level="error", text=text)
+        self._say("run_finished", outcome=outcome, exit_status=int(status), ttd=situation.ttd, ttm=situation.ttm)
+
+    def _say(self, type: str, **data: Any) -> None:
+        """Where the store still takes it."""
         try:
-            if text:
-                self.recording.say("note", level="error", text=text)
-            self.recording.say("run_finished", outcome=outcome, exit_status=int(status), ttd=situation.ttd,
-                               ttm=situation.ttm)
+            self.recording.say(type, **data)
         except OperatorError:
             pass  # `recording.store_error` keeps it for the take-down
 

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from operator_demo.engine import Progress
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
+from operator_demo.stage.closing import close_open
 from operator_demo.stage.context import Context
 
 STORE_LIMIT = 60.0  # seconds that another process may hold the store at the end
 
 
 class TakeDown:
-    """One take-down. `problems` says in words what could not be done."""
+    """One take-down. `problems` says in words what could not be done. `reason` is why the run ends, for what is closed
+    in its record."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, reason: str) -> None:
+        self._reason = reason
         self.environment, self.options = context.environment, context.options
         self.journal, self.injection = context.journal, context.injection
         self.loop, self.recording = context.loop, context.recording
@@ -65,6 +68,7 @@ class TakeDown:
             self._step("Not all containers could be stopped", lambda _: self.environment.halt())
             self._tell("The containers were stopped and not removed, because they hold a part of the record.")
             return
+        self._close_open()
         if self._step("Not everything could be removed",
                       lambda progress: self.environment.down(volumes=True, progress=progress)):
             self.journal.clear()
@@ -85,6 +89,14 @@ class TakeDown:
             self._tell(self.recording.store_error.message)
             return False
         return read
+
+    def _close_open(self) -> None:
+        """Sessions and tickets that nobody has closed, now that the whole record is here."""
+        try:
+            for event in close_open(self.recording.store, self.options.run, self._reason):
+                self.recording.say_event(event)
+        except OperatorError as e:
+            self._tell(e.message)
 
     def _step(self, failure: str, step: Callable[[Progress], object]) -> bool:
         """Does one step in the background, while the screen is drawn. True when it was done."""

@@ -125,6 +125,50 @@ def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
     assert len(result.of("agent_started")) == 2
 
 
+def test_down_beside_a_living_host(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill", "--pace", "2")
+    demo.until(lambda e: e["type"] == "ticket_opened")
+    done = demo.command("down", "--project", demo.project, "--volumes")
+    result = demo.wait(30)
+    assert done.returncode == 0, done.stderr
+    assert result.status == 143, result.story
+    assert result.outcome == "interrupted"
+    assert any("operator-demo down" in e["data"]["text"] for e in result.of("note"))
+    assert demo.leftovers() == []
+    assert len([e for e in result.events if e["type"] == "run_finished"]) == 1
+    assert "Traceback" not in result.stderr + done.stderr
+
+
+@pytest.mark.parametrize(("service", "outcome", "status"), [("agent", "unverified", 1), ("monitor", "failed", 3)])
+def test_one_of_ours_is_killed(demo: Demo, service: str, outcome: str, status: int) -> None:
+    demo.start("--scenario", "frozen-member", "--pace", "1")
+    demo.until(lambda e: e["type"] == "tool_call")
+    demo.container(service).kill()
+    began = time.monotonic()
+    result = demo.wait(90)
+    assert time.monotonic() - began < 60
+    assert (result.outcome, result.status) == (outcome, status), result.story
+    (session,) = json.loads(demo.command("audit", "list", "--json").stdout)
+    assert session["status"] != "running"
+    (ticket,) = json.loads(demo.command("tickets", "list", "--json").stdout)
+    assert ticket["state"] == "escalated"
+    assert "137" in ticket["reason"]
+    assert demo.leftovers() == []
+
+
+def test_a_run_whose_containers_have_ended_cannot_be_attached_to(demo: Demo) -> None:
+    demo.start("--scenario", "member-kill")
+    demo.until_chapter("load")
+    demo.signal(signal.SIGKILL)
+    demo.wait(30)
+    for container in demo.containers():
+        container.kill()
+    refused = demo.command("run", "etcd", "--auto", "--attach", "--project", demo.project)
+    assert refused.returncode == 3
+    assert "exit code 137" in refused.stderr
+    assert f"down --project {demo.project}" in refused.stderr
+
+
 @pytest.mark.wide  # two clusters under load at once: on two processors, beside other tests, too much
 def test_two_runs_side_by_side(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = Demo(demo.home, demo.engine)  # the same store

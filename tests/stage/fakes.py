@@ -13,7 +13,7 @@ from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import Before, Ground, Primitive, Proof, Values
 from operator_demo.chaos.scenario import Scenario
 from operator_demo.chaos.spec import FaultSpec
-from operator_demo.engine import Container, Interrupted
+from operator_demo.engine import Container, ContainerState, Interrupted
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
 from operator_demo.stage.journal import Journal
@@ -22,6 +22,7 @@ from operator_demo.stage.run import Stage
 from operator_demo.store import Store
 
 RUN, TICKET, SESSION, PROJECT = "run-fake", "tkt-1", "ses-1", "demo-fake"
+SERVICES, REMOVED = ("monitor", "agent", "workload"), -1
 MEMBERS = ("etcd1", "etcd2", "etcd3")
 
 
@@ -68,11 +69,13 @@ class Cluster:
     answers_in: float = 0.0
     tick: float = 0.02  # seconds between two observations
     repairs: bool = True  # does the agent?
+    dies_at_work: bool = False  # does the agent, in the middle of its session?
     broken: str = ""
     failing: dict[str, Exception] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    ended: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SERVICES))  # with which exit code
     recorded: list[Event] = field(default_factory=list)
 
     def answer(self, call: str) -> None:
@@ -137,6 +140,8 @@ class FakeFeed:
         mine = {"ticket": TICKET, "session": SESSION}
         self.say(events.AGENT, "ticket_claimed", **mine, holder=SESSION)
         self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")
+        if self._cluster.dies_at_work:
+            return
         self.say(events.AGENT, "finding", **mine, member=member, cause="process_killed", text="it is down")
         self._cluster.broken = ""
         self.say(events.AGENT, "ticket_verifying", **mine, summary="restarted", actions=[])
@@ -192,6 +197,12 @@ class FakeEnvironment:
     def follow(self, run: str, seen: dict[str, int], incoming: "queue.SimpleQueue[Any]") -> FakeFeed:
         self.cluster.answer("follow")
         return FakeFeed(self.cluster, seen, incoming)
+
+    def container_states(self) -> list[ContainerState]:
+        self.cluster.answer("container_states")
+        return [ContainerState(f"id-{service}", f"{PROJECT}-operator-{service}-1", service,
+                               "running" if code is None else "exited", code)
+                for service, code in self.cluster.ended.items() if code != REMOVED]
 
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         self.cluster.answer("ask")
@@ -268,6 +279,7 @@ class Run:
 
     def __init__(self, folder: Path, scenario: Scenario = SCENARIO, **options: Any) -> None:
         self.cluster = Cluster()
+        self.asked_to_leave = ""
         self.display = FakeDisplay()
         self.store = Store(folder / "store.db")
         self.journal = Journal(folder, "engine", PROJECT)
@@ -277,7 +289,8 @@ class Run:
 
     def another_stage(self) -> Stage:
         environment: Any = FakeEnvironment(self.cluster)
-        return Stage(environment, self.scenario, self.store, self.journal, self.faults, self.display, self.options)
+        return Stage(environment, self.scenario, self.store, self.journal, self.faults, self.display, self.options,
+                     lambda: self.asked_to_leave)
 
     def recorded(self, type: str) -> list[Event]:
         return list(self.store.events(RUN, types=[type]))

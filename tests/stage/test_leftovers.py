@@ -41,6 +41,9 @@ class Left:
     def leftover_run(self) -> str:
         return RUN
 
+    def begun_by(self) -> str:
+        return "operator-demo 9.9"
+
     def stop_operators(self) -> None:
         self.steps.append("stop")
 
@@ -87,6 +90,15 @@ def test_nothing_recorded_is_no_problem(home: Path, tmp_path: Path) -> None:
     assert remove(Left(tmp_path / "volume.db")).problems == []
 
 
+def test_what_nobody_is_left_to_close_is_closed(home: Path, tmp_path: Path) -> None:
+    left = Left(tmp_path / "volume.db")
+    record(left.volume)
+    remove(left)
+    with audit.open_store(home / "tickets.db") as store:
+        (session,) = audit.sessions(store)
+        assert (session["status"], session["summary"]) == ("interrupted", "The run was taken down.")
+
+
 def test_a_store_that_cannot_take_it_does_not_lose_it(home: Path, tmp_path: Path) -> None:
     left = Left(tmp_path / "volume.db")
     record(left.volume)
@@ -105,6 +117,7 @@ def test_a_record_of_a_newer_version_is_put_aside(home: Path, tmp_path: Path) ->
         db.execute("PRAGMA user_version=99")
     (problem,) = remove(left).problems
     assert "newer version" in problem
+    assert "written by operator-demo 9.9" in problem
     with sqlite3.connect(home / "aside" / RUN / "tickets.db") as db:
         assert db.execute("SELECT count(*) FROM events").fetchone() == (6,)
 
