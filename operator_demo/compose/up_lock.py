@@ -35,7 +35,8 @@ def only_up(engine: Engine, project: str) -> Iterator[None]:
         yield
     finally:
         with suppress(OperatorError):
-            _remove(engine, name)
+            if _take(engine, project, name, mine) == mine:  # else `down` removed it, and it is another's by now
+                _remove(engine, name)
 
 
 def _take(engine: Engine, project: str, name: str, mine: str) -> str:

@@ -65,6 +65,12 @@ def test_a_lock_goes_with_an_error(volumes: Any) -> None:
     assert volumes.labels == {}
 
 
+def test_the_lock_of_the_next_is_left_to_it(volumes: Any) -> None:
+    with only_up(volumes, "p"):
+        volumes.labels["p-up-lock"] = {LABEL: "1 token elsewhere"}  # `down` removed ours, and another took it
+    assert volumes.labels == {"p-up-lock": {LABEL: "1 token elsewhere"}}
+
+
 def test_a_dead_process_of_this_machine_holds_nothing(volumes: Any) -> None:
     volumes.labels["p-up-lock"] = {LABEL: f"{ended_process()} token {platform.node()}"}
     with only_up(volumes, "p"):
