@@ -28,7 +28,7 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
     of an `up` goes too.
 
     Containers are killed. Safe to repeat, and at the same time as another. Raises OperatorError at the end if
-    something could not be removed, such as a network that a stranger's container is on.
+    something could not be removed, such as a network that a container of another project uses.
     """
     api = engine.api
     chosen = {"label": [f"{labels.PROJECT}={project}"]}
@@ -97,9 +97,9 @@ def _gone_after(doing: Callable[[], None]) -> bool:
 
 
 def _disconnect_ours(engine: Engine, project: str, network_id: str, name: str) -> None:
-    """Takes containers of ours off the network; OperatorError when a stranger's is on it."""
+    """Disconnects our containers from the network; OperatorError when one of another project uses it."""
     api = engine.api
-    strangers = []
+    others = []
     for container_id, attached in (api.inspect_network(network_id).get("Containers") or {}).items():
         try:
             carried: dict[str, Any] = api.inspect_container(container_id)["Config"]["Labels"] or {}
@@ -108,9 +108,9 @@ def _disconnect_ours(engine: Engine, project: str, network_id: str, name: str) -
         if carried.get(labels.PROJECT) == project or labels.RUN in carried:
             api.disconnect_container_from_network(container_id, network_id, force=True)
         else:
-            strangers.append(attached["Name"])
-    if strangers:
-        raise OperatorError(f"the network {name} is used by {', '.join(sorted(strangers))}, which is not ours")
+            others.append(attached["Name"])
+    if others:
+        raise OperatorError(f"the network {name} is used by {', '.join(sorted(others))}, which is not ours")
 
 
 def _remove_volume(engine: Engine, name: str) -> None:

@@ -25,7 +25,7 @@ class Mount:
     """`modes` are what stands behind the second colon of the engine's own bind syntax, besides ro and rw."""
 
     type: str  # volume | bind | tmpfs
-    source: str  # the volume's key in the file, the path on the engine's side, or "" (tmpfs, nameless volume)
+    source: str  # the volume's key in the file, the path on the engine's side, or "" (tmpfs, anonymous volume)
     target: str
     read_only: bool = False
     modes: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Healthcheck:
 
 @dataclass(frozen=True)
 class Dependency:
-    """`required`: without it nothing is said when the other cannot be had. `restart`: with the other made anew."""
+    """Not `required`: its failure is no error. `restart`: this service is restarted when the other is recreated."""
 
     condition: str = STARTED
     restart: bool = False

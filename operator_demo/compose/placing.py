@@ -12,7 +12,7 @@ _MOST = 8 * 1024 * 1024  # bytes; what is larger is hardly what was meant
 
 def with_folder(project: Project, services: Iterable[str], folder: Path, inside: str) -> Project:
     """`project` with all files of `folder` put below the path `inside` of those of `services` that it has, for root
-    alone. They count for what makes a container anew. Compiled files and what is hidden are left out.
+    alone. A changed file recreates the containers. Compiled files and what is hidden are left out.
 
     Raises UsageError for a folder that holds more than it should.
     """

@@ -59,7 +59,7 @@ def other_networks(service: Service) -> list[str]:
 
 def config_hash(project: Project, service: Service, body: Mapping[str, Any], image_id: str,
                 placed: Mapping[Placed, bytes]) -> str:
-    """Changes exactly when the container must be made anew. Configs and secrets enter as digests only."""
+    """Changes exactly when the container must be recreated. Configs and secrets enter as digests only."""
     material = {
         "body": body, "image": image_id,
         "networks": {project.networks[k].name: endpoint(project, service, k) for k in service.networks},

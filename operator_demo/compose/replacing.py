@@ -1,4 +1,4 @@
-"""A container that makes room for a new one of its service."""
+"""Removing a container that is recreated."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ STOP_TIMEOUT = 10  # seconds that a container has to stop where nothing else is 
 
 def remove_replaced(engine: Engine, container_id: str, service: Service, body: dict[str, Any],
                     progress: Progress) -> None:
-    """Stops and removes a container; its nameless volumes go on to the one that `body` describes."""
+    """Stops and removes a container; the one that `body` describes takes over its anonymous volumes."""
     try:
         with engine_errors(f"replacing a container of {service.name}"):
             described = engine.api.inspect_container(container_id)
@@ -27,13 +27,13 @@ def remove_replaced(engine: Engine, container_id: str, service: Service, body: d
 
 
 def _inherit_volumes(old: Mapping[str, Any], service: Service, body: dict[str, Any]) -> None:
-    """What is in the nameless volumes of the file and of the image outlives the container, as with Compose."""
-    nameless = {m.target for m in service.mounts if m.type == "volume" and not m.source}
-    taken = {*service.tmpfs, *(m.target for m in service.mounts)} - nameless
+    """The anonymous volumes of the file and of the image outlive the container, as with Compose."""
+    anonymous = {m.target for m in service.mounts if m.type == "volume" and not m.source}
+    taken = {*service.tmpfs, *(m.target for m in service.mounts)} - anonymous
     of_image = set(old["Config"].get("Volumes") or {})
     for mount in old.get("Mounts") or []:
         target = mount["Destination"]
-        if mount["Type"] == "volume" and target not in taken and target in nameless | of_image:
+        if mount["Type"] == "volume" and target not in taken and target in anonymous | of_image:
             others = [m for m in body["HostConfig"].get("Mounts", []) if m["Target"] != target]
             body["HostConfig"]["Mounts"] = [*others, {"Type": "volume", "Source": mount["Name"], "Target": target,
                                                       "ReadOnly": not mount["RW"]}]

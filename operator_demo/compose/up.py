@@ -1,4 +1,4 @@
-"""Bringing a project up: what is missing is made, what changed is made anew, what fits is kept."""
+"""Bringing a project up: what is missing is created, what changed is recreated, what fits is kept."""
 
 import threading
 import time
@@ -72,7 +72,7 @@ class _Up:
         self.ids: dict[str, str] = {}
         self.made = {name: threading.Event() for name in project.services}
         self.started = {name: threading.Event() for name in project.services}
-        self.replaced: set[str] = set()  # services whose container was made anew
+        self.replaced: set[str] = set()  # services whose container was recreated
 
     def run(self) -> None:
         services = list(self.project.services.values())
