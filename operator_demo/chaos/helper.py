@@ -10,15 +10,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from operator_demo.chaos.primitive import FaultError, Ground
-from operator_demo.engine import Engine, image_id, project_volumes, read_volume, remove_oneoffs, run_once
+from operator_demo.engine import (
+    Access,
+    Engine,
+    Helper,
+    image_id,
+    project_volumes,
+    read_volume,
+    remove_oneoffs,
+    run_once,
+)
 from operator_demo.settings import HELPER_SERVICE
 
 _probed: dict[tuple[str, str], tuple[int, str]] = {}
 
 
-def run(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
-    """See `engine.run_once`."""
-    return run_once(ground.engine, _image(ground), script, **_label(ground), **how)
+def run(ground: Ground, script: str, *, content: bytes | None = None, timeout: float = 60.0,
+        **access: Any) -> tuple[int, str]:
+    """See `engine.run_once`; `access` are fields of `Access`."""
+    return run_once(ground.engine, _helper(ground), script, Access(**access), content=content, timeout=timeout)
 
 
 def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
@@ -29,7 +39,7 @@ def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
 
 def read(ground: Ground, volume: str, path: str) -> list[bytes]:
     """See `engine.read_volume`."""
-    return read_volume(ground.engine, _image(ground), volume, path, **_label(ground))
+    return read_volume(ground.engine, _helper(ground), volume, path)
 
 
 def write(ground: Ground, volume: str, path: str, content: bytes) -> None:
@@ -70,12 +80,8 @@ def usable_image(engine: Engine, *wanted: str) -> str:
     return next((image for image in wanted if image and image_id(engine, image)), "")
 
 
-def _image(ground: Ground) -> str:
+def _helper(ground: Ground) -> Helper:
     if not ground.image:
         raise FaultError("The image of the helpers is not on the engine.", "`operator-demo prepare` builds it.")
-    return ground.image
-
-
-def _label(ground: Ground) -> dict[str, Any]:
-    return {"name": f"{ground.project}-operator-{HELPER_SERVICE}-{secrets.token_hex(4)}",
-            "project": f"{ground.project}-operator", "service": HELPER_SERVICE}
+    project = f"{ground.project}-operator"
+    return Helper(ground.image, f"{project}-{HELPER_SERVICE}-{secrets.token_hex(4)}", project, HELPER_SERVICE)

@@ -88,7 +88,7 @@ class NamespaceFault(Primitive):
                 raise FaultError(f"The rules for {name} could not be removed: {said}")
 
     def inside(self, ground: Ground, before: Before, name: str, script: str) -> tuple[int, str]:
-        return helper.told(ground, script, inside=before[name]["id"], capabilities=_RIGHTS)
+        return helper.told(ground, script, network_of=before[name]["id"], capabilities=_RIGHTS)
 
     def unchanged(self, ground: Ground, before: Before, name: str) -> bool:
         """Is it still the same namespace, and are the peers where they were?"""

@@ -19,6 +19,8 @@ from operator_demo.engine.execute import ExecTimeout, exec_in
 from operator_demo.engine.failures import EngineUnavailable, Interrupted, NotOnEngine
 from operator_demo.engine.fingerprint import fingerprint
 from operator_demo.engine.helper_container import (
+    Access,
+    Helper,
     leave_exited,
     project_volumes,
     read_volume,
@@ -36,11 +38,11 @@ from operator_demo.engine.prune import prune_images
 from operator_demo.engine.watch import EngineEvent, watch
 
 __all__ = [
-    "ACTIONS", "Container", "ContainerState", "Engine", "EngineEvent", "EngineUnavailable", "ExecTimeout",
-    "ImageProgress", "Interrupted", "LogsUnavailable", "NotOnEngine", "Progress", "ProjectState", "build_image",
-    "connect", "container_action", "container_states", "discover_network", "ensure_base", "ensure_image", "exec_in",
-    "find_socket", "fingerprint", "folder_context", "follow", "happened", "image_id", "image_size", "inspect",
-    "leave_exited", "load_images", "members", "parse_time", "probe_socket", "project_volumes", "projects",
-    "prune_images", "put_files", "read_file_from", "read_log", "read_volume", "remove_container", "remove_oneoffs",
-    "run_once", "save_images", "set_limits", "stats", "supports", "watch",
+    "ACTIONS", "Access", "Container", "ContainerState", "Engine", "EngineEvent", "EngineUnavailable", "ExecTimeout",
+    "Helper", "ImageProgress", "Interrupted", "LogsUnavailable", "NotOnEngine", "Progress", "ProjectState",
+    "build_image", "connect", "container_action", "container_states", "discover_network", "ensure_base",
+    "ensure_image", "exec_in", "find_socket", "fingerprint", "folder_context", "follow", "happened", "image_id",
+    "image_size", "inspect", "leave_exited", "load_images", "members", "parse_time", "probe_socket",
+    "project_volumes", "projects", "prune_images", "put_files", "read_file_from", "read_log", "read_volume",
+    "remove_container", "remove_oneoffs", "run_once", "save_images", "set_limits", "stats", "supports", "watch",
 ]

@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import docker.errors
@@ -16,45 +17,66 @@ from operator_demo.errors import OperatorError
 _SCRIPT = "/aux"
 
 
-def run_once(engine: Engine, image: str, script: str, *, name: str, project: str, service: str,
-             network: str | None = None, inside: str | None = None, capabilities: Sequence[str] = (),
-             unconfined: bool = False, volumes: Mapping[str, str] | None = None, processes_of: str | None = None,
-             content: bytes | None = None, timeout: float = 60.0) -> tuple[int, str]:
-    """Runs a shell script in a new container: its exit code and what it wrote. The container is removed in any case.
+@dataclass(frozen=True)
+class Helper:
+    """What a helper container is made of; `project` and `service` label it as a one-off of Compose."""
+
+    image: str
+    name: str
+    project: str
+    service: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the script of a helper container can reach, besides its own files."""
+
+    network: str | None = None  # the name of one
+    network_of: str | None = None  # instead: the id of a running container whose network it shares
+    processes_of: str | None = None  # the id of a running container whose processes it sees
+    volumes: Mapping[str, str] = field(default_factory=dict)  # name -> where it is mounted
+    capabilities: Sequence[str] = ()
+    unconfined: bool = False  # with SYS_ADMIN, it can mount the control groups
+
+
+NO_ACCESS = Access()
+
+
+def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_ACCESS, *, content: bytes | None = None,
+             timeout: float = 60.0) -> tuple[int, str]:
+    """Runs a shell script in a new container: its exit code and its output. The container is removed in any case.
 
     The script is put into the container and removes itself as it starts: neither the engine's events nor `inspect` show
-    a word of it. `network` is the name of one; `inside` the id of a running container whose network the script shares;
-    `volumes` maps names to where they are mounted; `processes_of` is the id of a running container whose processes it
-    sees; `unconfined` lets it mount the control groups (with SYS_ADMIN); `content` is what the script finds in the file
-    /content. `project` and `service` label the container as a one-off of Compose.
+    a word of it. It finds `content` in the file /content. Raises OperatorError after `timeout` seconds.
     """
-    with engine_errors(f"running {name}"):
-        container_id = _create(engine, image, name, project, service, ["sh", _SCRIPT], volumes, {
-            "NetworkMode": f"container:{inside}" if inside else network or "none",
-            "CapDrop": ["ALL"], "CapAdd": list(capabilities),
-            "SecurityOpt": ["apparmor=unconfined", "seccomp=unconfined"] if unconfined else [],
-            "CgroupnsMode": "host" if unconfined else "", "PidMode": f"container:{processes_of}" if processes_of
-            else ""})
+    host: dict[str, Any] = {
+        "NetworkMode": f"container:{access.network_of}" if access.network_of else access.network or "none",
+        "PidMode": f"container:{access.processes_of}" if access.processes_of else "",
+        "CapDrop": ["ALL"], "CapAdd": list(access.capabilities)}
+    if access.unconfined:
+        host |= {"SecurityOpt": ["apparmor=unconfined", "seccomp=unconfined"], "CgroupnsMode": "host"}
+    files = {_SCRIPT.lstrip("/"): f'rm -f "$0"\n{script}'.encode()}
+    if content is not None:
+        files["content"] = content
+    with engine_errors(f"running {helper.name}"):
+        container_id = _create(engine, helper, ["sh", _SCRIPT], access.volumes, host)
         try:
-            files = {_SCRIPT.lstrip("/"): f'rm -f "$0"\n{script}'.encode()}
-            put_files(engine, container_id, "/", files if content is None else files | {"content": content})
+            put_files(engine, container_id, "/", files)
             engine.api.start(container_id)
             status = int(engine.api.wait(container_id, timeout=timeout)["StatusCode"])
             output = engine.api.logs(container_id, stdout=True, stderr=True)
         except BROKEN_CONNECTION as e:
-            raise OperatorError(f"running {name}: no end after {timeout:g} s") from e
+            raise OperatorError(f"running {helper.name}: no end after {timeout:g} s") from e
         finally:
             remove_container(engine, container_id)
     return status, output.decode("utf-8", "replace")
 
 
-def read_volume(engine: Engine, image: str, volume: str, path: str, *, name: str, project: str,
-                service: str) -> list[bytes]:
+def read_volume(engine: Engine, helper: Helper, volume: str, path: str) -> list[bytes]:
     """The content of the plain files at or below `path` of a volume, through a container that is never started. Empty
     where there is nothing."""
     with engine_errors(f"reading {path} of the volume {volume}"):
-        container_id = _create(engine, image, name, project, service, ["true"], {volume: "/volume"},
-                               {"NetworkMode": "none"})
+        container_id = _create(engine, helper, ["true"], {volume: "/volume"}, {"NetworkMode": "none"})
         try:
             try:
                 parts, _ = engine.api.get_archive(container_id, f"/volume/{path}")
@@ -92,15 +114,15 @@ def remove_oneoffs(engine: Engine, project: str, service: str) -> None:
             remove_container(engine, listed["Id"])
 
 
-def _create(engine: Engine, image: str, name: str, project: str, service: str, command: Sequence[str],
-            volumes: Mapping[str, str] | None, host: Mapping[str, Any]) -> str:
-    mounts = [{"Type": "volume", "Source": volume, "Target": target} for volume, target in (volumes or {}).items()]
+def _create(engine: Engine, helper: Helper, command: Sequence[str], volumes: Mapping[str, str],
+            host: Mapping[str, Any]) -> str:
+    mounts = [{"Type": "volume", "Source": volume, "Target": target} for volume, target in volumes.items()]
     body = {
-        "Image": image, "Entrypoint": [], "Cmd": list(command), "User": "0", "NetworkDisabled": False,
-        "Labels": {labels.PROJECT: project, labels.SERVICE: service, labels.ONEOFF: "True"},
+        "Image": helper.image, "Entrypoint": [], "Cmd": list(command), "User": "0", "NetworkDisabled": False,
+        "Labels": {labels.PROJECT: helper.project, labels.SERVICE: helper.service, labels.ONEOFF: "True"},
         "HostConfig": {"Mounts": mounts, "LogConfig": {"Type": "json-file", "Config": {}}, **host},
     }
-    return str(engine.api.create_container_from_config(body, name)["Id"])
+    return str(engine.api.create_container_from_config(body, helper.name)["Id"])
 
 
 def remove_container(engine: Engine, container_id: str) -> None:

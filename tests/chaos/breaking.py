@@ -85,7 +85,7 @@ class Broken:
             found[name] = (container.id, container.state, container.address is None, host)
         for name in targets:
             if self.ground.member(name).state == "running":
-                _, said = helper.run(self.ground, RULES, inside=self.ground.member(name).id,
+                _, said = helper.run(self.ground, RULES, network_of=self.ground.member(name).id,
                                      capabilities=("NET_ADMIN", "NET_RAW"))
                 found[f"{name} rules"] = re.sub(r" dev eth\d+", " dev eth", said)  # a new connection is eth1
         return found
