@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -102,28 +103,18 @@ def cli(ctx: click.Context, host: str | None) -> None:
 
 
 def main() -> Any:
+    sys.excepthook = _report_defect
     out = _Outlet(1)
     sys.stdout, sys.stderr = _through(out, sys.stdout), _through(_Outlet(2), sys.stderr)
     try:
         status = cli(standalone_mode=False, complete_var=COMPLETE)
-    except OperatorError as e:
-        _complain(e.message, e.hint)
-        status = e.exit_status
-    except click.exceptions.NoArgsIsHelpError as e:
-        click.echo(e.format_message(), err=True)
-        status = Exit.USAGE
-    except click.UsageError as e:
-        e.show()
-        status = Exit.USAGE
-    except click.ClickException as e:
-        e.show()
-        status = Exit.ENVIRONMENT
+    except (OperatorError, click.ClickException) as e:
+        status = _report(e)
     except (click.Abort, KeyboardInterrupt):
         status = Exit.INTERRUPTED
     sys.stdout.flush()
     if out.failure and not status:
-        _complain(f"The output could not be written: {out.failure}.", "")
-        status = Exit.ENVIRONMENT
+        status = _report(OperatorError(f"The output could not be written: {out.failure}."))
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -158,7 +149,21 @@ def _through(outlet: _Outlet, stream: Any) -> TextIO:
                             write_through=getattr(stream, "write_through", False))
 
 
-def _complain(message: str, hint: str) -> None:
-    click.echo(f"operator-demo: {message}", err=True)
-    if hint:
-        click.echo(f"  {hint}", err=True)
+def _report(error: OperatorError | click.ClickException) -> Exit:
+    """Prints an error that is meant for people; the exit status that goes with it."""
+    from operator_demo.commands import output
+
+    if isinstance(error, OperatorError):
+        output.complain(error.message, error.hint)
+        return error.exit_status
+    output.complain_of_usage(error)
+    return Exit.USAGE if isinstance(error, click.UsageError) else Exit.ENVIRONMENT
+
+
+def _report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """In the place of Python's own words, which may hold text from outside."""
+    import traceback
+
+    from operator_demo.commands import output
+
+    output.aside("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))

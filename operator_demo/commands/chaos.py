@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from operator_demo.commands import completion
+from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.errors import Exit, OperatorError, UsageError
 from operator_demo.events import Fault
@@ -54,7 +54,6 @@ def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
     from operator_demo import subject as subjects
     from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.primitive import plain
-    from operator_demo.commands import output
 
     found = subjects.load(subject)
     reasons = _reasons(ctx.obj, found)
@@ -70,9 +69,9 @@ def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
     for fault in FAULTS.values():
         reason = reasons[fault.kind] if reasons else None
         line = f"{fault.kind:<13} {fault.what}" if reason is None else f"{fault.kind:<13} not here: {reason}"
-        click.echo(click.style(line, dim=reason is not None))
+        output.line(line, "" if reason is None else "dim")
         for name, p in fault.parameters.items() if reason is None else ():
-            click.echo(f"{'':<13}   --set {name}={plain(p.default)}   {p.what}, {p.range}")
+            output.line(f"{'':<13}   --set {name}={plain(p.default)}   {p.what}, {p.range}")
 
 
 def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
@@ -85,7 +84,7 @@ def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
     try:
         engine = connect(host)
     except OperatorError as e:
-        click.echo(f"No engine answers, so what it can do is not known: {e.message.splitlines()[0]}", err=True)
+        output.aside(f"No engine answers, so what it can do is not known: {e.message.splitlines()[0]}")
         return None
     try:
         ground = Ground(engine, f"chaos-{secrets.token_hex(4)}", "", found.subject,
@@ -143,7 +142,7 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
                 injection.inject()
                 injection.stop()
                 if duration is None:
-                    click.echo("It stays until it is repaired, or `operator-demo chaos revert`.")
+                    output.line("It stays until it is repaired, or `operator-demo chaos revert`.")
                     return
                 end = time.monotonic() + duration
                 while time.monotonic() < end and not interrupted():
@@ -179,17 +178,17 @@ def revert(ctx: click.Context, project: str | None) -> None:
                                         ask=_asker(environment))
             _announce(environment, left, 0.3)
             for record in done:
-                click.echo(f"{name}: reverted {_words(record)}")
+                output.line(f"{name}: reverted {_words(record)}")
                 _tell(record, "reverted")
             for problem in problems:
-                click.echo(f"{name}: not reverted: {problem}", err=True)
+                output.aside(f"{name}: not reverted: {problem}")
             failed = failed or bool(problems)
             if not done and not problems:
-                click.echo(f"{name}: nothing to revert.")
+                output.line(f"{name}: nothing to revert.")
             if not problems:
                 journal.clear()
         if not journals:
-            click.echo("Nothing to revert.")
+            output.line("Nothing to revert.")
         ctx.exit(Exit.ENVIRONMENT if failed else Exit.OK)
 
 
@@ -199,7 +198,6 @@ def revert(ctx: click.Context, project: str | None) -> None:
 @click.pass_context
 def status(ctx: click.Context, project: str | None, as_json: bool) -> None:
     """Say which faults were injected, and whether they are still there."""
-    from operator_demo.commands import output
 
     with _journals(ctx.obj, project) as (engine, journals):
         found = [{"project": name, "id": r.id, "kind": r.kind, "targets": r.targets, "parameters": r.parameters,
@@ -209,10 +207,10 @@ def status(ctx: click.Context, project: str | None, as_json: bool) -> None:
         output.as_json(found)
         return
     if not found:
-        click.echo("No fault is on record.")
+        output.line("No fault is on record.")
     for f in found:
         what = f"{f['kind']} of {', '.join(f['targets'])}" if f["targets"] else f["kind"]
-        click.echo(f"{f['project']}  {what}: {f['phase']}" + (f"; {f['saw']}" if f["saw"] else ""))
+        output.line(f"{f['project']}  {what}: {f['phase']}" + (f"; {f['saw']}" if f["saw"] else ""))
 
 
 def _now(engine: "Engine", project: str, record: "Record") -> dict[str, Any]:
@@ -317,7 +315,7 @@ class _Host:
         return replace(self._environment.ground(image, up=up), ask=self._ask)
 
     def tell(self, phase: str, record: "Record", **more: Any) -> None:
-        click.echo(f"{phase:<10} {_words(record)}" + (f": {more['saw']}" if more.get("saw") else ""))
+        output.line(f"{phase:<10} {_words(record)}" + (f": {more['saw']}" if more.get("saw") else ""))
         _store(self.run, {"phase": phase, "kind": record.kind, "targets": record.targets, "id": record.id, **more})
 
     def roles(self) -> dict[str, str]:

@@ -97,7 +97,7 @@ def completion(shell: str) -> None:
     zsh, in ~/.zshrc:                      eval "$(operator-demo completion zsh)"
     fish, in ~/.config/fish/config.fish:   operator-demo completion fish | source
     """
-    click.echo(script(shell, os.path.abspath(sys.argv[0])), nl=False)
+    sys.stdout.write(script(shell, os.path.abspath(sys.argv[0])))
 
 
 def script(shell: str, program: str) -> str:

@@ -31,4 +31,4 @@ def ctl() -> None:
         return
     path = here.workload_socket if op in ("check", "rate") else here.monitor_socket
     timeout = float(request.pop("timeout", 25))
-    click.echo(json.dumps(rpc.call(path, op, timeout=timeout, **request)))
+    sys.stdout.write(json.dumps(rpc.call(path, op, timeout=timeout, **request)) + "\n")

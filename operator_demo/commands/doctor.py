@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from operator_demo.commands import output
 from operator_demo.errors import Exit, OperatorError
 
 GIB = 1 << 30
@@ -21,7 +22,7 @@ def doctor(ctx: click.Context) -> None:
     failed = False
     for mark, what, words in checks(ctx.obj):
         failed = failed or mark == "FAIL"
-        click.echo(f"{mark:<5} {what:<10} " + words.strip().replace("\n", "\n" + " " * 17))
+        output.line(f"{mark:<5} {what:<10} " + words.strip().replace("\n", "\n" + " " * 17))
     ctx.exit(Exit.ENVIRONMENT if failed else Exit.OK)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from operator_demo.commands import output
+
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
 
@@ -32,14 +34,14 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
         known = sorted({*demos(engine), *projects_with_faults(home.home(), engine.id)})
         projects = [check_project_name(project)] if project else choose(known, everything)
         if not projects:
-            click.echo("Nothing to take down.")
+            output.line("Nothing to take down.")
         for name in projects:
             end_host(engine, name)
             removal = remove_demo(Environment(engine, name), volumes=volumes, progress=lambda item, status: None)
             for problem in removal.problems:
-                click.echo(f"{name}: {problem}", err=True)
+                output.aside(f"{name}: {problem}")
             removed = ", ".join(removal.removed)
-            click.echo(f"{name}: " + (f"removed {removed}." if removed else "nothing was left."))
+            output.line(f"{name}: " + (f"removed {removed}." if removed else "nothing was left."))
     finally:
         engine.close()
 
@@ -53,10 +55,10 @@ def end_host(engine: "Engine", project: str) -> None:
     pid = lock.holder()
     if pid is None:
         return
-    click.echo(f"{project}: process {pid} shows this demo; it is asked to leave.", err=True)
+    output.aside(f"{project}: process {pid} shows this demo; it is asked to leave.")
     if not lock.ask_to_leave(f"`operator-demo down` (process {os.getpid()}) takes this demo down.", HOST_PATIENCE):
-        click.echo(f"{project}: process {pid} did not leave within {HOST_PATIENCE:.0f} seconds; the demo is taken down "
-                   "nevertheless.", err=True)
+        output.aside(f"{project}: process {pid} did not leave within {HOST_PATIENCE:.0f} seconds; the demo is taken "
+                     "down nevertheless.")
 
 
 def choose(projects: list[str], everything: bool) -> list[str]:

@@ -11,6 +11,7 @@ import click
 
 from operator_demo.commands import completion, output
 from operator_demo.errors import Exit
+from operator_demo.text import clean
 
 
 @click.command("eval")
@@ -73,7 +74,7 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
     def ended(trial: Any, result: dict[str, Any]) -> None:
         as_wanted = result["reached"] or trial.model == NO_AGENT  # of which nothing is wanted
         words = f"{trial.name}: {result['outcome']}{'' if as_wanted else ' (not as it should be)'}"
-        console.print(words, markup=False, highlight=False)
+        console.print(clean(words), markup=False, highlight=False)
         bar.advance(task)
 
     with bar:

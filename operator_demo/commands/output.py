@@ -1,5 +1,10 @@
-"""How commands that read the record print: lines, JSON, or a pager where a person sits."""
+"""The one place where commands print, for people or as JSON.
 
+Labels, files and what the engine says may hold anything: here every text loses what a terminal would obey, but for our
+own colours.
+"""
+
+import io
 import json
 import os
 import sys
@@ -10,16 +15,20 @@ import click
 
 from operator_demo.screen.color import use_color
 from operator_demo.screen.terminal_text import Line, Symbols, Writer, encodable
+from operator_demo.text import clean
+
+
+def line(text: str, tone: str = "") -> None:
+    _writer().line(clean(text), tone)
 
 
 def lines(many: Iterable[Line]) -> None:
-    _writer().lines(many)
+    _writer().lines(_cleaned(many))
 
 
 def made(make: Callable[[Symbols], Iterable[Line]]) -> None:
     """Lines that use symbols."""
-    writer = _writer()
-    writer.lines(make(writer.symbols))
+    lines(make(_writer().symbols))
 
 
 def as_json(value: Any) -> None:
@@ -29,19 +38,41 @@ def as_json(value: Any) -> None:
 
 def aside(text: str) -> None:
     """A remark that is not part of the output."""
-    click.echo(text, err=True)
+    click.echo(clean(text), err=True)
+
+
+def complain(message: str, hint: str) -> None:
+    """An error: what happened, and what to do next (may be empty)."""
+    aside(f"operator-demo: {message}")
+    if hint:
+        aside(f"  {hint}")
+
+
+def complain_of_usage(error: click.ClickException) -> None:
+    """With the usage of the command."""
+    text = io.StringIO()
+    error.show(text)
+    aside(text.getvalue().rstrip("\n"))
+
+
+def ask(question: str, choices: list[str], default: str) -> str:
+    return str(click.prompt(clean(question), type=click.Choice(choices), default=default))
 
 
 def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
     """Through $PAGER (`less`, which ends by itself where all fits on the screen) on a terminal, else as it is."""
     writer = _writer()
-    whole = list(make(writer.symbols))  # before anything is shown: what is damaged is then one clear error
+    whole = list(_cleaned(make(writer.symbols)))  # before anything is shown: what is damaged is then one clear error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         writer.lines(whole)
         return
     os.environ.setdefault("LESS", "-FRX")
     click.echo_via_pager((encodable(writer.paint(text, tone), writer.encoding) + "\n"
                           for text, tone in whole), color=writer.color)
+
+
+def _cleaned(many: Iterable[Line]) -> Iterable[Line]:
+    return ((clean(text), tone) for text, tone in many)
 
 
 def _writer() -> Writer:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from operator_demo.commands import completion
+from operator_demo.commands import completion, output
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
     agent = environment.prepare(_tell, threading.Event())
     wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent, BASE})
     for image in wanted:
-        click.echo(f"{image:<40} {image_size(engine, image) / 1e6:8.0f} MB")
+        output.line(f"{image:<40} {image_size(engine, image) / 1e6:8.0f} MB")
     if save:
         size = save_images(engine, wanted, save, stop=threading.Event())
-        click.echo(f"{save} holds them all ({size / 1e6:.0f} MB); on the other machine: "
+        output.line(f"{save} holds them all ({size / 1e6:.0f} MB); on the other machine: "
                    f"operator-demo prepare {name} --load {save.name}")
-    click.echo(f"{name} is ready; `operator-demo run {name}` needs no registry now.")
+    output.line(f"{name} is ready; `operator-demo run {name}` needs no registry now.")
 
 
 def _tell(item: str, status: str, /) -> None:
-    click.echo(f"{item}: {status}")
+    output.line(f"{item}: {status}")

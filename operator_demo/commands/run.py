@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from operator_demo import settings
-from operator_demo.commands import completion
+from operator_demo.commands import completion, output
 from operator_demo.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
         engine = stack.enter_context(closing(connect(ctx.obj)))
         if found is None:
             found, why = choose_subject(engine)
-            click.echo(f"Subject: {found.subject.name} ({why}).", err=True)
+            output.aside(f"Subject: {found.subject.name} ({why}).")
         project = check_project_name(project or f"demo-{found.subject.name}")
         environment = Environment(engine, project, found)
         if publish:
@@ -127,9 +127,9 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
                 options = as_it_was(options, store, entry)
             if restart:
                 removal = remove_demo(environment, volumes=True,
-                                      progress=lambda item, status: click.echo(f"{status} {item}", err=True))
+                                      progress=lambda item, status: output.aside(f"{status} {item}"))
                 for problem in removal.problems:
-                    click.echo(problem, err=True)
+                    output.aside(problem)
             stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options,
                           host.asked_to_leave)
             status = stage.perform(attach=attach)
@@ -143,7 +143,7 @@ def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
         return "none", "none"
     if model == settings.REHEARSAL or (model == "auto" and not key):
         if model == "auto":
-            click.echo("No ANTHROPIC_API_KEY: the brain is the offline rehearsal (rules, not Claude).", err=True)
+            output.aside("No ANTHROPIC_API_KEY: the brain is the offline rehearsal (rules, not Claude).")
         return settings.REHEARSAL, settings.REHEARSAL
     if not key:
         raise OperatorError(f"Model {model} needs a key, and ANTHROPIC_API_KEY is not set or empty.",
@@ -177,9 +177,9 @@ def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: 
         return attach, restart
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise OperatorError(f"Project {project} is on the engine already ({leftover or 'not by a run'}).", LEFTOVERS)
-    choice = click.prompt(f"Project {project} is on the engine already ({leftover or 'not by a run'}).\n"
-                          "Attach to it, restart, or quit?", type=click.Choice(["attach", "restart", "quit"]),
-                          default="restart" if not leftover else "attach")
+    choice = output.ask(f"Project {project} is on the engine already ({leftover or 'not by a run'}).\n"
+                        "Attach to it, restart, or quit?", ["attach", "restart", "quit"],
+                        default="attach" if leftover else "restart")
     if choice == "quit":
         raise click.Abort
     return choice == "attach", choice == "restart"

@@ -1,9 +1,13 @@
 """`operator-demo status`: what runs on the engine."""
 
-import json
 from typing import Any
 
 import click
+
+from operator_demo.commands import output
+from operator_demo.text import one_line
+
+_LONGEST = 100  # characters of a label, which may hold anything
 
 
 @click.command()
@@ -26,11 +30,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
     finally:
         engine.close()
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        output.as_json(found)
         return
     if not found:
-        click.echo("No demo is on the engine.")
+        output.line("No demo is on the engine.")
     for project, what in found.items():
-        click.echo(f"{project}  {what['run'] or 'not by a run'}")
+        output.line(f"{one_line(project, _LONGEST)}  {one_line(what['run'] or 'not by a run', _LONGEST)}")
         for service, state in sorted(what["containers"].items()):
-            click.echo(f"  {service:<10} {state}")
+            output.line(f"  {one_line(service, _LONGEST):<10} {state}")

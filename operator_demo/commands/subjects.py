@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from operator_demo.commands import completion
+from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.errors import UsageError
@@ -26,7 +26,7 @@ def subjects() -> None:
 
     for name in subject.names():
         found = subject.load(name).subject
-        click.echo(f"{name:<10} {found.title} ({', '.join(found.members)})")
+        output.line(f"{name:<10} {found.title} ({', '.join(found.members)})")
 
 
 @click.group(cls=DefaultGroup, default="list", alone=True)
@@ -47,7 +47,6 @@ def list_(subject: str, as_json: bool) -> None:
     """
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
-    from operator_demo.commands import output
 
     found = subjects.load(subject)
     proven = _proven(found)
@@ -59,10 +58,10 @@ def list_(subject: str, as_json: bool) -> None:
                          "rehearsal": proven.get(play.name)} for play in plays])
         return
     width = max(len(play.name) for play in plays) + 2
-    click.echo(f"{'':{width}}{'difficulty':<12}{'right is':<11}{'rehearsal':<16}")
+    output.line(f"{'':{width}}{'difficulty':<12}{'right is':<11}{'rehearsal':<16}")
     for play in plays:
         mark = " (default)" if play.name == default else ""
-        click.echo(f"{play.name:<{width}}{play.difficulty:<12}{play.outcome:<11}{_short(proven.get(play.name)):<16}"
+        output.line(f"{play.name:<{width}}{play.difficulty:<12}{play.outcome:<11}{_short(proven.get(play.name)):<16}"
                    f"{play.title}{mark}")
 
 
@@ -77,7 +76,7 @@ def show(name: str, subject: str) -> None:
 
     found = subjects.load(subject)
     for line in _told(scenario.load(found, name), _proven(found).get(name)):
-        click.echo(line)
+        output.line(line)
 
 
 @scenarios.command()
@@ -96,10 +95,10 @@ def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
             raise UsageError(f"{file} is no scenario file: its name does not end in .yaml or .yml.")
         try:
             play = scenario.load(found, file)
-            click.echo(f"{file}: ok: {play.title}")
+            output.line(f"{file}: ok: {play.title}")
         except UsageError as e:
             failed = True
-            click.echo(e.message, err=True)
+            output.aside(e.message)
     ctx.exit(UsageError.exit_status if failed else 0)
 
 

@@ -20,7 +20,7 @@ import urllib3.exceptions
 
 from operator_demo.engine.contexts import config_file
 from operator_demo.engine.endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
-from operator_demo.engine.failures import EngineUnavailable, engine_errors
+from operator_demo.engine.failures import EngineUnavailable, engine_errors, explain
 from operator_demo.engine.ssh import SshAdapter, SshDialer, SshError
 
 _NEWEST_API = "1.45"  # the newest that was tried; an engine that speaks a newer one is spoken to in this
@@ -176,11 +176,11 @@ class _Failure:
 
 
 def _explain(error: BaseException, endpoint: Endpoint) -> _Failure:
-    # Below what ssh says is only that the connection was closed.
-    cause = error if isinstance(error, SshError) else _root_cause(error)
+    # Below what ssh or the engine says is nothing that tells more.
+    cause = error if isinstance(error, SshError | docker.errors.APIError) else _root_cause(error)
     # An SSL error is an OSError too, with numbers of its own.
     number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
-    words = str(cause) or type(cause).__name__
+    words = explain(cause)
     if endpoint.url.startswith("ssh://"):
         if isinstance(cause, FileNotFoundError):
             return _Failure("there is no ssh command", "Install OpenSSH's client.")
