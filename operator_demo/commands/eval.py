@@ -1,6 +1,7 @@
 """`eval`: a campaign of runs, and the table of what they were worth."""
 
 import csv
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from operator_demo.commands import completion, output
+from operator_demo.commands.signals import end_by_exception
 from operator_demo.errors import Exit
 from operator_demo.text import clean
 
@@ -36,6 +38,7 @@ def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool
     plan = campaigns.load(campaign)
     folder = (out or campaign.with_suffix(".results")).absolute()
     if not report:
+        end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the runs under way are ended
         with _progress(len(plan.trials), len(runner.finished(folder))) as (began, ended):
             runner.play(plan, folder, own_file(), began, ended)
     wanted = {trial.name for trial in plan.trials}

@@ -3,12 +3,12 @@
 import os
 import signal
 import sys
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from operator_demo.commands import completion, output
+from operator_demo.commands.signals import end_by_exception
 from operator_demo.home import store_path
 from operator_demo.screen.color import choose_display
 
@@ -28,8 +28,7 @@ def notes(run: str | None) -> None:
     """
     from operator_demo import presenter
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the terminal is given back
     # What is over has no clock to look at: it is told from the beginning to the end.
     full = choose_display("auto", sys.stdin, sys.stdout, os.environ) == "tui" and not presenter.is_over(
         store_path(), run)
@@ -55,8 +54,3 @@ def _view(full: bool) -> "View":
     from operator_demo.screen.speaker import SpeakerLines
 
     return SpeakerLines(sys.stdout, os.environ)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    """The terminal is given back on the way out."""
-    raise SystemExit(128 + number)

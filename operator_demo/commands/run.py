@@ -11,6 +11,7 @@ import click
 from operator_demo import settings
 from operator_demo.commands import completion, output
 from operator_demo.errors import OperatorError, UsageError
+from operator_demo.evaluation import lifeline
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
@@ -52,11 +53,13 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--engine-socket", metavar="PATH", help="The engine's socket on the engine's own side.")
 @click.option("--attach", is_flag=True, help="Go on with a run whose host is gone.")
 @click.option("--restart", is_flag=True, help="Take leftovers of this project down first.")
+@click.option(lifeline.OPTION, is_flag=True, hidden=True, help="End, as on SIGTERM, when standard input ends.")
 @click.pass_context
 def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: bool | None, model: str, mode: str,
         no_agent: bool, keep: bool, project: str | None, display: str, seed: int | None, pace: float, rate: int,
         max_time: float, budget_steps: int | None, budget_seconds: float | None, budget_tokens: int | None,
-        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool) -> None:
+        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool, end_with_input: bool
+        ) -> None:
     """Run the demo on SUBJECT.
 
     Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
@@ -65,6 +68,8 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     """
     if attach and restart:
         raise UsageError("--attach and --restart exclude each other.")
+    if end_with_input:
+        lifeline.end_with_input()
     brain, model = choose_brain(model, no_agent)
 
     from operator_demo import events, home

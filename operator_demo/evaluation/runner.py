@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import Exit
+from operator_demo.evaluation import lifeline
 from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
 from operator_demo.store import Store, StoreError
 
 Result = dict[str, Any]
 RESULTS = "results.jsonl"
 _GRACE = 120.0  # seconds that a run has to take itself down
+_LEAST_TIME, _MOST_TIME = 60.0, 86400.0  # seconds; what `run --max-time` takes
 _TAIL = 2000  # characters of a failed run's last words
 _BEAT = 0.2  # seconds
 
@@ -41,7 +43,8 @@ def play(campaign: Campaign, folder: Path, program: Path, began: Callable[[Trial
          ended: Callable[[Trial, Result], None]) -> None:
     """Runs what is not in `folder` yet, `campaign.parallel` at a time; each result is on the disk before `ended`.
 
-    An interrupt (KeyboardInterrupt) ends the runs under way, which take themselves down, and is raised again.
+    Whatever is raised meanwhile (KeyboardInterrupt, SystemExit) ends the runs under way, which take themselves down,
+    and is raised again. Runs also end by themselves when this process is gone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done, waiting, stop = finished(folder), queue.SimpleQueue[Trial](), threading.Event()
@@ -100,19 +103,25 @@ def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: thr
     home.mkdir(parents=True, exist_ok=True)
     brain = ["--no-agent"] if trial.model == NO_AGENT else ["--model", trial.model]
     argv = [str(program), "run", trial.subject, "--scenario", trial.scenario, *brain, "--auto", "--pace", "0",
-            "--display", "plain", "--project", trial.project, "--seed", str(trial.seed), "--restart",
-            *campaign.options]
+            "--display", "plain", "--project", trial.project, "--seed", str(trial.seed), "--restart", lifeline.OPTION,
+            "--max-time", str(_max_time(campaign.limit)), *campaign.options]
     with (home / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
         # A group of its own: an interrupt of the terminal must not reach it before we say so.
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   env=os.environ | {"OPERATOR_HOME": str(home)}, start_new_session=True)
-        status = _wait(process, campaign.limit, stop)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
+                              env=os.environ | {"OPERATOR_HOME": str(home)}, start_new_session=True) as process:
+            status = _wait(process, campaign.limit, stop)
         output.seek(0)
         words = output.read()[-_TAIL:]
     outcome, score = _record(home)
     return {"trial": trial.name, "subject": trial.subject, "scenario": trial.scenario, "model": trial.model,
             "number": trial.number, "seed": trial.seed, "exit_status": status, "reached": status == Exit.OK,
             "outcome": outcome, "score": score, "words": "" if score else words}
+
+
+def _max_time(limit: float) -> float:
+    """What the containers of a run are told: they outlive the limit by what a take-down may take, should nobody be
+    there to end the run."""
+    return min(max(limit + _GRACE, _LEAST_TIME), _MOST_TIME)
 
 
 def _wait(process: "subprocess.Popen[bytes]", limit: float, stop: threading.Event) -> int:

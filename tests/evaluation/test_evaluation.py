@@ -1,12 +1,17 @@
 """Campaigns: what is planned, how it is played and taken up again, and what the table says."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
+import zipapp
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +20,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_demo.errors import UsageError
-from operator_demo.evaluation import campaign, runner, table
+from operator_demo.evaluation import campaign, lifeline, runner, table
+
+ROOT = Path(__file__).parents[2]
 
 # Stands in for the program: a run that writes a score into its store, and ends as its scenario's name says.
 PROGRAM = """\
-#!{python}
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
 sys.path[:0] = {path!r}
+from operator_demo.evaluation import lifeline
 from operator_demo import events
 from operator_demo.store import Store
 arguments = sys.argv[1:]
 scenario, home = arguments[arguments.index("--scenario") + 1], pathlib.Path(os.environ["OPERATOR_HOME"])
-home.joinpath("began").write_text("yes")
+def end(number, frame):
+    home.joinpath("ended").write_text(signal.Signals(number).name)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+signal.signal(signal.SIGTERM, end)
+if lifeline.OPTION in arguments:
+    lifeline.end_with_input()
+home.joinpath("arguments").write_text(" ".join(arguments))
+home.joinpath("began").write_text(str(os.getpid()))
 if scenario == "frozen-member":
     time.sleep(60)
 good = "--no-agent" not in arguments
@@ -44,10 +59,20 @@ sys.exit(0 if good else 1)
 
 
 @pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose name is short enough for a socket."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def program(tmp_path: Path) -> Path:
+    """An executable zip file, as the real one is."""
     made = tmp_path / "operator-demo"
-    made.write_text(PROGRAM.format(python=sys.executable, path=[str(Path(__file__).parents[2])]))
-    made.chmod(0o755)
+    source = tmp_path / "program"
+    source.mkdir()
+    (source / "__main__.py").write_text(PROGRAM.format(path=[str(ROOT)]))
+    zipapp.create_archive(source, made, interpreter=sys.executable)
     return made
 
 
@@ -145,6 +170,86 @@ def test_an_interrupt_ends_the_runs_under_way(tmp_path: Path, program: Path) -> 
     assert not [t for t in threading.enumerate() if t.name.startswith("trial-")]
     assert subprocess.run(["pgrep", "-f", str(program)], capture_output=True).stdout == b""
     assert runner.finished(tmp_path / "out") == {}
+
+
+FROZEN = SMALL.replace("member-kill", "frozen-member") + "baseline: false\n"
+
+
+def homes(folder: Path) -> list[Path]:
+    return sorted((folder / "homes").iterdir()) if (folder / "homes").exists() else []
+
+
+def until(what: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def campaign_under_way(tmp_path: Path, program: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """`operator-demo eval` of two runs that go on for a minute; and the folder of its results."""
+    (tmp_path / "campaign.yaml").write_text(FROZEN)
+    out = tmp_path / "out"
+    environment = os.environ | {"OPERATOR_DEMO_FILE": str(program), "OPERATOR_HOME": str(tmp_path / "home")}
+    with subprocess.Popen([sys.executable, "-m", "operator_demo", "eval", str(tmp_path / "campaign.yaml"), "--out",
+                           str(out)], cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until(lambda: len(homes(out)) == 2 and all((home / "began").exists() for home in homes(out)))
+        yield process, out
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_the_runs_end_with_the_campaign(number: signal.Signals,
+                                        campaign_under_way: tuple["subprocess.Popen[str]", Path]) -> None:
+    process, out = campaign_under_way
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert "Traceback" not in err
+    until(lambda: all((home / "ended").exists() for home in homes(out)))
+    for home in homes(out):
+        assert (home / "ended").read_text() == "SIGTERM"
+        until(lambda pid=int((home / "began").read_text()): not Path(f"/proc/{pid}").exists())  # type: ignore[misc]
+    assert runner.finished(out) == {}
+
+
+def test_a_failure_of_the_campaign_ends_its_runs(tmp_path: Path, program: Path) -> None:
+    out = tmp_path / "out"
+
+    def fail(trial: campaign.Trial) -> None:
+        until(lambda: any((home / "began").exists() for home in homes(out)))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        runner.play(plan(tmp_path, FROZEN), out, program, fail, lambda t, r: None)
+    assert all((home / "ended").read_text() == "SIGTERM" for home in homes(out) if (home / "began").exists())
+
+
+@pytest.mark.parametrize(("limit", "told"), [(1, 121), (900, 1020), (90000, 86400)])
+def test_the_limit_is_told_to_the_run_too(limit: int, told: float, tmp_path: Path, program: Path) -> None:
+    play(plan(tmp_path, SMALL + f"baseline: false\nlimit: {limit}\noptions: [--rate, '7']\n"), tmp_path / "out", program)
+    for home in homes(tmp_path / "out"):
+        arguments = (home / "arguments").read_text().split()
+        assert float(arguments[arguments.index("--max-time") + 1]) == told
+        assert arguments.index("--rate") > arguments.index("--max-time"), "what the campaign says counts more"
+
+
+def test_the_real_run_ends_with_its_input(short_path: Path) -> None:
+    """While it waits for an engine that does not answer."""
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(short_path / "engine.sock"))
+        engine.listen()
+        with subprocess.Popen([sys.executable, "-m", "operator_demo", "--host", f"unix://{short_path}/engine.sock",
+                               "run", "etcd", "--auto", "--model", "rehearsal", lifeline.OPTION], cwd=ROOT,
+                              stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdin is not None
+            engine.settimeout(30)
+            connection, _ = engine.accept()
+            process.stdin.close()
+            assert process.wait(30) == -signal.SIGTERM
+            connection.close()
 
 
 @given(st.integers(0, 200), st.integers(1, 200))
