@@ -89,10 +89,12 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--host", metavar="URL", envvar="OPERATOR_HOST",
               help="The Docker engine, as DOCKER_HOST; default: as the docker CLI would choose.")
+@click.option("-v", "--verbose", is_flag=True,
+              help="Write what the program does to debug.log beside the store; OPERATOR_LOG=debug does the same.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
               help="Show version and commit.")
 @click.pass_context
-def cli(ctx: click.Context, host: str | None) -> None:
+def cli(ctx: click.Context, host: str | None, verbose: bool) -> None:
     """Show, live, how an AI operator keeps a real distributed system alive.
 
     \b
@@ -100,6 +102,13 @@ def cli(ctx: click.Context, host: str | None) -> None:
     129 hung up, 130 interrupted, 143 terminated.
     """
     ctx.obj = host
+    level = os.environ.get("OPERATOR_LOG", "")
+    if level not in ("", "debug"):
+        raise click.UsageError(f"OPERATOR_LOG may be debug or empty, not {level!r}.", ctx)
+    if verbose or level:
+        from operator_demo import debug_log
+
+        debug_log.start()
 
 
 def main() -> Any:
@@ -153,6 +162,7 @@ def _report(error: OperatorError | click.ClickException) -> Exit:
     """Prints an error that is meant for people; the exit status that goes with it."""
     from operator_demo.commands import output
 
+    _log(error)
     if isinstance(error, OperatorError):
         output.complain(error.message, error.hint)
         return error.exit_status
@@ -166,4 +176,13 @@ def _report_defect(kind: type[BaseException], error: BaseException, trace: Trace
 
     from operator_demo.commands import output
 
+    _log(error)
     output.aside("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
+
+
+def _log(error: BaseException) -> None:
+    """Into the log where it is on: only then the module is loaded."""
+    if "operator_demo.debug_log" in sys.modules:
+        from operator_demo import debug_log
+
+        debug_log.error(error)

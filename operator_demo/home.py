@@ -13,6 +13,7 @@ from typing import Any
 
 from operator_demo.errors import OperatorError
 
+NAME_OF_LOG = "debug.log"  # written by `debug_log`
 HOMELESS = Path("/nonexistent")  # what Debian's passwd file says of users without a home directory
 _NAME_ANOTHER = "Name another folder for the records with OPERATOR_HOME."
 

@@ -1,7 +1,7 @@
 """Text from outside: made harmless, freed of secrets, and cut to a size. Done once, where the text comes in."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
@@ -20,9 +20,11 @@ _KEY_SHAPES = re.compile(
     r"|(?i:authorization:\s*(?:bearer|basic)\s+)\S+"
     r"|(?i:x-api-key:\s*)\S+"
     r"|(?i:\b[A-Z0-9_]*(?:API_KEY|SECRET|PASSWORD|TOKEN)=)[^\s'\"]{6,}"
+    r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
     re.DOTALL,
 )
+_SECRET_NAMES = re.compile(r"(?i)KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL")
 REDACTED = "[redacted]"
 
 
@@ -38,6 +40,11 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         if len(secret) >= 6:
             text = text.replace(secret, REDACTED)
     return _KEY_SHAPES.sub(_keep_name, text)
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """The values of those variables whose names say that they are secret."""
+    return [value for name, value in environment.items() if value and _SECRET_NAMES.search(name)]
 
 
 def _keep_name(match: re.Match[str]) -> str:

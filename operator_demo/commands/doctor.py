@@ -4,25 +4,36 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
-from operator_demo.commands import output
+from operator_demo.commands import completion, output
 from operator_demo.errors import Exit, OperatorError
 
+REPORT = "operator-demo-report.txt"
 GIB = 1 << 30
 NEEDED_DISK, NEEDED_MEMORY = 3 * GIB, 2 * GIB
 
 
 @click.command()
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), is_flag=False, flag_value=Path(REPORT),
+              metavar="[FILE]", shell_complete=completion.file,
+              help="Also write all that a bug report needs into a file, without secrets.  [FILE: " + REPORT + "]")
 @click.pass_context
-def doctor(ctx: click.Context) -> None:
+def doctor(ctx: click.Context, report: Path | None) -> None:
     """Check this machine: Python, engine, images, disk, memory, key, terminal."""
-    failed = False
+    failed, lines = False, []
     for mark, what, words in checks(ctx.obj):
         failed = failed or mark == "FAIL"
-        output.line(f"{mark:<5} {what:<10} " + words.strip().replace("\n", "\n" + " " * 17))
+        lines.append(f"{mark:<5} {what:<10} " + words.strip().replace("\n", "\n" + " " * 17))
+        output.line(lines[-1])
+    if report:
+        from operator_demo import bug_report
+
+        bug_report.write(report, lines)
+        output.aside(f"{report} holds the report. Read it before you send it.")
     ctx.exit(Exit.ENVIRONMENT if failed else Exit.OK)
 
 

@@ -58,8 +58,8 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: bool | None, model: str, mode: str,
         no_agent: bool, keep: bool, project: str | None, display: str, seed: int | None, pace: float, rate: int,
         max_time: float, budget_steps: int | None, budget_seconds: float | None, budget_tokens: int | None,
-        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool, end_with_input: bool
-        ) -> None:
+        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool,
+        end_with_input: bool) -> None:
     """Run the demo on SUBJECT.
 
     Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's

@@ -1,16 +1,18 @@
 """Reaching the engine: of the places where it may be, the first that was chosen, and what was wrong with it."""
 
 import errno
+import logging
 import re
 import ssl
 import statistics
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import docker.constants
@@ -23,6 +25,7 @@ from operator_demo.engine.endpoints import DEFAULT_SOCKET, Endpoint, named, well
 from operator_demo.engine.failures import EngineUnavailable, engine_errors, explain
 from operator_demo.engine.ssh import SshAdapter, SshDialer, SshError
 
+_log = logging.getLogger(__name__)
 _NEWEST_API = "1.45"  # the newest that was tried; an engine that speaks a newer one is spoken to in this
 _FIRST_ANSWER = 10  # seconds that an engine may take for its first answer
 _FIRST_ANSWER_SSH = 45  # the same with the login before it
@@ -151,6 +154,8 @@ def _client(endpoint: Endpoint, dialer: SshDialer | None) -> docker.DockerClient
     except (docker.errors.InvalidConfigFile, TypeError, AttributeError) as e:  # it reads the file without checking it
         raise EngineUnavailable(f"{config_file()} cannot be used: {e}", "Repair the file.") from e
     api: Any = client.api
+    if _log.isEnabledFor(logging.DEBUG):
+        api.send = _logged(api.send)
     if dialer:
         api.mount("http+docker://", SshAdapter(dialer, _FIRST_ANSWER_SSH, _CONNECTIONS))
     if endpoint.tls:
@@ -158,6 +163,22 @@ def _client(endpoint: Endpoint, dialer: SshDialer | None) -> docker.DockerClient
         if not endpoint.tls.verify:  # as the user wants it; a warning at each request would spoil the screen
             warnings.filterwarnings("ignore", category=urllib3.exceptions.InsecureRequestWarning)
     return client
+
+
+def _logged(send: Callable[..., requests.Response]) -> Callable[..., requests.Response]:
+    """`send` of the client's session, with a line in the log: the call, its status and its time, never the content."""
+
+    def timed(request: requests.PreparedRequest, **how: Any) -> requests.Response:
+        call, began = f"{request.method} {urlsplit(request.url or '').path}", time.monotonic()
+        try:
+            response = send(request, **how)
+        except BaseException as e:
+            _log.debug("%s failed after %.3f s: %s", call, time.monotonic() - began, e)
+            raise
+        _log.debug("%s %d in %.3f s", call, response.status_code, time.monotonic() - began)
+        return response
+
+    return timed
 
 
 def _api_version(version: Mapping[str, Any]) -> str:

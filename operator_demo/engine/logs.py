@@ -1,5 +1,6 @@
 """Following a container's log: whole lines, once and in order, over restarts and broken connections."""
 
+import logging
 import math
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from operator_demo.engine.frames import FrameError, FrameReader, LineReader
 from operator_demo.engine.stream import ended_by, open_stream, pieces, unless_stopped
 from operator_demo.errors import OperatorError
 
+_log = logging.getLogger(__name__)
 _LOOK = 0.25  # seconds between two looks at a container that has stopped, or at an engine that does not answer
 
 
@@ -40,7 +42,8 @@ def follow(engine: Engine, container_id: str, stop: threading.Event, since: floa
         try:
             yield from _read(engine, container_id, stop, lines, since)
             ended = True
-        except BROKEN_CONNECTION:
+        except BROKEN_CONNECTION as e:
+            _log.debug("the log of %s broke off and is asked for again: %s", container_id[:12], e)
             stop.wait(_LOOK)
         if ended and not _runs(before):
             # Only now all is read that the process wrote: engines end a follow a little before the end. What it left
@@ -107,7 +110,8 @@ def _look(engine: Engine, container_id: str, stop: threading.Event) -> dict[str,
             return unless_stopped(stop, lambda: inspect(engine, container_id))
         except NotOnEngine:
             return None
-        except EngineUnavailable:
+        except EngineUnavailable as e:
+            _log.debug("%s is looked at again: %s", container_id[:12], e)
             stop.wait(_LOOK)
     return None
 

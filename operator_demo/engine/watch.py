@@ -1,6 +1,7 @@
 """Docker's own events about everything on the engine: containers, networks and volumes, of whatever project."""
 
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import BROKEN_CONNECTION
 from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces, unless_stopped
 
+_log = logging.getLogger(__name__)
 _AGAIN = 0.25  # seconds until the next try after the connection broke
 _REMEMBERED = 1024  # events, to know repeats after a reconnect; the engine itself keeps the last 256
 _CHOSEN = json.dumps({"type": ["container", "network", "volume"]})
@@ -69,8 +71,9 @@ def _watch(engine: Engine, stop: threading.Event, since: str) -> Iterator[Engine
                     event = _event(raw)
                     if event is not None:
                         yield event
-        except (docker.errors.APIError, ValueError, *BROKEN_CONNECTION):
-            pass  # cut off, perhaps within an event; what was missed is asked for again
+        except (docker.errors.APIError, ValueError, *BROKEN_CONNECTION) as e:
+            # Cut off, perhaps within an event; what was missed is asked for again.
+            _log.debug("the engine's events broke off and are asked for again: %s", e)
         stop.wait(_AGAIN)
 
 

@@ -186,6 +186,11 @@ def until(what: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+def gone(process: int) -> bool:
+    until(lambda: not Path(f"/proc/{process}").exists())
+    return True
+
+
 @pytest.fixture
 def campaign_under_way(tmp_path: Path, program: Path) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
     """`operator-demo eval` of two runs that go on for a minute; and the folder of its results."""
@@ -211,7 +216,7 @@ def test_the_runs_end_with_the_campaign(number: signal.Signals,
     until(lambda: all((home / "ended").exists() for home in homes(out)))
     for home in homes(out):
         assert (home / "ended").read_text() == "SIGTERM"
-        until(lambda pid=int((home / "began").read_text()): not Path(f"/proc/{pid}").exists())  # type: ignore[misc]
+        assert gone(int((home / "began").read_text()))
     assert runner.finished(out) == {}
 
 
@@ -229,7 +234,8 @@ def test_a_failure_of_the_campaign_ends_its_runs(tmp_path: Path, program: Path) 
 
 @pytest.mark.parametrize(("limit", "told"), [(1, 121), (900, 1020), (90000, 86400)])
 def test_the_limit_is_told_to_the_run_too(limit: int, told: float, tmp_path: Path, program: Path) -> None:
-    play(plan(tmp_path, SMALL + f"baseline: false\nlimit: {limit}\noptions: [--rate, '7']\n"), tmp_path / "out", program)
+    made = plan(tmp_path, SMALL + f"baseline: false\nlimit: {limit}\noptions: [--rate, '7']\n")
+    play(made, tmp_path / "out", program)
     for home in homes(tmp_path / "out"):
         arguments = (home / "arguments").read_text().split()
         assert float(arguments[arguments.index("--max-time") + 1]) == told
