@@ -80,7 +80,7 @@ class FakeEngine:
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version = "HTTP/1.0"  # no connection, and no thread, outlives its answer
 
             def address_string(self) -> str:
                 return "test"
