@@ -143,12 +143,13 @@ ask_engine() { "$TOOLS/bin/python" tools/engine.py "$@"; }
 
 engine() { # make sure that a Docker engine answers
     make_venv "$TOOLS" requirements-build.lock
-    local found
-    if found=$(ask_engine ping 2>&1); then
+    local found status=0
+    found=$(ask_engine ping 2>&1) || status=$?
+    if [ $status = 0 ]; then
         say "Using the $found"
         return
     fi
-    [ -z "${DOCKER_HOST:-}" ] || fail "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST: $found"
+    [ $status = 1 ] || fail "$found"
     [ "$(uname)" = Linux ] || fail "no Docker engine answers. Start Docker Desktop, Colima or OrbStack, and try again."
     if ! command -v dockerd >/dev/null; then
         install_packages "No Docker engine answers and none is installed" docker.io iptables

@@ -18,12 +18,11 @@ from typing import Any
 
 from benchmarks.measure import Benchmark, Row, Unavailable, quantile, say
 from operator_demo import events, wire
-from operator_demo.engine import Container, Engine, connect
+from operator_demo.engine import BASE, Container, Engine, connect
 from operator_demo.events import Event, Load
 from operator_demo.stage.feed import Feed
 from operator_demo.store import Store
 
-IMAGE = "operator-demo/base:trixie"
 RUN = "run-bench000"
 
 LATENCY_ROUNDS, LINES, EVERY = 6, 500, 0.005  # lines a round, seconds between two
@@ -174,7 +173,7 @@ class _Made:
         self.engine.api.start(self.id)
 
     def as_(self, service: str) -> Container:
-        return Container(self.id, self.name, service, "running", None, None, None, {}, IMAGE)
+        return Container(self.id, self.name, service, "running", None, None, None, {}, BASE)
 
 
 @contextmanager
@@ -200,7 +199,7 @@ def _container(engine: Engine, command: Sequence[str], files: dict[str, bytes] |
     """Created, not started; removed at the end."""
     name = f"bench-{secrets.token_hex(4)}"
     settings: dict[str, Any] = engine.api.create_host_config(log_config={"Type": "json-file"})
-    made = engine.api.create_container(IMAGE, list(command), name=name, host_config=settings)["Id"]
+    made = engine.api.create_container(BASE, list(command), name=name, host_config=settings)["Id"]
     try:
         for path, content in (files or {}).items():
             engine.api.put_archive(made, "/", _packed(path, content))

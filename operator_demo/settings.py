@@ -9,8 +9,8 @@ from operator_demo.errors import UsageError
 
 EXECUTE, OBSERVE = "execute", "observe"
 CLAUDE, REHEARSAL = "claude", "rehearsal"
+DEFAULT_MODEL = "claude-opus-5-5"
 HELPER_SERVICE = "aux"  # the Compose service that the host's one-shot helpers call themselves
-SESSION_LABEL = "io.operator-demo.session"  # on containers that a session of the agent makes
 KEY_FILE = Path("/run/secrets/anthropic_api_key")
 
 

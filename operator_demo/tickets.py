@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from operator_demo import events
 from operator_demo.errors import OperatorError
 from operator_demo.events import new_id
+from operator_demo.outcomes import REPAIRED
 from operator_demo.store import Recorder, Row, Store
 
 LEASE = 30.0  # seconds
 MAX_RETURNS = 1
-REPAIRED, NO_ACTION = "repaired", "no_action"
 OPEN_STATES = ("open", "acknowledged", "verifying")
 
 

@@ -10,8 +10,6 @@ from operator_demo import settings
 from operator_demo.agent.budget import Limits
 from operator_demo.errors import UsageError
 
-DEFAULT_MODEL = "claude-opus-5-5"
-
 
 @dataclass(frozen=True)
 class AgentSettings:
@@ -40,7 +38,7 @@ class AgentSettings:
 def from_environment(environment: Mapping[str, str] = os.environ, key_file: Path | None = None) -> AgentSettings:
     """Raises `UsageError` naming the variable that is missing or wrong."""
     brain = _one_of(environment, "OPERATOR_BRAIN", (settings.CLAUDE, settings.REHEARSAL))
-    model = environment.get("OPERATOR_MODEL") or DEFAULT_MODEL
+    model = environment.get("OPERATOR_MODEL") or settings.DEFAULT_MODEL
     return AgentSettings(
         mode=_one_of(environment, "OPERATOR_SAFETY_MODE", (settings.EXECUTE, settings.OBSERVE)),
         brain=brain,

@@ -17,13 +17,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from operator_demo.settings import SESSION_LABEL
+from operator_demo import labels
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
 
-_PROJECT_LABEL = "com.docker.compose.project"
-_RUN_LABEL = "io.operator-demo.run"
 _HELPER_WAIT = 5.0  # seconds
 _SLACK = 0.05  # seconds by which the two clocks may still differ
 
@@ -58,7 +56,7 @@ def _connect() -> "Engine":
 
 def _end_containers(client: Any, place: Place, since: float) -> list[str]:
     ended = []
-    found = client.api.containers(all=True, filters={"label": f"{SESSION_LABEL}={place.session}"})
+    found = client.api.containers(all=True, filters={"label": f"{labels.SESSION}={place.session}"})
     for container in found:
         if container["Created"] >= int(since):
             client.api.remove_container(container["Id"], force=True)
@@ -67,14 +65,16 @@ def _end_containers(client: Any, place: Place, since: float) -> list[str]:
 
 
 def _end_execs(client: Any, place: Place, since: float, until: float) -> list[str]:
-    wanted = {"type": "container", "event": "exec_start", "label": f"{_PROJECT_LABEL}={place.project}"}
+    from operator_demo.engine import health_check  # (docker is loaded where something may be left)
+
+    wanted = {"type": "container", "event": "exec_start", "label": f"{labels.PROJECT}={place.project}"}
     happened = client.api.events(since=f"{since:.6f}", until=f"{until:.6f}", filters=wanted, decode=True)
     pids, ended = [], []
     for event in happened:
         attributes = event["Actor"]["Attributes"]
         exec_ = client.api.exec_inspect(attributes["execID"])
         argv = [exec_["ProcessConfig"]["entrypoint"], *exec_["ProcessConfig"]["arguments"]]
-        if exec_["Running"] and exec_["Pid"] > 1 and not _is_health_check(client, event["id"], argv):
+        if exec_["Running"] and exec_["Pid"] > 1 and argv != health_check(client.api.inspect_container(event["id"])):
             pids.append(exec_["Pid"])
             ended.append(f"`{' '.join(argv)}` in {attributes['name']}")
     if pids:
@@ -87,16 +87,9 @@ def _kill_groups(client: Any, place: Place, pids: list[int]) -> None:
     groups = " ".join(f"-{pid}" for pid in pids)
     helper = client.containers.create(
         image, entrypoint=["/bin/sh", "-c"], command=[f"kill -s KILL -- {groups}"], user="0", pid_mode="host",
-        network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], labels={_RUN_LABEL: place.run})
+        network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], labels={labels.RUN: place.run})
     try:
         helper.start()
         helper.wait(timeout=_HELPER_WAIT)
     finally:
         helper.remove(force=True)
-
-
-def _is_health_check(client: Any, container: str, argv: list[str]) -> bool:
-    config = client.api.inspect_container(container)["Config"]
-    test = (config.get("Healthcheck") or {}).get("Test") or []
-    shell = config.get("Shell") or ["/bin/sh", "-c"]
-    return bool(test) and argv == (test[1:] if test[0] == "CMD" else [*shell, *test[1:]])

@@ -17,8 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from operator_demo import labels
 from operator_demo.agent.ring import Ring
-from operator_demo.settings import SESSION_LABEL
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -65,7 +65,7 @@ def install_docker_wrapper(folder: Path) -> Path | None:
     if real is None:
         return None
     script = f"""#!/bin/bash
-label=(--label "{SESSION_LABEL}=$OPERATOR_SESSION")
+label=(--label "{labels.SESSION}=$OPERATOR_SESSION")
 case "$1 $2" in
     "run "* | "create "*) exec {real} "$1" "${{label[@]}}" "${{@:2}}" ;;
     "container run" | "container create") exec {real} "$1" "$2" "${{label[@]}}" "${{@:3}}" ;;

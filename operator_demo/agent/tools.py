@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from operator_demo import rpc, settings, text, tickets
+from operator_demo import outcomes, rpc, settings, text, tickets
 from operator_demo.agent import verdict
 from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
 from operator_demo.agent.leftovers import Place
@@ -109,11 +109,11 @@ async def finding(work: Work, call: Call) -> Result:
 
 
 async def resolve(work: Work, call: Call) -> Result:
-    return await _to_the_oracle(work, call.input["summary"], call.input["actions"], tickets.REPAIRED)
+    return await _to_the_oracle(work, call.input["summary"], call.input["actions"], outcomes.REPAIRED)
 
 
 async def no_action(work: Work, call: Call) -> Result:
-    return await _to_the_oracle(work, call.input["reason"], [], tickets.NO_ACTION)
+    return await _to_the_oracle(work, call.input["reason"], [], outcomes.NO_ACTION)
 
 
 async def _to_the_oracle(work: Work, summary: str, actions: list[str], claim: str) -> Result:

@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from operator_demo import chapters
 from operator_demo.agent.causes import CAUSES
 from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.spec import FaultSpec, parse_parameters
 from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
+from operator_demo.outcomes import ESCALATED, NO_ACTION, REPAIRED
 from operator_demo.subject import Found, Subject
 
 BY_HAND = "by-hand"  # nothing is injected: somebody breaks it
 HARMLESS = ("none", "decoy", "restart")  # kinds of fault beside which a false ticket may stand
-REPAIRED, ESCALATED, NO_ACTION = "repaired", "escalated", "no_action"
-OUTCOMES = (REPAIRED, ESCALATED, NO_ACTION)
+_OUTCOMES = (REPAIRED, ESCALATED, NO_ACTION)
 OR = " or "  # between invariants of which one is enough
 DIFFICULTIES = ("easy", "medium", "hard")
-CHAPTERS = ("welcome", "healthy", "load", "fault", "detection", "repair", "verified", "end")
 DEFAULT = "member-kill"
 MOST_SECONDS = 86400.0
 
@@ -130,13 +130,13 @@ def parse(name: str, text: str, subject: Subject, where: str) -> Scenario:
         cause=keys["cause"].one_of(CAUSES),
         difficulty=keys["difficulty"].one_of(DIFFICULTIES) if "difficulty" in keys else "medium",
         invariants=_invariants(keys["invariants"], subject) if "invariants" in keys else (),
-        outcome=keys["outcome"].one_of(OUTCOMES) if "outcome" in keys else REPAIRED,
+        outcome=keys["outcome"].one_of(_OUTCOMES) if "outcome" in keys else REPAIRED,
         ticket=_ticket(keys["ticket"], fault, subject) if "ticket" in keys else None,
         allow=tuple(keys["allow"].texts()) if "allow" in keys else (),
         repair=tuple(keys["repair"].texts()) if "repair" in keys else (),
         detect_limit=limits["detect"].parsed(_seconds) if "detect" in limits else 60.0,
         repair_limit=limits["repair"].parsed(_seconds) if "repair" in limits else 300.0,
-        story={chapter: _telling(told) for chapter, told in _section(keys, "story", CHAPTERS).items()},
+        story={chapter: _telling(told) for chapter, told in _section(keys, "story", chapters.NAMES).items()},
     )
     if scenario.outcome == NO_ACTION and scenario.ticket is None:
         keys["outcome"].fail("no_action is the right end of a false ticket only; the key 'ticket' is missing")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from operator_demo import labels
 from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.errors import Exit, OperatorError, UsageError
@@ -244,7 +245,7 @@ def _demo(host: str | None, project: str | None, subject: str | None) -> "Iterat
     from operator_demo.chaos.journal import FaultJournal
     from operator_demo.commands.down import choose
     from operator_demo.engine import connect
-    from operator_demo.stage.environment import SUBJECT_LABEL, Environment, check_project_name, demos
+    from operator_demo.stage.environment import Environment, check_project_name, demos
 
     engine = connect(host)
     try:
@@ -252,7 +253,7 @@ def _demo(host: str | None, project: str | None, subject: str | None) -> "Iterat
         if not names:
             raise OperatorError("No demo is on the engine.", "`operator-demo run --keep` leaves one running.")
         operators = Environment(engine, names[0]).operators()
-        label = next((c.labels[SUBJECT_LABEL] for c in operators if SUBJECT_LABEL in c.labels), "")
+        label = next((c.labels[labels.SUBJECT] for c in operators if labels.SUBJECT in c.labels), "")
         if not (subject or label):
             raise OperatorError(f"The demo {names[0]} does not run.", "`operator-demo status` shows what does.")
         environment = Environment(engine, names[0], subjects.load(subject or label))

@@ -77,23 +77,22 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
 
 
 def socket(connected: Any) -> tuple[str, str, str]:
-    from operator_demo.engine import find_socket, image_id
-    from operator_demo.stage import images as ours
+    from operator_demo.engine import BASE, find_socket, image_id
 
-    if not image_id(connected, ours.BASE):
-        return "-", "socket", f"where it is on the engine's side can be told once {ours.BASE} is built"
+    if not image_id(connected, BASE):
+        return "-", "socket", f"where it is on the engine's side can be told once {BASE} is built"
     try:
-        return "ok", "socket", f"{find_socket(connected, ours.BASE)} on the engine's side"
+        return "ok", "socket", f"{find_socket(connected, BASE)} on the engine's side"
     except OperatorError as e:
         return "warn", "socket", f"{e.message}\n{e.hint}"
 
 
 def images(connected: Any) -> Iterator[tuple[str, str, str]]:
-    from operator_demo.engine import image_id
-    from operator_demo.stage import images as ours
+    from operator_demo.engine import BASE, image_id
+    from operator_demo.stage.images import agent_image
 
     try:
-        wanted = [ours.BASE, ours.agent_image()]
+        wanted = [BASE, agent_image()]
     except OperatorError as e:
         yield "warn", "images", e.message
         return

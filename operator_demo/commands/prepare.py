@@ -40,9 +40,8 @@ def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Pa
 def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
     from operator_demo import subject as subjects
     from operator_demo.commands.run import choose_subject
-    from operator_demo.engine import image_size, save_images
+    from operator_demo.engine import BASE, image_size, save_images
     from operator_demo.stage.environment import Environment
-    from operator_demo.stage.images import BASE
 
     found = subjects.load(subject) if subject else choose_subject(engine)[0]
     name = subject or found.subject.name

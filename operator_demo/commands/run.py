@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from operator_demo.engine import Engine
     from operator_demo.subject import Found
 
-DEFAULT_MODEL = "claude-opus-5-5"
 PASSED_ON = ("ANTHROPIC_BASE_URL", "OPERATOR_LOG_DRIVER", "OPERATOR_LOG_SIZE")  # from the presenter's environment
 LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or --project NAME to run beside it."
 
@@ -29,7 +28,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--auto/--manual", "auto", default=None,
               help="Go on by itself, or at a key; default: by key on a terminal.")
 @click.option("--model", default="auto", show_default=True, metavar="auto|rehearsal|ID",
-              help=f"auto: {DEFAULT_MODEL} where ANTHROPIC_API_KEY is set, else the offline rehearsal.")
+              help=f"auto: {settings.DEFAULT_MODEL} where ANTHROPIC_API_KEY is set, else the offline rehearsal.")
 @click.option("--mode", type=click.Choice([settings.EXECUTE, settings.OBSERVE]), default=settings.EXECUTE,
               show_default=True, help="observe: an agent without shell and Docker; it only diagnoses.")
 @click.option("--no-agent", is_flag=True, help="Nobody repairs: what the fault does by itself.")
@@ -153,7 +152,7 @@ def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
     if not key:
         raise OperatorError(f"Model {model} needs a key, and ANTHROPIC_API_KEY is not set or empty.",
                             "Set it, or use --model rehearsal.")
-    return settings.CLAUDE, DEFAULT_MODEL if model == "auto" else model
+    return settings.CLAUDE, settings.DEFAULT_MODEL if model == "auto" else model
 
 
 def choose_subject(engine: "Engine") -> "tuple[Found, str]":

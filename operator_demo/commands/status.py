@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from operator_demo import labels
 from operator_demo.commands import output
 from operator_demo.text import one_line
 
@@ -16,7 +17,7 @@ _LONGEST = 100  # characters of a label, which may hold anything
 def status(ctx: click.Context, as_json: bool) -> None:
     """Say which demos are on the engine and how their containers are."""
     from operator_demo.engine import connect, members
-    from operator_demo.stage.environment import RUN_LABEL, demos, operator_project
+    from operator_demo.stage.environment import demos, operator_project
 
     engine = connect(ctx.obj)
     try:
@@ -24,7 +25,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
         for project in demos(engine):
             containers = members(engine, project) + members(engine, operator_project(project))
             found[project] = {
-                "run": next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), None),
+                "run": next((c.labels[labels.RUN] for c in containers if c.labels.get(labels.RUN)), None),
                 "containers": {c.service: c.state for c in containers},
             }
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors, explain
 from operator_demo.engine.networks import project_networks

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from operator_demo import labels
 from operator_demo.compose.model import Network, Project, Volume
 from operator_demo.compose.plan import network_arguments, pools, volume_arguments
-from operator_demo.engine import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import NotOnEngine, engine_errors
 from operator_demo.engine.progress import Progress

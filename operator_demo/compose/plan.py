@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from operator_demo import labels
 from operator_demo.compose.model import Dependency, Mount, Network, Placed, Project, Service, Volume
-from operator_demo.engine import labels
 
 _NO_IDS: Mapping[str, str] = {}
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from operator_demo import labels
 from operator_demo.compose.model import Port, Project
-from operator_demo.engine import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.containers import inspect_project
 

@@ -9,6 +9,7 @@ from typing import Any
 import docker.errors
 from docker.utils import version_lt
 
+from operator_demo import labels
 from operator_demo.compose.copying import copy_in, read_contents
 from operator_demo.compose.images import ensure_service_image
 from operator_demo.compose.model import COMPLETED, STARTED, Dependency, Placed, Project, Service
@@ -22,7 +23,6 @@ from operator_demo.compose.plan import config_hash, container_body, endpoint, ot
 from operator_demo.compose.replacing import STOP_TIMEOUT, remove_replaced
 from operator_demo.compose.up_lock import only_up
 from operator_demo.compose.waiting import LOOK, Awaited, CannotHold
-from operator_demo.engine import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import Interrupted, engine_errors, explain
 from operator_demo.engine.progress import Progress, silent

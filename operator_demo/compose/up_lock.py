@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors
 from operator_demo.errors import OperatorError

@@ -8,22 +8,22 @@ from operator_demo.engine.images import ensure_image, image_id
 from operator_demo.engine.progress import ImageProgress, silent_image
 from operator_demo.errors import OperatorError
 
+BASE = "operator-demo/base:trixie"
 _DEBIAN = "debian:trixie-slim"
 
 
-def ensure_base(engine: Engine, base: str, progress: ImageProgress = silent_image,
-                stop: threading.Event | None = None) -> str:
-    """The id of the image `base`. It carries a name of ours, so that nothing of ours depends on what a registry says
+def ensure_base(engine: Engine, progress: ImageProgress = silent_image, stop: threading.Event | None = None) -> str:
+    """The id of the image BASE. It carries a name of ours, so that nothing of ours depends on what a registry says
     later. Raises `NotOnEngine` where it is missing and cannot be pulled (`build.sh` then makes it with debootstrap)."""
-    present = image_id(engine, base)
+    present = image_id(engine, BASE)
     if present:
         return present
     try:
         pulled = ensure_image(engine, _DEBIAN, progress=progress, stop=stop)
     except OperatorError as e:
-        raise NotOnEngine(f"the base image {base} is not on this engine, and {_DEBIAN} cannot be pulled ({e.message})",
+        raise NotOnEngine(f"the base image {BASE} is not on this engine, and {_DEBIAN} cannot be pulled ({e.message})",
                           "`./build.sh` makes it from Debian's packages; or run `operator-demo prepare` where there is "
                           "a network.") from e
-    with engine_errors(f"tagging {base}"):
-        engine.api.tag(pulled, *base.split(":"))
+    with engine_errors(f"tagging {BASE}"):
+        engine.api.tag(pulled, *BASE.split(":"))
     return pulled

@@ -11,7 +11,7 @@ from typing import Any
 
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors
 from operator_demo.engine.networks import discover_network, project_networks
@@ -103,6 +103,13 @@ def _container(inspected: Mapping[str, Any], network_names: Iterable[str]) -> Co
         health if health and health != "none" else None, addresses[0] if addresses else None,
         None if status in ("running", "paused", "created") else int(state.get("ExitCode", 0)),
         dict(inspected["Config"]["Labels"]), str(inspected["Config"]["Image"]))
+
+
+def health_check(described: Mapping[str, Any]) -> list[str]:
+    """The command of a container's health check, as its execs have it; [] without one."""
+    test = (described["Config"].get("Healthcheck") or {}).get("Test") or [""]
+    shell = (described["Config"].get("Shell") or ["/bin/sh", "-c"]) if test[0] == "CMD-SHELL" else []
+    return [*shell, *test[1:]]
 
 
 ACTIONS = ("kill", "stop", "pause", "unpause", "start", "restart", "disconnect", "connect")

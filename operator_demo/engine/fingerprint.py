@@ -5,7 +5,7 @@ from typing import Any
 
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.containers import inspect_project
 from operator_demo.engine.failures import engine_errors

@@ -8,7 +8,7 @@ from typing import Any
 
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.containers import put_files
 from operator_demo.engine.failures import BROKEN_CONNECTION, engine_errors

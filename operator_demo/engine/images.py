@@ -15,7 +15,7 @@ from typing import Any
 import docker.auth
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import Interrupted, NotOnEngine, engine_errors
 from operator_demo.engine.progress import ImageProgress, silent_image

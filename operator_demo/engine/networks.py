@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import NotOnEngine, engine_errors
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors
 

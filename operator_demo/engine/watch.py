@@ -11,7 +11,7 @@ from typing import Any
 
 import docker.errors
 
-from operator_demo.engine import labels
+from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import BROKEN_CONNECTION
 from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces, unless_stopped

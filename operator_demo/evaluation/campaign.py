@@ -12,6 +12,7 @@ from operator_demo.chaos import scenario as scenarios
 from operator_demo.chaos.scenario import Scenario
 from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
+from operator_demo.outcomes import REPAIRED
 
 NO_AGENT = "none"
 CONTROL = "quiet"  # the scenario in which nothing is broken, and the right thing is to do nothing
@@ -79,7 +80,7 @@ def load(file: Path) -> Campaign:
     baseline, numbers = flag("baseline"), range(1, integer("trials", 3) + 1)
     trials = [Trial(subject, play.name, model, number)
               for subject, plays in _plays(top["subjects"], flag("control")).items() for play in plays
-              for model in (*models, *([NO_AGENT] if baseline and play.outcome == scenarios.REPAIRED else []))
+              for model in (*models, *([NO_AGENT] if baseline and play.outcome == REPAIRED else []))
               for number in numbers]
     return Campaign(trials, integer("parallel", max(1, (os.cpu_count() or 1) // _CORES_A_RUN)),
                     top["options"].texts() if "options" in top else [], float(integer("limit", 900)))

@@ -13,6 +13,7 @@ from typing import Any
 from operator_demo.errors import Exit
 from operator_demo.evaluation import lifeline
 from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
+from operator_demo.outcomes import FAILED
 from operator_demo.store import Store, StoreError
 
 Result = dict[str, Any]
@@ -144,6 +145,6 @@ def _record(home: Path) -> tuple[str, Result | None]:
         with Store(home / "tickets.db", read_only=True) as store:
             row = store.row("SELECT run, outcome FROM runs ORDER BY started DESC LIMIT 1")
             scores: Iterable[Any] = store.events(row["run"], types=["score"]) if row else ()
-            return (row["outcome"] or "failed") if row else "failed", next((e.raw for e in scores), None)
+            return (row["outcome"] or FAILED) if row else FAILED, next((e.raw for e in scores), None)
     except StoreError:
-        return "failed", None
+        return FAILED, None

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from operator_demo import tickets
-from operator_demo.engine import EngineEvent, labels
+from operator_demo import labels, tickets
+from operator_demo.engine import EngineEvent
 from operator_demo.events import Effect, parse_ts
 from operator_demo.monitor.attribution import causes
 from operator_demo.monitor.members import Members
-from operator_demo.settings import HELPER_SERVICE, SESSION_LABEL
+from operator_demo.settings import HELPER_SERVICE
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
 
@@ -92,7 +92,7 @@ class Effects:
             return False
         if self._subject(h) or self._own(h):
             return not self._checks_health(h)
-        if SESSION_LABEL in h.attributes:
+        if labels.SESSION in h.attributes:
             return action == "create"  # (what a session does with what it made is its own affair)
         return action not in _ENDS
 
@@ -132,7 +132,7 @@ class Effects:
     def _helper(self, h: EngineEvent) -> bool:
         """One of a host's, this run's or another's, or of the agent's own program, which belongs to no project. What a
         session starts carries its mark, whatever else it says of itself."""
-        if SESSION_LABEL in h.attributes:
+        if labels.SESSION in h.attributes:
             return False
         return (h.project.endswith("-operator") and h.service == HELPER_SERVICE) or (
             not h.project and labels.RUN in h.attributes)
@@ -150,7 +150,7 @@ class Effects:
     def _explain(self, h: EngineEvent, call: Row | None) -> str | None:
         if h.kind == "container" and (self._subject(h) or self._own(h)) and self._by_policy(h):
             return "policy"
-        if call is not None and (self._subject(h) or SESSION_LABEL in h.attributes
+        if call is not None and (self._subject(h) or labels.SESSION in h.attributes
                                  or causes(call["command"] or "", h, self._names_of_the_subject())):
             return "tool_call"
         if h.time <= self._expected.get(h.container, 0.0):

@@ -15,6 +15,7 @@ from operator_demo.engine import (
     connect,
     discover_network,
     fingerprint,
+    health_check,
     inspect,
     read_log,
     watch,
@@ -153,8 +154,6 @@ class _Healthchecks:
 
     def _ask(self, container: str) -> str | None:
         try:
-            test = (inspect(self._engine, container)["Config"].get("Healthcheck") or {}).get("Test") or []
+            return " ".join(health_check(inspect(self._engine, container))) or None
         except OperatorError:
             return None
-        shell = ["/bin/sh", "-c"] if test[:1] == ["CMD-SHELL"] else []
-        return " ".join([*shell, *test[1:]]) or None

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from operator_demo import events, rpc, tickets
+from operator_demo import events, outcomes, rpc, tickets
 from operator_demo.errors import OperatorError
 from operator_demo.events import Armed, parse_ts
 from operator_demo.monitor import checks
@@ -143,7 +143,7 @@ class Oracle:
             *self._against_baseline(),
             self._ask("writes", self._writes),
         ]
-        if tickets.claim_of(self._recorder.store, self._recorder.run, ticket["ticket"]) == tickets.NO_ACTION:
+        if tickets.claim_of(self._recorder.store, self._recorder.run, ticket["ticket"]) == outcomes.NO_ACTION:
             found.append(checks.untouched(self._deeds(ticket["ticket"])))
         patience = LOAD_HEAL if checks.accepted(found) else 0.0
         return [*found, self._ask("load", lambda: self._load(ticket, said_at, patience))]

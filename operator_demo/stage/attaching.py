@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from operator_demo import labels
 from operator_demo.engine import Container
 from operator_demo.errors import OperatorError
-from operator_demo.stage.environment import SCHEMA_LABEL, VERSION_LABEL, Environment
+from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Entry
 from operator_demo.stage.options import Options
 from operator_demo.store import Store
@@ -24,13 +25,14 @@ def check_can_attach(environment: Environment, run: str) -> None:
         raise OperatorError(f"{run} cannot go on: {monitor.name} is {monitor.state} (exit code {monitor.exit_code}).",
                             down)
     if _schema(monitor) != str(SCHEMA_VERSION):
-        raise OperatorError(f"{run} was begun by {monitor.labels[VERSION_LABEL]}; this is {describe()}, which does not "
-                            "understand its events.", f"Attach with that version. {down}")
+        begun_by = monitor.labels[labels.OPERATOR_VERSION]
+        raise OperatorError(f"{run} was begun by {begun_by}; this is {describe()}, which does not understand its "
+                            "events.", f"Attach with that version. {down}")
 
 
 def _schema(monitor: Container) -> str:
     """The schema version of what it says; the first versions had no such label, and the first schema."""
-    return monitor.labels.get(SCHEMA_LABEL, "1")
+    return monitor.labels.get(labels.SCHEMA, "1")
 
 
 def as_it_was(options: Options, store: Store, entry: Entry | None) -> Options:

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from operator_demo import labels
 from operator_demo.chaos.injector import check
 from operator_demo.chaos.primitive import Ground
 from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
@@ -35,11 +36,6 @@ from operator_demo.subject import Found, HasOwnLoad
 from operator_demo.version import describe
 from operator_demo.wire import SCHEMA_VERSION
 
-RUN_LABEL = "io.operator-demo.run"
-VERSION_LABEL = "io.operator-demo.version"  # of the program that began the run, for people
-SCHEMA_LABEL = "io.operator-demo.schema"  # the schema version of what the containers of the run say
-SUBJECT_LABEL = "io.operator-demo.subject"
-STAND_IN_LABEL = "io.operator-demo.stand-in"  # of images that answer in the place of the real system, in tests
 DASHBOARDS_PROFILE = "dashboards"  # of the subject's services for the eye, which `--publish` starts too
 LOAD_PROFILE = "load"  # of the subject's services that make its load, where it brings its own
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to say which containers there are
@@ -97,7 +93,7 @@ class Environment:
     def _read(self, profiles: list[str], run: str = "", variables: Mapping[str, str] | None = None) -> Project:
         project = load_project(self.found.folder, "compose.yaml", project=self.project,
                                     env={**os.environ, **(variables or {})}, profiles=profiles,
-                                    extra_labels={RUN_LABEL: run} if run else {})
+                                    extra_labels={labels.RUN: run} if run else {})
         return with_ports(project, self._ports)
 
     def publish(self) -> None:
@@ -134,7 +130,7 @@ class Environment:
     @property
     def stand_ins(self) -> list[str]:
         """The subject's services that run from an image which only stands in for the real thing."""
-        return sorted(c.service for c in members(self.engine, self.project) if STAND_IN_LABEL in c.labels)
+        return sorted(c.service for c in members(self.engine, self.project) if labels.STAND_IN in c.labels)
 
     def up_subject(self, run: str, variables: Mapping[str, str], progress: Progress, stop: threading.Event) -> None:
         up(self.engine, self.subject_project(run, variables), progress=progress, stop=stop)
@@ -158,8 +154,8 @@ class Environment:
         up(self.engine, project, progress=progress, stop=stop)
 
     def _labels(self, run: str) -> dict[str, str]:
-        return {RUN_LABEL: run, SUBJECT_LABEL: self.found.subject.name, VERSION_LABEL: describe(),
-                SCHEMA_LABEL: str(SCHEMA_VERSION)}
+        return {labels.RUN: run, labels.SUBJECT: self.found.subject.name, labels.OPERATOR_VERSION: describe(),
+                labels.SCHEMA: str(SCHEMA_VERSION)}
 
     # -- what is there -----------------------------------------------------------------------------------------------
 
@@ -191,14 +187,15 @@ class Environment:
 
     def begun_by(self) -> str:
         """Which version of the program began the run; "" where the containers do not tell."""
-        return next((c.labels[VERSION_LABEL] for c in self.operators() if VERSION_LABEL in c.labels), "")
+        versions = [c.labels.get(labels.OPERATOR_VERSION, "") for c in self.operators()]
+        return next(filter(None, versions), "")
 
     def leftover_run(self) -> str | None:
         """The run whose containers are on the engine under this project's name; "" when it cannot be told."""
         containers = self.operators() + members(self.engine, self.project)
         if not containers:
             return None
-        return next((c.labels[RUN_LABEL] for c in containers if c.labels.get(RUN_LABEL)), "")
+        return next((c.labels[labels.RUN] for c in containers if c.labels.get(labels.RUN)), "")
 
     # -- what our containers say -------------------------------------------------------------------------------------
 

@@ -22,8 +22,6 @@ from operator_demo.engine import (
 from operator_demo.errors import OperatorError
 from operator_demo.text import one_line
 
-BASE = "operator-demo/base:trixie"
-
 
 def own_file() -> Path:
     """The single file that is running; it goes into the agent's image as it is."""
@@ -43,7 +41,7 @@ def agent_image() -> str:
 def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threading.Event) -> str:
     """Builds and pulls what is missing of the base, the subject's images and the agent's; the name of the last."""
     tell = _short(progress)
-    ensure_base(engine, BASE, tell, stop)
+    ensure_base(engine, tell, stop)
     _ensure_subject(engine, subject, tell, stop)
     tag = agent_image()
     context: dict[str, bytes | Path] = {

@@ -1,10 +1,9 @@
 """How a run ended, and whether that is what its scenario calls right."""
 
 from operator_demo import events
-from operator_demo.chaos.scenario import BY_HAND, ESCALATED, NO_ACTION, REPAIRED, Scenario
+from operator_demo.chaos.scenario import BY_HAND, Scenario
+from operator_demo.outcomes import CLEARED, ESCALATED, NO_ACTION, REPAIRED, UNVERIFIED
 from operator_demo.stage.situation import Situation
-
-CLEARED, UNVERIFIED = "cleared", "unverified"
 
 
 def outcome(scenario: Scenario, s: Situation) -> str:

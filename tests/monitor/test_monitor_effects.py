@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from monitor_bench import Bench
 
-from operator_demo import tickets
-from operator_demo.engine import EngineEvent, labels
+from operator_demo import labels, tickets
+from operator_demo.engine import EngineEvent
 from operator_demo.events import ToolCall, ToolResult
 from operator_demo.monitor.effects import Effects
-from operator_demo.settings import SESSION_LABEL
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 
@@ -123,7 +122,7 @@ def test_the_hosts_helpers_are_not_told_of(bench: Bench, effects: Effects) -> No
     for action in ("create", "start", "die", "destroy"):
         effects.record(happening(action, time=time.time(), **helper))
     assert told(bench) == []
-    effects.record(happening("start", time=time.time(), **helper, attributes={SESSION_LABEL: "ses-1"}))
+    effects.record(happening("start", time=time.time(), **helper, attributes={labels.SESSION: "ses-1"}))
     assert told(bench) == [("start", "tool_call")]
 
 
@@ -256,7 +255,7 @@ def test_a_restart_policy_of_others_is_noise_to_us(bench: Bench, effects: Effect
 def test_what_a_session_does_with_what_it_made_is_its_own_affair(bench: Bench, effects: Effects) -> None:
     call(bench, session(bench), command="docker run --rm --name probe base true")
     for action in ("create", "start", "die", "destroy"):
-        effects.record(foreign(action, name="probe", time=time.time(), attributes={SESSION_LABEL: "ses-1"}))
+        effects.record(foreign(action, name="probe", time=time.time(), attributes={labels.SESSION: "ses-1"}))
     assert told(bench) == [("create", "tool_call")]
 
 

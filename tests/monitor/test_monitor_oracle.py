@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from monitor_bench import Bench, Serving
 
-from operator_demo import events, tickets
+from operator_demo import events, outcomes, tickets
 from operator_demo.events import Effect, timestamp
 from operator_demo.monitor import oracle as oracle_module
 from operator_demo.monitor.oracle import NotHealthy, Oracle
@@ -329,7 +329,7 @@ def nothing_done(world: World, *effects: tuple[str, str | None, str | None]) -> 
     for action, member, explained in effects:
         effect = Effect(container="c", member=member, action=action, explained=explained, time=time.time() - 20)
         bench.monitor.say(effect, ticket=ticket if explained == "tool_call" else None, session="ses-1")
-    tickets.verify(bench.agent, ticket, "ses-1", "nothing is wrong", [], tickets.NO_ACTION)
+    tickets.verify(bench.agent, ticket, "ses-1", "nothing is wrong", [], outcomes.NO_ACTION)
     world.oracle.judge(tickets.get(bench.store, ticket))
     return [Check(**c) for c in bench.of("verdict")[-1]["checks"]]
 

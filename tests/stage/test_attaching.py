@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from fakes import OPTIONS, RUN, container
 
-from operator_demo import events
+from operator_demo import events, labels
 from operator_demo.engine import Container
 from operator_demo.errors import OperatorError
 from operator_demo.stage.attaching import as_it_was, check_can_attach
-from operator_demo.stage.environment import SCHEMA_LABEL, VERSION_LABEL
 from operator_demo.store import Recorder, Store
 
 MONITOR = container("monitor")
@@ -24,7 +23,7 @@ def check(monitor: Container | None) -> None:
     check_can_attach(environment, RUN)
 
 
-@pytest.mark.parametrize("labels", [{}, {SCHEMA_LABEL: "1", VERSION_LABEL: "operator-demo 0.0.1"}])
+@pytest.mark.parametrize("labels", [{}, {labels.SCHEMA: "1", labels.OPERATOR_VERSION: "operator-demo 0.0.1"}])
 @pytest.mark.parametrize("state", ["running", "paused", "restarting"])
 def test_a_run_that_goes_on(state: str, labels: dict[str, str]) -> None:
     check(replace(MONITOR, state=state, labels=labels))
@@ -44,7 +43,7 @@ def test_a_run_whose_monitor_has_ended() -> None:
 
 def test_a_run_of_a_newer_version() -> None:
     with pytest.raises(OperatorError, match=r"begun by operator-demo 9\.9 \(commit abc\)"):
-        check(replace(MONITOR, labels={SCHEMA_LABEL: "2", VERSION_LABEL: "operator-demo 9.9 (commit abc)"}))
+        check(replace(MONITOR, labels={labels.SCHEMA: "2", labels.OPERATOR_VERSION: "operator-demo 9.9 (commit abc)"}))
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from operator_demo import audit, events
+from operator_demo import audit, events, labels
 from operator_demo.compose import down
 from operator_demo.engine import Engine, put_files
 from operator_demo.errors import OperatorError
 from operator_demo.events import SessionStarted, ToolCall
-from operator_demo.stage.environment import RUN_LABEL, Environment
+from operator_demo.stage.environment import Environment
 from operator_demo.stage.leftovers import Removal, remove_demo
 from operator_demo.store import Recorder, Store
 
@@ -147,13 +147,12 @@ def test_a_journal_that_cannot_be_read_is_kept(home: Path, tmp_path: Path) -> No
 def test_the_record_in_a_real_volume(home: Path, tmp_path: Path, engine: Engine) -> None:
     record(tmp_path / "volume.db")
     project = f"t{tmp_path.name[-8:].replace('_', '').lower()}left"
-    labels = {"com.docker.compose.project": f"{project}-operator", "com.docker.compose.service": "agent",
-              RUN_LABEL: RUN}
+    marks = {labels.PROJECT: f"{project}-operator", labels.SERVICE: "agent", labels.RUN: RUN}
     api = engine.api
     try:
-        volume = api.create_volume(labels={k: v for k, v in labels.items() if not k.endswith("service")})["Name"]
+        volume = api.create_volume(labels={k: v for k, v in marks.items() if not k.endswith("service")})["Name"]
         made = api.create_container_from_config({
-            "Image": "operator-demo/base:trixie", "Cmd": ["sleep", "60"], "Labels": labels,
+            "Image": "operator-demo/base:trixie", "Cmd": ["sleep", "60"], "Labels": marks,
             "HostConfig": {"Mounts": [{"Type": "volume", "Source": volume, "Target": "/data"}]}})["Id"]
         put_files(engine, made, "/data", {file.name.replace("volume", "tickets"): file.read_bytes()
                                           for file in tmp_path.glob("volume.db*")})

@@ -10,7 +10,7 @@ import pytest
 import tikv_server
 import yaml
 
-from operator_demo import subject
+from operator_demo import outcomes, subject
 from operator_demo.chaos import scenario, targets
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.errors import UsageError
@@ -177,7 +177,7 @@ def test_mistakes_in_a_target_are_named(text: str, words: str) -> None:
 def test_every_scenario_can_be_told_and_tried(name: str) -> None:
     play = scenario.load(TIKV, name)
     assert any(telling.narration for telling in play.story.values())
-    assert bool(play.repair) == (play.outcome == scenario.REPAIRED)
+    assert bool(play.repair) == (play.outcome == outcomes.REPAIRED)
     assert play.invariants
     first_ones = {"store-kill", "pd-leader-kill", "frozen-store", "isolated-store"}
     assert ("unproven on real TiKV" in play.title) == (name not in first_ones)

@@ -1,4 +1,4 @@
-"""Labels: Compose v2's own, so that its commands see our projects as theirs, and those of ours."""
+"""Labels: Compose v2's own, so that its commands see our projects as theirs, and ours."""
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -16,5 +16,10 @@ VOLUME = "com.docker.compose.volume"
 COMPOSE_VERSION = "2.26.1"  # the release whose behaviour is followed
 
 RUN = "io.operator-demo.run"
-CONTEXT = "io.operator-demo.context"
 UP_LOCK = "io.operator-demo.up-lock"
+OPERATOR_VERSION = "io.operator-demo.version"  # of the program that began the run, for people
+SCHEMA = "io.operator-demo.schema"  # the schema version of what the containers of the run say
+SUBJECT = "io.operator-demo.subject"
+SESSION = "io.operator-demo.session"  # on containers that a session of the agent makes
+STAND_IN = "io.operator-demo.stand-in"  # on images that answer in the place of the real system, in tests
+CONTEXT = "io.operator-demo.context"  # on images: the digest of what they were built from
