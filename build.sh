@@ -21,6 +21,7 @@ usage: ./build.sh [COMMAND]
   test [ARG...]  lint, types and tests; ARGs go to pytest. With --all first: the whole matrix too (other engines, every
                  scenario), an hour or so
   bench [ARG...] measure against Compose, docker logs and others; ARGS: benchmarks to run, --json, --markdown, --help
+  soak [N]       N runs (default: 30) of etcd's scenarios, drawn at random, each judged; goes on after an interruption
   lock           choose the newest versions that pyproject.toml allows and write the lock files
   clean          take down every run, remove what was built, stop the engine if this script started it
   stop-engine    only the last of these
@@ -268,6 +269,14 @@ bench() { # what it prints on stdout may be JSON: all else goes to stderr
     "$DEV/bin/python" -m benchmarks "$@"
 }
 
+soak() {
+    engine
+    base_image
+    build
+    make_venv "$DEV" requirements-dev.lock
+    PYTHONPATH=. "$DEV/bin/python" tools/soak.py "$@"
+}
+
 lock() {
     local venv=$PRODUCTS/lock-venv python
     python=$(find_python) || fail "Python 3.11 or newer is needed"
@@ -291,6 +300,7 @@ command=${1:-build}
 case $command in
     build) build ;;
     bench) bench "$@" ;;
+    soak) soak "$@" ;;
     lock) lock ;;
     clean) clean ;;
     stop-engine) stop_engine ;;

@@ -67,9 +67,9 @@ def running(kind: Kind, folder: Path) -> Iterator[str]:
     """The address of a new engine of this kind; `folder` must not be on an overlay and is emptied in the end."""
     root, shared = folder / "root", folder / "s"
     shared.mkdir()
-    groups = _control_groups()
+    groups = control_groups()
     with contextlib.ExitStack() as stack:
-        stack.callback(_remove_control_groups, groups)
+        stack.callback(remove_control_groups, groups)
         stack.callback(shutil.rmtree, root, ignore_errors=True)
         done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(kind.packages)}", kind.release,
                                root], capture_output=True, text=True)
@@ -131,14 +131,14 @@ def _health_checks(engine: Engine) -> Iterator[None]:
         thread.join()
 
 
-def _control_groups() -> set[Path]:
+def control_groups() -> set[Path]:
     top = Path("/sys/fs/cgroup")
     return {Path(group) for controller in top.iterdir() if controller.is_dir() for group in controller.iterdir()
             if group.is_dir() and group.name.startswith(("operator-demo-", "libpod_parent"))}
 
 
-def _remove_control_groups(before: set[Path]) -> None:
-    for group in _control_groups() - before:
+def remove_control_groups(before: set[Path]) -> None:
+    for group in control_groups() - before:
         for folder, _, _ in os.walk(group, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)

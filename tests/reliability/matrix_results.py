@@ -1,0 +1,80 @@
+"""What the crash matrix has shown, case by case: .build/reliability.json, and the table in docs/reliability.md.
+
+The page is written only where OPERATOR_WRITE_PROVEN is set. With OPERATOR_RESUME set, a case that has passed at this
+commit is not run again.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / ".build" / "reliability.json"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- crash matrix: begin -->", "<!-- crash matrix: end -->"
+HEAD = "| cause | chapter | what follows | result | seconds | commit, date |\n| --- | --- | --- | --- | --- | --- |\n"
+
+Results = dict[str, dict[str, Any]]  # by name of the case
+
+
+def commit() -> str:
+    """Of this checkout; with a mark where files were changed since, this page and what tests write aside."""
+    short = _git("rev-parse", "--short=7", "HEAD")
+    changed = [line for line in _git("status", "--porcelain").splitlines() if not line.endswith(("docs/reliability.md",
+               "docs/tests.md", "docs/scenarios.md", "proven.json"))]
+    return f"{short} (modified)" if changed else short
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.rstrip()
+
+
+def has_passed(name: str) -> bool:
+    """Is the case done, so that a resumed run need not repeat it?"""
+    result = read(RESULTS).get(name, {})
+    return bool(os.environ.get("OPERATOR_RESUME")) and result.get("commit") == commit() \
+        and result.get("outcome") == "passed"
+
+
+@contextmanager
+def noted(cause: str, chapter: str, promise: str) -> Iterator[None]:
+    """Notes how the case inside went."""
+    began, outcome = time.monotonic(), "failed"
+    try:
+        yield
+        outcome = "passed"
+    finally:
+        result = {"cause": cause, "chapter": chapter, "promise": promise, "outcome": outcome, "commit": commit(),
+                  "date": datetime.now(UTC).date().isoformat(), "seconds": round(time.monotonic() - began)}
+        note(f"{cause} / {chapter}", result)
+
+
+def note(name: str, result: dict[str, Any], results: Path = RESULTS, page: Path = PAGE) -> None:
+    results.parent.mkdir(exist_ok=True)
+    with results.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = read(results) | {name: result}
+        results.write_text(json.dumps(known, indent=1) + "\n")
+        if os.environ.get("OPERATOR_WRITE_PROVEN"):
+            before, rest = page.read_text().split(BEGIN, 1)
+            page.write_text(f"{before}{BEGIN}\n{table(known)}{END}{rest.split(END, 1)[1]}")
+
+
+def read(results: Path) -> Results:
+    try:
+        return json.loads(results.read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def table(known: Results) -> str:
+    rows = [f"| {r['cause']} | {r['chapter']} | {r['promise']} | {r['outcome']} | {r['seconds']} | {r['commit']}, "
+            f"{r['date']} |\n" for _, r in sorted(known.items())]
+    return HEAD + "".join(rows)
