@@ -64,11 +64,12 @@ def second_host(scene: Scene) -> None:
 
 
 def down_from_elsewhere(scene: Scene) -> None:
-    """the host is asked to leave and ends with status 143; all is removed"""
+    """the host is asked to leave and ends with status 143; all is removed; a verdict that was told stays"""
     down = scene.demo.command("down", "--project", scene.demo.project, "--volumes")
     assert down.returncode == 0, down.stderr
     result = scene.demo.wait(SOON)
     assert result.status == 143, result.story
+    assert result.outcome == ("repaired" if scene.chapter == "end" else "interrupted"), result.story
     assert "Traceback" not in result.stderr
 
 
@@ -96,10 +97,11 @@ def monitor_is_killed(scene: Scene) -> None:
 
 
 def agent_is_killed(scene: Scene) -> None:
-    """said at once; the ticket is escalated, status 1; all is removed"""
+    """said at once; the stage gives the ticket to a human: `unverified`, status 1; all is removed"""
     scene.demo.container("agent").kill()
     result = scene.demo.wait()
-    assert (result.status, result.outcome) == (1, "escalated"), result.story
+    assert (result.status, result.outcome) == (1, "unverified"), result.story
+    assert result.of("ticket_escalated")[-1]["source"] == "stage", result.story
     assert _warned(result, f"{scene.demo.project}-operator-agent")
 
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.e2e, pytest.mark.wide]
 
 OF_ENGINE = (causes.engine_restarts, causes.engine_is_frozen)
 OF_DISK = (causes.store_is_full,)
-PACE = "2"  # seconds that a chapter lasts at least, so that it can be met
+PACE, PACE_AT_END = "2", "10"  # seconds that a chapter lasts at least, so that it can be met
 DISK = "8m"
 
 
@@ -52,7 +52,7 @@ def test_crash(cause: Cause, chapter: str, tmp_path: Path, docker_client: docker
         demo = stack.enter_context(demo_on(own_engine, docker_client, disk or tmp_path / "home"))
         tap = LogTap(demo.engine, demo.project)
         stack.callback(tap.close)
-        demo.start("--scenario", "member-kill", "--rate", "50", "--pace", PACE)
+        demo.start("--scenario", "member-kill", "--rate", "50", "--pace", PACE_AT_END if chapter == "end" else PACE)
         run = demo.until(lambda event: event["type"] == "run_started")["run"]
         await_chapter(demo, chapter)
         cause(Scene(demo, chapter, own_engine, disk))
