@@ -1,16 +1,16 @@
 """The command line. Commands are imported when they are called, so that `--help` and `audit list` start at once."""
 
 import importlib
-import io
 import os
 import re
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.outlet import Outlet, through
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -113,8 +113,8 @@ def cli(ctx: click.Context, host: str | None, verbose: bool) -> None:
 
 def main() -> Any:
     sys.excepthook = _report_defect
-    out = _Outlet(1)
-    sys.stdout, sys.stderr = _through(out, sys.stdout), _through(_Outlet(2), sys.stderr)
+    out = Outlet(1)
+    sys.stdout, sys.stderr = through(out, sys.stdout), through(Outlet(2), sys.stderr)
     try:
         status = cli(standalone_mode=False, complete_var=COMPLETE)
     except (OperatorError, click.ClickException) as e:
@@ -125,37 +125,6 @@ def main() -> Any:
     if out.failure and not status:
         status = _report(OperatorError(f"The output could not be written: {out.failure}."))
     sys.exit(status if isinstance(status, int) else 0)
-
-
-class _Outlet(io.FileIO):
-    """What cannot be written any more is thrown away, so that no cluster is left half taken down for want of a
-    reader. That nobody reads on (`| head`) is no error; a full disk is one, kept in `failure`."""
-
-    def __init__(self, descriptor: int) -> None:
-        try:
-            super().__init__(descriptor, "w", closefd=False)
-        except OSError:  # closed from the beginning (`>&-`)
-            super().__init__(os.open(os.devnull, os.O_WRONLY), "w")
-        self.failure = ""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError as e:
-            if not isinstance(e, BrokenPipeError):
-                self.failure = e.strerror or str(e)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            return super().write(data)
-
-
-def _through(outlet: _Outlet, stream: Any) -> TextIO:
-    """As Python set up `stream`, which is None where the descriptor was closed."""
-    return io.TextIOWrapper(io.BufferedWriter(outlet), encoding=getattr(stream, "encoding", "utf-8"),
-                            errors=getattr(stream, "errors", "backslashreplace"),
-                            line_buffering=getattr(stream, "line_buffering", False),
-                            write_through=getattr(stream, "write_through", False))
 
 
 def _report(error: OperatorError | click.ClickException) -> Exit:

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from typing import Any
 
 import docker.errors
@@ -76,16 +76,15 @@ class _Up:
 
     def run(self) -> None:
         services = list(self.project.services.values())
-        with ThreadPoolExecutor(max_workers=8 + len(services), thread_name_prefix="up") as pool:
-            # What can be wrong is found before anything is made.
-            looks = [pool.submit(self._image, s) for s in _one_of_each_image(services)]
-            looks += [pool.submit(look) for look in (self._look_for_containers, self._look_for_networks,
-                                                     self._look_for_volumes)]
-            _all(looks)
-            # A network takes the engine about as long as the containers, which need it only when they start.
-            self.networks_made = [pool.submit(self._create_network, key) for key in self.missing_networks]
-            self.volumes_made = [pool.submit(self._create_volume, key) for key in self.missing_volumes]
-            _all([*self.networks_made, *self.volumes_made, *(pool.submit(self._service, s) for s in services)])
+        # What can be wrong is found before anything is made.
+        looks = [_in_thread(self._image, s) for s in _one_of_each_image(services)]
+        looks += [_in_thread(look) for look in (self._look_for_containers, self._look_for_networks,
+                                                 self._look_for_volumes)]
+        _all(looks)
+        # A network takes the engine about as long as the containers, which need it only when they start.
+        self.networks_made = [_in_thread(self._create_network, key) for key in self.missing_networks]
+        self.volumes_made = [_in_thread(self._create_volume, key) for key in self.missing_volumes]
+        _all([*self.networks_made, *self.volumes_made, *(_in_thread(self._service, s) for s in services)])
 
     # -- what containers need -------------------------------------------------------------------------------------
 
@@ -181,6 +180,7 @@ class _Up:
     def _create(self, service: Service, body: dict[str, Any], files: Mapping[Placed, bytes]) -> str:
         name = self.project.container_name(service.name)
         self._wait_until_made(self.volumes_made)
+        self._go_on()
         self.progress(f"container {name}", "creating")
         with engine_errors(f"creating {name}"):
             try:
@@ -206,6 +206,7 @@ class _Up:
                 raise
             # Docker asks for the network at the start only; others may want it now.
             self._wait_until_made(self.networks_made)
+            self._go_on()
             return str(self.api.create_container_from_config(body, name)["Id"])
 
     def _connect(self, service: Service, container_id: str, key: str) -> None:
@@ -246,6 +247,22 @@ class _Up:
             if dependency.required:
                 raise OperatorError(problem, f"Its log may say why: docker logs {container}") from e
             self.progress(f"container {container}", f"not waited for: {problem}")
+
+
+def _in_thread(work: Callable[..., None], *arguments: object) -> Future[None]:
+    """As the `submit` of an executor, whose threads would keep the process alive while the engine does not answer."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work(*arguments)
+        except BaseException as e:
+            future.set_exception(e)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=run, name="up", daemon=True).start()
+    return future
 
 
 class _GaveUp(OperatorError):

@@ -41,11 +41,12 @@ class Quit(BaseException):
 class Job(Generic[T]):
     """Work in a background thread."""
 
-    def __init__(self, name: str, work: Callable[[], T]) -> None:
+    def __init__(self, task: str, work: Callable[[], T]) -> None:
+        self.task = task
         self._work = work
         self._results: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=task, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -57,10 +58,6 @@ class Job(Generic[T]):
     @property
     def done(self) -> bool:
         return not self._thread.is_alive()
-
-    def wait(self) -> None:
-        if self._thread is not threading.current_thread():
-            self._thread.join()
 
     def result(self) -> T:
         """Waits for the end of the work. Raises what it has raised."""
@@ -95,6 +92,10 @@ class Loop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def asked_to_end(self) -> bool:
+        """Has a signal, or the end of the run, made all further output less important than the end?"""
+        return self.stopping or self._first_signal is not None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -186,26 +187,22 @@ class Loop:
         self._jobs = [*(j for j in self._jobs if not j.done), job]
         return job
 
-    def finish_jobs(self) -> None:
-        """Waits for the end of all other work that was started. To be called in the background."""
-        for job in self._jobs:
-            job.wait()
+    @property
+    def unfinished(self) -> list[str]:
+        """The tasks of the work that has not ended."""
+        return [job.task for job in self._jobs if not job.done]
 
     def work(self, task: str, work: Callable[[Progress], T]) -> T:
         """Does work in a background thread while the loop turns; its result, or what it raised.
 
-        What ends the run meanwhile is raised when the work has ended, because nothing can be taken down before.
+        What ends the run meanwhile is raised at once: the work may hang in an engine that does not answer. `stop` is
+        set, so that it ends before its next step, and its result is dropped.
         """
         job = self.start(task, work)
-        interruption: BaseException | None = None
-        while not job.done:
-            try:
+        try:
+            while not job.done:
                 self.turn()
-            except (Quit, OperatorError) as e:
-                interruption = interruption or e
-                self._recording.progress("down", task, "must end first; Ctrl-C once more leaves at once")
-                self.stopping = True
-                self.stop.set()
-        if interruption is not None:
-            raise interruption
+        except BaseException:
+            self.stop.set()
+            raise
         return job.result()

@@ -11,6 +11,7 @@ from operator_demo.chaos.journal import FaultJournal, Record
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.scenario import Scenario
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.outlet import Outlet
 from operator_demo.screen.display import Display
 from operator_demo.stage.chapters import Chapters
 from operator_demo.stage.context import Context
@@ -43,6 +44,7 @@ class Stage:
                                Injection(self, faults, scenario.fault))
         self.chapters = Chapters(self.context)
         self.loop.leave_at_once = self._leave_at_once
+        self._asked_to_leave = asked_to_leave
         self.supervision = Supervision(self.context, asked_to_leave)
 
     def ground(self, image: str = "", *, up: bool = True) -> Ground:
@@ -55,6 +57,7 @@ class Stage:
 
     def perform(self, attach: bool = False) -> int:
         """Plays the run (or goes on with one whose host is gone) and returns the exit status."""
+        Outlet.asked_to_end = staticmethod(lambda: self.loop.asked_to_end() or bool(self._asked_to_leave()))
         with self.loop.signals():
             self.display.start()
             try:

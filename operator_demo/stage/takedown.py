@@ -10,7 +10,9 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import Event
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.context import Context
+from operator_demo.stage.loop import ONCE_MORE
 
+GRACE = 0.7  # seconds that work in the background has to end; between two engine calls it looks at `stop`
 STORE_LIMIT = 60.0  # seconds that another process may hold the store at the end
 
 
@@ -24,6 +26,7 @@ class TakeDown:
         self.journal, self.injection = context.journal, context.injection
         self.loop, self.recording = context.loop, context.recording
         self.problems: list[str] = []
+        self._abandoned: list[str] = []  # tasks that hung in an engine call when the take-down began
         self._defect: Exception | None = None
 
     def run(self, down: bool) -> None:
@@ -31,7 +34,9 @@ class TakeDown:
         the steps is raised after the last."""
         self.loop.stopping = True
         self.loop.stop.set()
-        self._step("What goes on in the background did not end", lambda _: self.loop.finish_jobs())
+        if down:
+            self.recording.progress("down", "everything", ONCE_MORE)
+        self._await_background_work()
         self._step("The fault is still watched", lambda _: self.injection.stop())
         if down or self.options.keep:
             self._revert(containers_go=down)
@@ -44,6 +49,11 @@ class TakeDown:
             self._remove()
         if self._defect is not None:
             raise self._defect
+
+    def _await_background_work(self) -> None:
+        """A moment only: what hangs in an engine call is abandoned."""
+        self.loop.wait_for(lambda _: not self.loop.unfinished, GRACE)
+        self._abandoned = self.loop.unfinished
 
     def _revert(self, containers_go: bool) -> None:
         left: list[str] = []
@@ -69,10 +79,24 @@ class TakeDown:
             self._tell("The containers were stopped and not removed, because they hold a part of the record.")
             return
         self._close_open()
-        if self._step("Not everything could be removed",
-                      lambda progress: self.environment.down(volumes=True, progress=progress)):
+        if self._removed() and self._abandoned_work_made_nothing():
             self.journal.clear()
             self.injection.journal.forget()
+
+    def _removed(self) -> bool:
+        return self._step("Not everything could be removed",
+                          lambda progress: self.environment.down(volumes=True, progress=progress))
+
+    def _abandoned_work_made_nothing(self) -> bool:
+        """An engine call that was abandoned may have created something after all was removed: it is removed again."""
+        if not self._abandoned:
+            return True
+        self.loop.wait_for(lambda _: not self.loop.unfinished, GRACE)
+        hanging = self.loop.unfinished
+        if hanging:
+            self._tell(f"The engine has not answered a call made before the take-down ({', '.join(hanging)}); what "
+                       "it still creates is not removed.")
+        return self._removed() and not hanging
 
     def _take_over(self) -> bool:
         """What the containers recorded and the store does not have yet. False when it is not all stored."""

@@ -1,6 +1,7 @@
 """What must not hold up the loop: a slow engine, an engine that hangs, a held store, time in which it was stopped."""
 
 import os
+import select
 import signal
 import sqlite3
 import subprocess
@@ -35,32 +36,47 @@ def test_a_slow_engine_does_not_hold_up_the_frames(make_run: MakeRun) -> None:
     assert largest < 0.6  # (a busy machine; with a call in the loop it is a second and more)
 
 
-HANGS = """
+PROGRAM = """
 import sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from fakes import FakeFault, Run
 from operator_demo.chaos.faults import FAULTS
-run = Run(Path({folder!r}))
+from operator_demo.outlet import Outlet, through
+from operator_demo.screen.display import make_display
+run = Run(Path({folder!r}), pace=600)
 FAULTS["fake"] = FakeFault(run.cluster)
-run.cluster.hanging.add("prepare")
-run.display.on_event = lambda e: print(e.type, e.raw.get("status", ""), flush=True)
-run.stage.perform()
+run.cluster.hanging.update({hanging!r})
+run.display.on_event = lambda e: print(e.type, e.raw.get("item", ""), e.raw.get("status", ""), flush=True)
+if {display!r}:
+    run.display = make_display({display!r}, out=through(Outlet(1), sys.stdout), env={{}})
+    run.stage = run.another_stage()
+print("ready", file=sys.stderr, flush=True)
+sys.exit(run.stage.perform())
 """
 
 
-def test_a_second_ctrl_c_leaves_a_hanging_engine(tmp_path: Path) -> None:
-    program = HANGS.format(paths=[str(HERE), str(HERE.parents[1])], folder=str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+def start_program(folder: Path, hanging: tuple[str, ...] = (), display: str = "",
+                  out: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """A process that plays a run on fakes, which stays in its first chapter."""
+    program = PROGRAM.format(paths=[str(HERE), str(HERE.parents[1])], folder=str(folder), hanging=hanging,
+                             display=display)
+    return subprocess.Popen([sys.executable, "-c", program], stdout=out, stderr=subprocess.PIPE, text=True)
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> None:
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("chapter"):
-            break
+        if words in line:
+            return
+    pytest.fail(f"it ended without {words!r}")
+
+
+def test_a_second_ctrl_c_leaves_a_hanging_take_down(tmp_path: Path) -> None:
+    process = start_program(tmp_path, hanging=("down",))
+    read_until(process, "chapter")
     process.send_signal(signal.SIGINT)
-    for line in process.stdout:
-        if "Ctrl-C once more" in line:
-            break
+    read_until(process, "Ctrl-C once more")
     time.sleep(0.5)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -68,6 +84,44 @@ def test_a_second_ctrl_c_leaves_a_hanging_engine(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
     assert process.returncode == Exit.INTERRUPTED
     assert "operator-demo down --project demo-fake" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("hanging", ["prepare", "up_subject", "check_fault"])
+def test_a_take_down_does_not_wait_for_an_engine_call_that_hangs(tmp_path: Path, hanging: str,
+                                                                 number: signal.Signals) -> None:
+    process = start_program(tmp_path, hanging=(hanging,))
+    read_until(process, "chapter")
+    time.sleep(0.5)
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 10
+    assert "run_finished" in out
+    assert "has not answered a call" in err
+
+
+@pytest.mark.parametrize("display", ["plain", "json"])
+def test_a_reader_that_stalls_does_not_keep_the_process_alive(tmp_path: Path, display: str) -> None:
+    reading, writing = os.pipe()
+    fill(writing)
+    process = start_program(tmp_path, display=display, out=writing)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=15) == 128 + signal.SIGTERM
+    os.close(reading)
+    os.close(writing)
+
+
+def fill(pipe: int) -> None:
+    os.set_blocking(pipe, False)
+    try:
+        while True:
+            os.write(pipe, b"x" * select.PIPE_BUF)
+    except BlockingIOError:
+        os.set_blocking(pipe, True)
 
 
 def test_a_host_that_was_stopped_hears_first_and_judges_then(make_run: MakeRun) -> None:
