@@ -73,10 +73,10 @@ def inspect_project(engine: Engine, project: str) -> list[dict[str, Any]]:
 
 
 def container_states(engine: Engine, project: str, patience: float) -> list[ContainerState]:
-    """The containers of a project as they are now, in one request. Raises `EngineUnavailable` when the engine does not
-    answer within `patience` seconds."""
+    """The containers of a project's services as they are now, in one request; one-shot helpers come and go, and are
+    left out. Raises `EngineUnavailable` when the engine does not answer within `patience` seconds."""
     found = []
-    chosen = {"all": 1, "filters": json.dumps({"label": [f"{labels.PROJECT}={project}"]})}
+    chosen = {"all": 1, "filters": json.dumps({"label": [f"{labels.PROJECT}={project}", f"{labels.ONEOFF}=False"]})}
     with engine_errors(f"looking at the containers of {project}"):
         for listed in open_stream(engine, "GET", "/containers/json", params=chosen, silence=patience).json():
             code = _EXITED.match(str(listed.get("Status", "")))

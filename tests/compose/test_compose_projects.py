@@ -8,8 +8,10 @@ from collections.abc import Callable
 import docker.errors
 import pytest
 
+from operator_demo import labels
 from operator_demo.compose import Project, down, up, wait_healthy
 from operator_demo.engine import (
+    BASE,
     Engine,
     Interrupted,
     container_action,
@@ -90,6 +92,9 @@ def test_states_in_one_request(engine: Engine, load: Load, project_name: str, st
     up(engine, load(TWO, project_name), stop=stop)
     one = ids(engine, project_name)["one"]
     container_action(engine, one, "kill")
+    helper = {"Image": BASE, "Cmd": ["true"], "Labels": {labels.PROJECT: project_name, labels.SERVICE: "aux",
+                                                         labels.ONEOFF: "True"}}
+    engine.api.create_container_from_config(helper, f"{project_name}-aux")
     states = {state.service: state for state in container_states(engine, project_name, patience=10)}
     assert (states["one"].id, states["one"].name) == (one, f"{project_name}-one-1")
     assert {service: (state.state, state.exit_code) for service, state in states.items()} == {
