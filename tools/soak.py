@@ -6,6 +6,7 @@ command is given again. Exit status 1 if any run failed.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -37,7 +38,8 @@ Scenarios = dict[str, dict[str, Any]]  # by name, as `scenarios list --json` tel
 def main() -> int:
     arguments = parsed()
     scenarios = proven_scenarios()
-    folder = FOLDER / f"{arguments.runs}-runs-seed-{arguments.seed}"
+    build = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()[:8]  # another build's results count for nothing
+    folder = FOLDER / f"{build}-seed-{arguments.seed}-runs-{arguments.runs}"
     campaign = drawn(scenarios, arguments.runs, arguments.seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     client = docker.from_env()
@@ -52,7 +54,7 @@ def main() -> int:
         return 130
     finally:
         client.close()
-    return summary(campaign, judge.judged)
+    return summary(campaign, folder, judge.judged)
 
 
 def parsed() -> argparse.Namespace:
@@ -150,7 +152,7 @@ def take_down(client: docker.DockerClient, folder: Path, campaign: Campaign) -> 
                            env=os.environ | {"OPERATOR_HOME": str(home)}, check=False)
 
 
-def summary(campaign: Campaign, judged: dict[str, dict[str, Any]]) -> int:
+def summary(campaign: Campaign, folder: Path, judged: dict[str, dict[str, Any]]) -> int:
     print(f"{'run':<40}{'outcome':<14}{'status':<8}{'peak MB so far':<16}judgement")
     failed = 0
     for trial in campaign.trials:
@@ -158,7 +160,7 @@ def summary(campaign: Campaign, judged: dict[str, dict[str, Any]]) -> int:
         failed += bool(judgement["faults"])
         told = "; ".join(judgement["faults"]) or "good"
         print(f"{trial.name:<40}{judgement['outcome']:<14}{judgement['exit_status']:<8}{judgement['memory']:<16}{told}")
-    print(f"{len(campaign.trials) - failed} of {len(campaign.trials)} good. Records: {FOLDER}")
+    print(f"{len(campaign.trials) - failed} of {len(campaign.trials)} good. Records: {folder}")
     return 1 if failed else 0
 
 

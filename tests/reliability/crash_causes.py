@@ -79,7 +79,7 @@ def _come_back(scene: Scene) -> None:
     if scene.chapter in ("welcome", "end"):
         refused = demo.command("run", "etcd", "--auto", "--attach", "--project", demo.project)
         assert refused.returncode == 3, refused.stderr
-        assert re.search("cannot go on|is over", refused.stderr)
+        assert re.search("cannot go on|is over", refused.stderr), refused.stderr
         assert "operator-demo down" in refused.stderr
         _take_down(demo)
     else:

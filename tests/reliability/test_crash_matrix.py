@@ -63,12 +63,17 @@ def test_crash(cause: Cause, chapter: str, tmp_path: Path, docker_client: docker
 def await_chapter(demo: Demo, chapter: str) -> None:
     """Until something of it is under way."""
     demo.until_chapter(chapter)
-    if chapter == "welcome":
-        demo.until(lambda event: event["type"] == "progress" and event["data"]["task"] == "up")
+    if chapter == "welcome":  # half of the cluster is there
+        demo.until(lambda event: is_up(event) and bool(demo.containers()))
     if chapter == "repair":
         demo.until(lambda event: event["type"] == "tool_call")
     if chapter == "end":
         demo.until(lambda event: event["type"] == "run_finished")
+
+
+def is_up(event: dict[str, Any]) -> bool:
+    """Is it progress of a project that is brought up?"""
+    return bool(event["type"] == "progress" and event["data"]["task"] == "up")
 
 
 @contextmanager
