@@ -9,17 +9,17 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.injector import Injector, revert_all
 from operator_demo.chaos.journal import INJECTED, INJECTING, REVERTED, FaultJournal, Record
 from operator_demo.chaos.primitive import FaultError, Ground, Proof
 from operator_demo.chaos.spec import FaultSpec, parse_parameters
+from operator_demo.chaos.targets import choose
 from operator_demo.engine import Engine
 from operator_demo.errors import OperatorError
-from operator_demo.events import Event
+from operator_demo.events import Event, Fault
 
 LIMIT = 120.0  # seconds that an injection may take
 TAIL = 0.3  # seconds by which the engine may report it late
@@ -43,8 +43,8 @@ class Host(Protocol):
         """
         ...
 
-    def tell(self, phase: str, record: Record, **more: Any) -> None:
-        """Makes a `fault` event known. May be called from any thread."""
+    def tell(self, fault: Fault) -> None:
+        """Makes it known. May be called from any thread."""
         ...
 
 
@@ -66,7 +66,7 @@ class Injection:
         try:
             chosen: list[str] = []
             if fault.targeted:
-                chosen = targets.choose(self.spec.target, self.spec.count, roles, ground.subject, chance,
+                chosen = choose(self.spec.target, self.spec.count, roles, ground.subject, chance,
                                         fault.aims_at(ground.subject))
             values = parse_parameters(self.spec.kind, self.spec.parameters)
         except ValueError as e:
@@ -86,15 +86,15 @@ class Injection:
         ground = self.host.ground(record.image)
         containers = self._containers(ground, [record])
         self._announce(ground, containers, LIMIT, hold=FAULTS[record.kind].in_steps)
-        self.host.tell(phase, record)
+        self._tell(phase, record)
         try:
             proof = Injector(ground, self.journal).inject(record)
         except OperatorError as e:
-            self.host.tell("failed", record, saw=e.message)
+            self._tell("failed", record, saw=e.message)
             raise
         finally:
             self._try_to_announce(ground, [record], TAIL)
-        self.host.tell("injected", record, saw=proof.saw)
+        self._tell("injected", record, saw=proof.saw)
         self.watch()
 
     def resume(self, fault: str, in_trouble: bool) -> None:
@@ -109,7 +109,7 @@ class Injection:
         if record.phase == INJECTING and (in_trouble or self._bites(record)):
             record.phase = INJECTED
             self._injector(record).note(record)
-            self.host.tell("injected", record)
+            self._tell("injected", record)
         elif record.phase == INJECTING:
             self._injector(record).revert(record)
             self._plan(self.host.ground(record.image), record.targets, record.parameters)
@@ -165,7 +165,7 @@ class Injection:
             self._watch = None  # its thread has ended with this proof
             record = self._planned()
             by = [self._touched_by[name] for name in record.targets if name in self._touched_by]
-            self.host.tell("ended", record, saw=proof.saw, by=by[-1] if by else "unknown")
+            self._tell("ended", record, saw=proof.saw, by=by[-1] if by else "unknown")
         if not self.pending or self._watch is not None or not healthy:
             self._healthy_since = None
             return False
@@ -191,7 +191,7 @@ class Injection:
         self._try_to_announce(ground, [record], LIMIT)
         Injector(ground, self.journal).revert(record)
         self._try_to_announce(ground, [record], TAIL)
-        self.host.tell("reverted", record)
+        self._tell("reverted", record)
 
     def clear_up(self, image: str) -> list[str]:
         """Takes back what an earlier run of this project left, as far as that can be now; returns what could not be,
@@ -215,11 +215,15 @@ class Injection:
         done, problems = revert_all(ground.engine, ground.project, self.journal, ask=ground.ask,
                                     wanted=lambda r: r.id in ids)
         for record in done:
-            self.host.tell("reverted", record)
+            self._tell("reverted", record)
         self._try_to_announce(ground, left, TAIL)
         return problems
 
     # -- small things ------------------------------------------------------------------------------------------------
+
+    def _tell(self, phase: str, record: Record, saw: str = "", by: str = "") -> None:
+        targets = tuple(record.targets)
+        self.host.tell(Fault(phase=phase, kind=record.kind, targets=targets, id=record.id, saw=saw, by=by))
 
     def _planned(self) -> Record:
         assert self.record is not None

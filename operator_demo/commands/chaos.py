@@ -180,7 +180,8 @@ def revert(ctx: click.Context, project: str | None) -> None:
             _announce(environment, left, 0.3)
             for record in done:
                 output.line(f"{name}: reverted {_words(record)}")
-                _tell(record, "reverted")
+                _store(record.run, Fault(phase="reverted", kind=record.kind, targets=tuple(record.targets),
+                                         id=record.id))
             for problem in problems:
                 output.aside(f"{name}: not reverted: {problem}")
             failed = failed or bool(problems)
@@ -315,9 +316,9 @@ class _Host:
     def ground(self, image: str = "", *, up: bool = True) -> "Ground":
         return replace(self._environment.ground(image, up=up), ask=self._ask)
 
-    def tell(self, phase: str, record: "Record", **more: Any) -> None:
-        output.line(f"{phase:<10} {_words(record)}" + (f": {more['saw']}" if more.get("saw") else ""))
-        _store(self.run, {"phase": phase, "kind": record.kind, "targets": record.targets, "id": record.id, **more})
+    def tell(self, fault: Fault) -> None:
+        output.line(f"{fault.phase:<10} {_words(fault)}" + (f": {fault.saw}" if fault.saw else ""))
+        _store(self.run, fault)
 
     def roles(self) -> dict[str, str]:
         """Of the members that are healthy, as the monitor sees them."""
@@ -331,7 +332,7 @@ def _members(environment: "Environment") -> "list[Container]":
     return members(environment.engine, environment.project)
 
 
-def _store(run: str, data: dict[str, Any]) -> None:
+def _store(run: str, fault: Fault) -> None:
     """Into the record of the run, where this machine has it."""
     from operator_demo import events, home
     from operator_demo.store import Store
@@ -340,15 +341,11 @@ def _store(run: str, data: dict[str, Any]) -> None:
         return
     with Store(home.store_path()) as store:
         if store.row("SELECT run FROM runs WHERE run=?", run) is not None:
-            store.record(events.event(run, events.STAGE, Fault(**data)))
+            store.record(events.event(run, events.STAGE, fault))
 
 
-def _tell(record: "Record", phase: str) -> None:
-    _store(record.run, {"phase": phase, "kind": record.kind, "targets": record.targets, "id": record.id})
-
-
-def _words(record: "Record") -> str:
-    return f"{record.kind} of {', '.join(record.targets)}" if record.targets else record.kind
+def _words(fault: "Record | Fault") -> str:
+    return f"{fault.kind} of {', '.join(fault.targets)}" if fault.targets else fault.kind
 
 
 @contextmanager

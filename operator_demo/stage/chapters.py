@@ -9,6 +9,7 @@ from operator_demo import chapters, events
 from operator_demo.chaos.primitive import FaultError
 from operator_demo.chaos.scenario import BY_HAND
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Chapter, Note, Progress, RunFinished, RunStarted, Score, TruthOpened, TruthSealed
 from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
@@ -66,8 +67,8 @@ class Chapters:
             return  # it was entered by a host that is gone
         chapter = next(c for c in chapters.CHAPTERS if c.name == name)
         own = self.scenario.telling(name)
-        self.say("chapter", name=name, title=chapter.title, narration=own.narration or chapter.narration,
-                 notes=own.notes or chapter.notes)
+        self.say(Chapter(name=name, title=chapter.title, narration=own.narration or chapter.narration,
+                 notes=own.notes or chapter.notes))
 
     def _perform(self, name: str) -> None:
         match name:
@@ -103,10 +104,10 @@ class Chapters:
     def _introduce(self) -> None:
         options, environment = self.options, self.environment
         self.journal.write(Entry(options.run, self.fault.kind, options.scenario, options.seed))
-        self.say("run_started", project=environment.project, subject=environment.found.subject.name, mode=options.mode,
+        self.say(RunStarted(project=environment.project, subject=environment.found.subject.name, mode=options.mode,
                  model=options.model, brain=options.brain, version=options.version,
                  engine=environment.engine_version, seed=options.seed, clock_offset=self.recording.store.skew,
-                 manual=options.manual)
+                 manual=options.manual))
 
     def _catch_up(self) -> None:
         """Takes in what the store holds, and what happened since the last host was gone, before anything is decided."""
@@ -135,7 +136,7 @@ class Chapters:
         loop.work("fault", lambda _: self.injection.clear_up(image))
         loop.work("up", lambda progress: environment.up_subject(run, self.options.variables, progress, loop.stop))
         for problem in loop.work("fault", lambda _: self.injection.clear_up(image)):
-            self.say("note", level="warning", text=f"A fault of an earlier run may still be there: {problem}")
+            self.say(Note(level="warning", text=f"A fault of an earlier run may still be there: {problem}"))
         self._tell_about_environment()
         variables = self.options.variables | self._more_variables(image)
         profile = None if self.options.brain == "none" else self.options.mode
@@ -146,14 +147,14 @@ class Chapters:
     def _tell_about_environment(self) -> None:
         environment = self.environment
         for service, url in self.loop.work("up", lambda _: environment.addresses()).items():
-            self.say("note", level="info", text=f"{service} can be seen at {url}")
+            self.say(Note(level="info", text=f"{service} can be seen at {url}"))
         for text in environment.remarks:
-            self.say("note", level="warning", text=text)
+            self.say(Note(level="warning", text=text))
         stand_ins = self.loop.work("up", lambda _: environment.stand_ins)
         if stand_ins:
-            self.say("note", level="warning", stand_ins=stand_ins,
-                     text=f"Not the real {environment.found.subject.name}: stand-ins, made for tests, answer in the "
-                          f"place of {', '.join(stand_ins)}.")
+            text = (f"Not the real {environment.found.subject.name}: stand-ins, made for tests, answer in the place of "
+                    f"{', '.join(stand_ins)}.")
+            self.say(Note(level="warning", text=text, stand_ins=tuple(stand_ins)))
 
     def _more_variables(self, image: str) -> dict[str, str]:
         socket = self.loop.work("images", lambda _: self.environment.socket(image, self.options.engine_socket))
@@ -180,11 +181,11 @@ class Chapters:
         self._await_steady()
         self._ask("arm", scenario={"allow": list(self.scenario.allow)})
         if self.fault.kind == BY_HAND:
-            self.say("note", level="info", text="All is armed. Break it now, by hand.")
+            self.say(Note(level="info", text="All is armed. Break it now, by hand."))
             return
         self._plan_and_seal(entry)
         for left in range(COUNTDOWN, 0, -1):
-            self.say("progress", task="fault", item="fault", status=f"in {left}")
+            self.say(Progress(task="fault", item="fault", status=f"in {left}"))
             self.loop.sleep(1)
         self.loop.work("fault", lambda _: self.injection.inject())
         self._report()
@@ -214,7 +215,7 @@ class Chapters:
         entry.fault = planned.id
         entry.seal(truth)
         self.journal.write(entry)
-        self.say("truth_sealed", sha256=truth.sha256)
+        self.say(TruthSealed(sha256=truth.sha256))
 
     def _resume(self, entry: Entry) -> None:
         in_trouble = self.situation.ticket is not None
@@ -241,7 +242,7 @@ class Chapters:
             try:
                 job.result()
             except FaultError as e:
-                self.say("note", level="warning", text=e.message)
+                self.say(Note(level="warning", text=e.message))
 
     # -- until the verdict -------------------------------------------------------------------------------------------
 
@@ -260,7 +261,7 @@ class Chapters:
             self._await_return()
             self.loop.wait_for(lambda s: not s.working, LAST_WORDS)
         elif not self.situation.closed:
-            self.say("note", level="info", text="No agent was started; nobody repaired anything.")
+            self.say(Note(level="info", text="No agent was started; nobody repaired anything."))
 
     def _await_return(self) -> None:
         """Waits for a fault that comes back, and for the end of the second ticket, where it opens one."""
@@ -279,15 +280,15 @@ class Chapters:
         entry = self._entry()
         truth = entry.sealed()
         if truth is not None:
-            self.say("truth_opened", nonce=truth.nonce, truth=truth.content, sha256=truth.sha256)
+            self.say(TruthOpened(nonce=truth.nonce, truth=truth.content, sha256=truth.sha256))
             entry.phase = "opened"
             self.journal.write(entry)
         for text in verdict.shortcomings(self.scenario, self.situation):
-            self.say("note", level="warning", text=text)
+            self.say(Note(level="warning", text=text))
         outcome, status = verdict.outcome(self.scenario, self.situation), self._exit_status()
         self._score(outcome, status == Exit.OK, truth)
-        self.say("run_finished", outcome=outcome, exit_status=int(status), ttd=self.situation.ttd,
-                 ttm=self.situation.ttm)
+        self.say(RunFinished(outcome=outcome, exit_status=int(status), ttd=self.situation.ttd,
+                 ttm=self.situation.ttm))
 
     def _score(self, outcome: str, reached: bool, truth: Truth | None) -> None:
         scenario, sealed = self.scenario, truth.content if truth is not None else {}
@@ -296,9 +297,9 @@ class Chapters:
         try:
             recorded = list(self.recording.store.events(self.options.run))
         except StoreBusy as e:
-            self.say("note", level="warning", text=f"The run has no score: {e.message}")
+            self.say(Note(level="warning", text=f"The run has no score: {e.message}"))
             return
-        self.say("score", **grade(recorded, outcome, expected, reached))
+        self.say(Score.of(grade(recorded, outcome, expected, reached)))
 
     def _exit_status(self) -> int:
         return Exit.OK if verdict.reached(self.scenario, self.situation) else Exit.NOT_REACHED

@@ -9,10 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from operator_demo import events
-from operator_demo.events import Event
+from operator_demo.events import Event, Note, Payload, Progress
 from operator_demo.screen.display import Display
 from operator_demo.stage.feed import Feed, Queue
 from operator_demo.stage.situation import Situation
@@ -49,9 +48,9 @@ class Recording:
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
-    def say(self, type: str, /, **data: Any) -> None:
+    def say(self, payload: Payload) -> None:
         """Tells an event of the stage. When it returns, the event is stored and shown."""
-        event = self._own(type, **data)
+        event = self._own(payload)
         if threading.get_ident() == self._owner:
             self._take([event])
             return
@@ -65,10 +64,10 @@ class Recording:
 
     def progress(self, task: str, item: str, status: str) -> None:
         """From any thread; waits for nothing."""
-        self.incoming.put(self._own("progress", task=task, item=item, status=status))
+        self.incoming.put(self._own(Progress(task=task, item=item, status=status)))
 
-    def _own(self, type: str, /, **data: Any) -> Event:
-        return events.event(self.run, events.STAGE, events.TYPES[type].of(data))
+    def _own(self, payload: Payload) -> Event:
+        return events.event(self.run, events.STAGE, payload)
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class Recording:
         if isinstance(item, _Said):
             return item.event
         if isinstance(item, str):
-            return self._own("note", level="warning", text=item)
+            return self._own(Note(level="warning", text=item))
         return item
 
     def import_(self, many: Iterable[Event]) -> None:

@@ -4,13 +4,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from operator_demo.chaos.injection import Injection
-from operator_demo.chaos.journal import FaultJournal, Record
+from operator_demo.chaos.journal import FaultJournal
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.scenario import Scenario
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Fault, Note, Payload, RunFinished
 from operator_demo.outlet import Outlet
 from operator_demo.screen.display import Display
 from operator_demo.stage.chapters import Chapters
@@ -50,8 +50,8 @@ class Stage:
     def ground(self, image: str = "", *, up: bool = True) -> Ground:
         return self.environment.ground(image, up=up)
 
-    def tell(self, phase: str, record: Record, **more: Any) -> None:
-        self.recording.say("fault", phase=phase, kind=record.kind, targets=record.targets, id=record.id, **more)
+    def tell(self, fault: Fault) -> None:
+        self.recording.say(fault)
 
     # -- from the beginning to the end -------------------------------------------------------------------------------
 
@@ -103,8 +103,8 @@ class Stage:
 
     def _quit(self, quit_: Quit) -> None:
         if quit_.goes_on:
-            self._say("note", level="warning", text="The terminal hung up. The run goes on in its containers; "
-                      "`run --attach` shows it again.")
+            self._say(Note(level="warning", text="The terminal hung up. The run goes on in its containers; "
+                           "`run --attach` shows it again."))
         else:
             self._finish("interrupted", quit_.status)
 
@@ -118,13 +118,13 @@ class Stage:
     def _finish(self, outcome: str, status: int, text: str = "") -> None:
         situation = self.recording.situation
         if text:
-            self._say("note", level="error", text=text)
-        self._say("run_finished", outcome=outcome, exit_status=int(status), ttd=situation.ttd, ttm=situation.ttm)
+            self._say(Note(level="error", text=text))
+        self._say(RunFinished(outcome=outcome, exit_status=int(status), ttd=situation.ttd, ttm=situation.ttm))
 
-    def _say(self, type: str, **data: Any) -> None:
+    def _say(self, payload: Payload) -> None:
         """Where the store still takes it."""
         try:
-            self.recording.say(type, **data)
+            self.recording.say(payload)
         except OperatorError:
             pass  # `recording.store_error` keeps it for the take-down
 

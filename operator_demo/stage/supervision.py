@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from operator_demo.engine import EngineUnavailable
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Note
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.container_watch import ContainerWatch, EngineLost, Loss
 from operator_demo.stage.context import Context
@@ -91,4 +92,4 @@ class Supervision:
             self._recording.say_event(event)
 
     def _warn(self, text: str) -> None:
-        self._recording.say("note", level="warning", text=text)
+        self._recording.say(Note(level="warning", text=text))

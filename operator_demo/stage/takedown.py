@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from operator_demo.engine import Progress
 from operator_demo.errors import OperatorError
-from operator_demo.events import Event
+from operator_demo.events import Event, Note
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.context import Context
 from operator_demo.stage.loop import ONCE_MORE
@@ -138,6 +138,6 @@ class TakeDown:
     def _tell(self, problem: str) -> None:
         self.problems.append(problem)
         try:
-            self.recording.say("note", level="warning", text=problem)
+            self.recording.say(Note(level="warning", text=problem))
         except OperatorError:
             pass  # a store that fails now; `problems` has it
