@@ -21,7 +21,7 @@ from operator_demo.stage.options import Options
 from operator_demo.stage.run import Stage
 from operator_demo.store import Store
 
-RUN, TICKET, SESSION, PROJECT = "run-fake", "tkt-1", "ses-1", "demo-fake"
+RUN, PROJECT = "run-fake", "demo-fake"
 SERVICES, REMOVED = ("monitor", "agent", "workload"), -1
 MEMBERS = ("etcd1", "etcd2", "etcd3")
 
@@ -109,7 +109,7 @@ class FakeFeed:
 
     def _run(self) -> None:
         self.say(events.WORKLOAD, "workload_started", rate=100, read_share=0.5, keys=8)
-        handled = False
+        handled, incidents = False, 0
         while not self._stop.wait(self._cluster.tick):
             for request, _ in list(self._cluster.asked):
                 if request == "arm":
@@ -117,8 +117,9 @@ class FakeFeed:
                     self.say(events.MONITOR, "armed", fingerprint={}, checks=[])
             self._observe()
             if self._cluster.broken and not handled:
-                handled = True
-                self._incident(self._cluster.broken)
+                handled, incidents = True, incidents + 1
+                self._incident(self._cluster.broken, f"tkt-{incidents}", f"ses-{incidents}")
+            handled = handled and self._cluster.broken != ""
 
     def _observe(self) -> None:
         broken = self._cluster.broken
@@ -128,17 +129,17 @@ class FakeFeed:
         self.say(events.MONITOR, "observation", members=members, cluster={}, violations=violations, duration=0.01)
         self.say(events.WORKLOAD, "load", ops=100, p50=0.001, p99=0.002, errors={})
 
-    def _incident(self, member: str) -> None:
+    def _incident(self, member: str, ticket: str, session: str) -> None:
         violation = {"key": f"member_down:{member}", "invariant": "member_down", "member": member,
                      "severity": "critical", "text": f"{member} is down", "since": events.now()}
-        self.say(events.MONITOR, "ticket_opened", ticket=TICKET, subject="etcd", severity="critical",
+        self.say(events.MONITOR, "ticket_opened", ticket=ticket, subject="etcd", severity="critical",
                  title=f"{member} is down", violations=[violation])
-        self.say(events.MONITOR, "verdict", ticket=TICKET, phase="opening", passed=False, checks=[])
+        self.say(events.MONITOR, "verdict", ticket=ticket, phase="opening", passed=False, checks=[])
         if not self._cluster.repairs:
             return
         self._stop.wait(0.2 + 3 * self._cluster.answers_in)  # the fault is proved meanwhile
-        mine = {"ticket": TICKET, "session": SESSION}
-        self.say(events.AGENT, "ticket_claimed", **mine, holder=SESSION)
+        mine = {"ticket": ticket, "session": session}
+        self.say(events.AGENT, "ticket_claimed", **mine, holder=session)
         self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")
         if self._cluster.dies_at_work:
             return
@@ -146,7 +147,7 @@ class FakeFeed:
         self._cluster.broken = ""
         self.say(events.AGENT, "ticket_verifying", **mine, summary="restarted", actions=[])
         self.say(events.MONITOR, "verdict", **mine, phase="final", passed=True, checks=[])
-        self.say(events.MONITOR, "ticket_resolved", ticket=TICKET)
+        self.say(events.MONITOR, "ticket_resolved", ticket=ticket)
         self.say(events.AGENT, "session_finished", **mine, status="verified", summary="restarted")
 
 

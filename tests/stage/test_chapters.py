@@ -107,3 +107,13 @@ def test_a_second_host_goes_on(make_run: MakeRun) -> None:
     assert run.another_stage().perform(attach=True) == Exit.OK
     assert [e.raw["name"] for e in run.store.events(RUN, types=["chapter"])] == list(chapters.NAMES)
     assert len(run.recorded("run_finished")) == 1
+
+
+def test_a_fault_that_comes_back_is_repaired_twice(make_run: MakeRun) -> None:
+    run = make_run(scenario=replace(SCENARIO, fault=FaultSpec("fake", again=0.3)))
+    assert run.stage.perform() == Exit.OK
+    phases = [e.raw["phase"] for e in run.recorded("fault")]
+    assert phases.count("injected") == 2
+    assert phases.index("ended") < phases.index("again")
+    assert [e.ticket for e in run.recorded("ticket_resolved")] == ["tkt-1", "tkt-2"]
+    assert len({e.raw["targets"][0] for e in run.recorded("fault")}) == 1

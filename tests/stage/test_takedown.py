@@ -1,13 +1,16 @@
 """Every step of a take-down runs, whatever the others raise."""
 
+import sqlite3
+import threading
 from collections.abc import Callable
 
 import pytest
-from fakes import Run, refuse
+from fakes import RUN, Run, refuse
 
 from operator_demo.chaos.journal import INJECTED
 from operator_demo.errors import OperatorError
-from operator_demo.events import Event
+from operator_demo.events import TYPES, Event
+from operator_demo.stage import takedown
 from operator_demo.store import Store, StoreError
 
 MakeRun = Callable[..., Run]
@@ -77,3 +80,39 @@ def test_a_store_that_fails_when_q_is_pressed(make_run: MakeRun, monkeypatch: py
         run.stage.perform()
     assert {"stop_operators", "halt"} <= set(run.cluster.calls)
     assert "down" not in run.cluster.calls  # the containers hold the only record
+
+
+def test_the_store_is_held_when_the_take_down_begins(make_run: MakeRun) -> None:
+    """What is said meanwhile waits in memory, and stands in the store before anything is removed."""
+    run = make_run()
+    reader = sqlite3.connect(run.store.path, isolation_level=None, check_same_thread=False)
+    reader.execute("PRAGMA busy_timeout=5000")
+
+    def hold_at_the_end(e: Event) -> None:
+        if e.type == "run_finished":
+            reader.execute("BEGIN EXCLUSIVE")
+            threading.Timer(1.5, reader.execute, ["ROLLBACK"]).start()
+
+    run.display.on_event = hold_at_the_end
+    run.stage.perform()
+    assert run.cluster.calls[-1] == "down"
+    shown = [e for e in run.display.events if not TYPES[e.type].ephemeral]
+    assert len(list(run.store.events(RUN))) == len(shown)
+
+
+def test_a_store_held_to_the_end_keeps_the_containers(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takedown, "STORE_LIMIT", 1.0)
+    run = make_run()
+    reader = sqlite3.connect(run.store.path, isolation_level=None)
+    reader.execute("PRAGMA busy_timeout=5000")
+
+    def hold_at_the_end(e: Event) -> None:
+        if e.type == "run_finished":
+            reader.execute("BEGIN EXCLUSIVE")
+
+    run.display.on_event = hold_at_the_end
+    with pytest.raises(OperatorError, match="held by another process"):
+        run.stage.perform()
+    reader.execute("ROLLBACK")
+    assert "halt" in run.cluster.calls
+    assert "down" not in run.cluster.calls
