@@ -4,6 +4,7 @@ import os
 import random
 import sys
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from operator_demo.evaluation import lifeline
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
+    from operator_demo.stage.environment import Environment
     from operator_demo.subject import Found
 
 PASSED_ON = ("ANTHROPIC_BASE_URL", "OPERATOR_LOG_DRIVER", "OPERATOR_LOG_SIZE")  # from the presenter's environment
@@ -54,22 +56,19 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--restart", is_flag=True, help="Take leftovers of this project down first.")
 @click.option(lifeline.OPTION, is_flag=True, hidden=True, help="End, as on SIGTERM, when standard input ends.")
 @click.pass_context
-def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: bool | None, model: str, mode: str,
-        no_agent: bool, keep: bool, project: str | None, display: str, seed: int | None, pace: float, rate: int,
-        max_time: float, budget_steps: int | None, budget_seconds: float | None, budget_tokens: int | None,
-        budget_usd: float | None, engine_socket: str | None, publish: bool, attach: bool, restart: bool,
-        end_with_input: bool) -> None:
+def run(ctx: click.Context, /, **_: object) -> None:
     """Run the demo on SUBJECT.
 
     Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
     verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of a system of your own (./my-subject).
     Without it: tikv where its images are present, else etcd.
     """
-    if attach and restart:
+    given = Given(**ctx.params)
+    if given.attach and given.restart:
         raise UsageError("--attach and --restart exclude each other.")
-    if end_with_input:
+    if given.end_with_input:
         lifeline.end_with_input()
-    brain, model = choose_brain(model, no_agent)
+    brain, model = choose_brain(given.model, given.no_agent)
 
     from operator_demo import events, home
     from operator_demo import subject as subjects
@@ -82,62 +81,103 @@ def run(ctx: click.Context, subject: str | None, scenario: str | None, auto: boo
     from operator_demo.stage.environment import Environment, check_project_name
     from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
-    from operator_demo.stage.leftovers import remove_demo
     from operator_demo.stage.options import Options
     from operator_demo.stage.run import Stage
     from operator_demo.store import Store
     from operator_demo.version import describe
 
-    chosen = choose_display(display, sys.stdin, sys.stdout, os.environ)
-    manual = chosen == "tui" if auto is None else not auto
+    display = choose_display(given.display, sys.stdin, sys.stdout, os.environ)
+    manual = display == "tui" if given.auto is None else not given.auto
     if manual and not sys.stdin.isatty():
         raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
 
-    found = subjects.load(subject) if subject else None  # before an engine is asked for: a name may be mistyped
+    found = subjects.load(given.subject) if given.subject else None  # before an engine is asked: it may be mistyped
     with ExitStack() as stack:
         engine = stack.enter_context(closing(connect(ctx.obj)))
         if found is None:
             found, why = choose_subject(engine)
             output.aside(f"Subject: {found.subject.name} ({why}).")
-        project = check_project_name(project or f"demo-{found.subject.name}")
+        project = check_project_name(given.project or f"demo-{found.subject.name}")
         environment = Environment(engine, project, found)
-        if publish:
+        if given.publish:
             environment.publish()
         host = stack.enter_context(HostLock(home.home(), engine.id, project))
         journal = Journal(home.home(), engine.id, project)
         faults = FaultJournal(home.home(), engine.id, project)
         leftover = environment.leftover_run()
-        attach, restart = settle_leftovers(leftover, project, attach, restart)
+        attach, restart = settle_leftovers(leftover, project, given.attach, given.restart)
         run_id = leftover if attach and leftover else events.new_id("run")
         entry = journal.read() if attach else None
-        name = scenario or (entry.scenario if entry and entry.run == run_id else scenarios.default(found))
-        play = scenarios.load(found, name)
+        name = given.scenario or (entry.scenario if entry and entry.run == run_id else scenarios.default(found))
+        scenario = scenarios.load(found, name)
         if scenarios.is_file(name):
             name = os.path.abspath(name)  # to be found again by --attach, from wherever
+        variables = given.variables() | {"OPERATOR_SUBJECT": environment.subject_inside, "OPERATOR_BRAIN": brain,
+                                         "OPERATOR_MODEL": model}
         options = Options(
-            run=run_id, scenario=name, mode=mode, brain=brain, model=model, key=os.environ.get("ANTHROPIC_API_KEY", ""),
-            variables={
-                "OPERATOR_SUBJECT": environment.subject_inside, "OPERATOR_BRAIN": brain, "OPERATOR_MODEL": model,
-                "OPERATOR_RATE": str(rate), "OPERATOR_MAX_TIME": str(max_time),
-                "OPERATOR_PACE": "90" if pace > 0 else "0",
-                "OPERATOR_BUDGET_STEPS": _text(budget_steps), "OPERATOR_BUDGET_SECONDS": _text(budget_seconds),
-                "OPERATOR_BUDGET_TOKENS": _text(budget_tokens), "OPERATOR_BUDGET_USD": _text(budget_usd),
-            } | {name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            engine_socket=engine_socket, manual=manual, keep=keep, pace=pace,
-            seed=random.SystemRandom().randrange(2**31) if seed is None else seed, version=describe())
+            run=run_id, scenario=name, mode=given.mode, brain=brain, model=model, variables=variables,
+            engine_socket=given.engine_socket, key=os.environ.get("ANTHROPIC_API_KEY", ""), manual=manual,
+            keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
         with Store(home.store_path()) as store:
             if attach:
                 check_can_attach(environment, options.run)
                 options = as_it_was(options, store, entry)
             if restart:
-                removal = remove_demo(environment, volumes=True,
-                                      progress=lambda item, status: output.aside(f"{status} {item}"))
-                for problem in removal.problems:
-                    output.aside(problem)
-            stage = Stage(environment, play, store, journal, faults, make_display(chosen, manual=manual), options,
+                remove_leftovers(environment)
+            stage = Stage(environment, scenario, store, journal, faults, make_display(display, manual=manual), options,
                           host.asked_to_leave)
             status = stage.perform(attach=attach)
     ctx.exit(status)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the command line says, under the names of its options."""
+
+    subject: str | None
+    scenario: str | None
+    auto: bool | None
+    model: str
+    mode: str
+    no_agent: bool
+    keep: bool
+    project: str | None
+    display: str
+    seed: int | None
+    pace: float
+    rate: int
+    max_time: float
+    budget_steps: int | None
+    budget_seconds: float | None
+    budget_tokens: int | None
+    budget_usd: float | None
+    engine_socket: str | None
+    publish: bool
+    attach: bool
+    restart: bool
+    end_with_input: bool
+
+    def variables(self) -> dict[str, str]:
+        """What goes on to our containers."""
+        passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        return passed_on | {
+            "OPERATOR_RATE": str(self.rate), "OPERATOR_MAX_TIME": str(self.max_time),
+            "OPERATOR_PACE": "90" if self.pace > 0 else "0",
+            "OPERATOR_BUDGET_STEPS": _text(self.budget_steps), "OPERATOR_BUDGET_SECONDS": _text(self.budget_seconds),
+            "OPERATOR_BUDGET_TOKENS": _text(self.budget_tokens), "OPERATOR_BUDGET_USD": _text(self.budget_usd),
+        }
+
+    def chosen_seed(self) -> int:
+        return random.SystemRandom().randrange(2**31) if self.seed is None else self.seed
+
+
+def remove_leftovers(environment: "Environment") -> None:
+    """Takes over what they recorded, then removes them; what could not be done is printed."""
+    from operator_demo.stage.leftovers import remove_demo
+
+    removal = remove_demo(environment, volumes=True, progress=lambda item, status: output.aside(f"{status} {item}"))
+    for problem in removal.problems:
+        output.aside(problem)
 
 
 def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
