@@ -18,15 +18,15 @@ usage: ./build.sh [COMMAND]
 
   (none)         build the single file ./operator-demo
   demo [ARG...]  everything for a demonstration on this machine, then run it hands-free; ARGs go to `operator-demo run`
-  test [ARG...]  lint, types and tests; ARGs go to pytest. With --all first: the whole matrix too (other engines, every
-                 scenario), an hour or so
-  bench [ARG...] measure against Compose, docker logs and others; ARGS: benchmarks to run, --json, --markdown, --help
-  soak [N]       N runs (default: 30) of etcd's scenarios, drawn at random, each judged; goes on after an interruption
+  test [ARG...]  lint, types and tests; ARGs go to pytest. With --all first: also the whole matrix (other engines, every
+                 scenario), about an hour
+  bench [ARG...] compare with Compose, docker logs and others; ARGs: benchmarks to run, --json, --markdown, --help
+  soak [N]       N runs (default: 30) of etcd's scenarios, chosen at random, each judged; continues after an interruption
   lock           choose the newest versions that pyproject.toml allows and write the lock files
   clean          take down every run, remove what was built, stop the engine if this script started it
-  stop-engine    only the last of these
+  stop-engine    only stop the engine
 
-It installs Debian packages and starts a Docker engine only where they are missing, and only as root on Debian or Ubuntu.
+Missing Debian packages are installed, and a Docker engine is started, only as root on Debian or Ubuntu.
 TEXT
 }
 

@@ -22,19 +22,19 @@ _OPTION_WITHOUT_VALUE = re.compile(r"--?[\w-]+=\s*")
 _COMMANDS = {
     # name: (module, attribute, one line for --help, shown)
     "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
-    "prepare": ("prepare", "prepare", "Pull and build beforehand all that a talk needs.", True),
+    "prepare": ("prepare", "prepare", "Pull and build all images in advance.", True),
     "notes": ("notes", "notes", "Show the speaker notes of a run, in a second terminal.", True),
-    "status": ("status", "status", "Say what runs on the engine.", True),
-    "down": ("down", "down", "Take a demo down and leave nothing behind.", True),
-    "audit": ("audit", "audit", "Read every step of what the agent did.", True),
+    "status": ("status", "status", "Show the demos on the engine.", True),
+    "down": ("down", "down", "Take a demo down.", True),
+    "audit": ("audit", "audit", "Read every step of the agent.", True),
     "tickets": ("tickets", "tickets", "Read the tickets that the monitor opened.", True),
-    "score": ("score", "score", "Say how good a run was, or compare two.", True),
-    "eval": ("eval", "evaluate", "Run a campaign of scenarios and models, and compare.", True),
-    "subjects": ("subjects", "subjects", "List the systems that can be shown.", True),
-    "scenarios": ("subjects", "scenarios", "List the faults that can be shown on a subject.", True),
-    "chaos": ("chaos", "chaos", "Break a running demo by hand, and take it back.", True),
+    "score": ("score", "score", "Show the score of a run, or compare two.", True),
+    "eval": ("eval", "evaluate", "Run a campaign of scenarios and models and compare them.", True),
+    "subjects": ("subjects", "subjects", "List the available systems.", True),
+    "scenarios": ("subjects", "scenarios", "List, show and check the scenarios of a subject.", True),
+    "chaos": ("chaos", "chaos", "Inject faults into a running demo by hand, and revert them.", True),
     "doctor": ("doctor", "doctor", "Check this machine before a talk.", True),
-    "completion": ("completion", "completion", "Print what a shell needs to complete this program's words.", True),
+    "completion": ("completion", "completion", "Print the completion script of a shell.", True),
     "ctl": ("ctl", "ctl", "", False),
     "monitor": ("container", "monitor", "", False),
     "workload": ("container", "workload", "", False),
@@ -44,7 +44,7 @@ _COMMANDS = {
 
 class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuses an empty argument of any command: `down --project "$UNSET"` must not take down somebody else's."""
+        """Refuses empty arguments of every command: `down --project "$UNSET"` must not take down another demo."""
         for number, argument in enumerate(args):
             if _OPTION_WITHOUT_VALUE.fullmatch(argument) and not ctx.resilient_parsing:
                 raise click.UsageError(f"{argument.partition('=')[0]} is given, but empty.", ctx)
@@ -65,12 +65,12 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Without importing the commands themselves."""
+        """Does not import the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, _, text, shown) in _COMMANDS.items() if shown])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
-        """Without importing the commands themselves."""
+        """Does not import the commands."""
         from click.shell_completion import CompletionItem
 
         own = [CompletionItem(name, help=text) for name, (_, _, text, shown) in _COMMANDS.items()
@@ -88,9 +88,9 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--host", metavar="URL", envvar="OPERATOR_HOST",
-              help="The Docker engine, as DOCKER_HOST; default: as the docker CLI would choose.")
+              help="Address of the Docker engine, as in DOCKER_HOST; default: the one that the docker CLI uses.")
 @click.option("-v", "--verbose", is_flag=True,
-              help="Write what the program does to debug.log beside the store; OPERATOR_LOG=debug does the same.")
+              help="Write a debug log (debug.log beside the store); same as OPERATOR_LOG=debug.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
               help="Show version and commit.")
 @click.pass_context
@@ -128,7 +128,7 @@ def main() -> Any:
 
 
 def _report(error: OperatorError | click.ClickException) -> Exit:
-    """Prints an error that is meant for people; the exit status that goes with it."""
+    """Prints an error for people and returns the exit status."""
     from operator_demo.commands import output
 
     _log(error)
@@ -140,7 +140,7 @@ def _report(error: OperatorError | click.ClickException) -> Exit:
 
 
 def _report_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """In the place of Python's own words, which may hold text from outside."""
+    """Replaces Python's own traceback output, which may contain unclean text from outside."""
     import traceback
 
     from operator_demo.commands import output
@@ -150,7 +150,7 @@ def _report_defect(kind: type[BaseException], error: BaseException, trace: Trace
 
 
 def _log(error: BaseException) -> None:
-    """Into the log where it is on: only then the module is loaded."""
+    """Writes to the debug log if it is on: only then is its module loaded."""
     if "operator_demo.debug_log" in sys.modules:
         from operator_demo import debug_log
 

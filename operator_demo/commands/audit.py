@@ -14,10 +14,10 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
-@click.option("--status", type=click.Choice(records.STATUSES), help="Only sessions that ended like this.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of rows.")
+@click.option("--status", type=click.Choice(records.STATUSES), help="Only sessions with this status.")
 @click.option("--subject", shell_complete=completion.subject, help="Only sessions on this subject.")
-@click.option("--json", "as_json", is_flag=True, help="An array of objects.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects.")
 def list_(limit: int, status: str | None, subject: str | None, as_json: bool) -> None:
     """List the sessions of the agent, newest first."""
     with records.open_store(store_path()) as store:
@@ -32,10 +32,10 @@ def list_(limit: int, status: str | None, subject: str | None, as_json: bool) ->
 
 @audit.command()
 @click.argument("id", shell_complete=completion.recorded("session", "run", "ticket"))
-@click.option("--full", is_flag=True, help="Do not shorten the output of tools; show each request to the model.")
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@click.option("--full", is_flag=True, help="Show the full output of tools and each request to the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 def show(id: str, full: bool, as_json: bool) -> None:
-    """Show all there is about a session, a run or a ticket.
+    """Show the full record of a session, a run or a ticket.
 
     ID is an id, the beginning of exactly one, or `last`.
     """

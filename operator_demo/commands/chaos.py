@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from operator_demo.stage.environment import Environment
     from operator_demo.subject import Found
 
-_PROJECT = click.option("--project", metavar="NAME", help="The demo's project; default: the only one there is.")
+_PROJECT = click.option("--project", metavar="NAME", help="Project of the demo; default: the only one on the engine.")
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -40,9 +40,9 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 @click.group()
 def chaos() -> None:
-    """Faults by hand: list, inject, revert, status.
+    """Inject faults by hand: list, inject, revert, status.
 
-    What is injected is written down first, and found and undone after any crash.
+    Each fault is recorded before it is injected, so that it can be reverted after any crash.
     """
 
 
@@ -51,7 +51,7 @@ def chaos() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
-    """List all faults with their parameters; what this engine, its kernel or SUBJECT cannot do, with the reason."""
+    """List all faults with their parameters, and why a fault is not possible on this engine or SUBJECT."""
     from operator_demo import subject as subjects
     from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.primitive import plain
@@ -108,15 +108,18 @@ def _own_image() -> list[str]:
 @click.argument("name")
 @click.option("--target", default="random", show_default=True, metavar="MEMBER|ROLE|KIND",
               help="random, leader, follower, a kind of member, a member, or several members with commas.")
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many of a role or kind.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True,
+              help="Number of members of a role or kind.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter; see `chaos list`.")
-@click.option("--for", "duration", callback=seconds, metavar="TIME", help="Take it back after so long (30s, 2m).")
-@click.option("--subject", metavar="NAME|FOLDER", help="Only for a subject from a folder: where it is.")
+@click.option("--for", "duration", callback=seconds, metavar="TIME",
+              help="Revert the fault after this time (30s, 2m).")
+@click.option("--subject", metavar="NAME|FOLDER",
+              help="Folder of the subject; needed only for your own subjects.")
 @_PROJECT
 @click.pass_context
 def inject(ctx: click.Context, name: str, target: str, count: int, settings: tuple[str, ...], duration: float | None,
            subject: str | None, project: str | None) -> None:
-    """Bring the fault NAME about on a running demo, and have it proved."""
+    """Inject fault NAME into a running demo and verify that it took effect."""
     from operator_demo.chaos import targets
     from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.injection import Injection
@@ -143,7 +146,7 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
                 injection.inject()
                 injection.stop()
                 if duration is None:
-                    output.line("It stays until it is repaired, or `operator-demo chaos revert`.")
+                    output.line("The fault stays until it is repaired, or until `operator-demo chaos revert`.")
                     return
                 end = time.monotonic() + duration
                 while time.monotonic() < end and not interrupted():
@@ -166,7 +169,7 @@ def _pair(text: str) -> tuple[str, str]:
 @_PROJECT
 @click.pass_context
 def revert(ctx: click.Context, project: str | None) -> None:
-    """Take back every fault of a demo that is still there, after a crash too."""
+    """Revert every fault that is still in effect, also after a crash."""
     from operator_demo.chaos.injector import revert_all
 
     with _journals(ctx.obj, project) as (engine, journals):
@@ -199,7 +202,7 @@ def revert(ctx: click.Context, project: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_context
 def status(ctx: click.Context, project: str | None, as_json: bool) -> None:
-    """Say which faults were injected, and whether they are still there."""
+    """Show the injected faults and whether they are still in effect."""
 
     with _journals(ctx.obj, project) as (engine, journals):
         found = [{"project": name, "id": r.id, "kind": r.kind, "targets": r.targets, "parameters": r.parameters,

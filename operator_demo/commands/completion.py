@@ -90,7 +90,7 @@ end
 @click.command()
 @click.argument("shell", type=click.Choice(list(SCRIPTS)))
 def completion(shell: str) -> None:
-    """Print what SHELL needs to complete this program's words.
+    """Print the completion script of SHELL.
 
     \b
     bash, in ~/.bashrc:                    eval "$(operator-demo completion bash)"

@@ -14,9 +14,9 @@ HOST_PATIENCE = 15.0  # seconds that the process which shows a demo has to leave
 
 
 @click.command()
-@click.option("--project", metavar="NAME", help="Only this project; default: the only one there is.")
-@click.option("--all", "everything", is_flag=True, help="Every demo on the engine.")
-@click.option("--volumes", is_flag=True, help="Remove the volumes too (the data, and the agent's own record).")
+@click.option("--project", metavar="NAME", help="Project to take down; default: the only one on the engine.")
+@click.option("--all", "everything", is_flag=True, help="Take down every demo on the engine.")
+@click.option("--volumes", is_flag=True, help="Also remove the volumes (the data and the agent's own record).")
 @click.pass_context
 def down(ctx: click.Context, project: str | None, everything: bool, volumes: bool) -> None:
     """Take a demo down.

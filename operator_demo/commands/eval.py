@@ -20,13 +20,13 @@ from operator_demo.text import clean
 @click.argument("campaign", type=click.Path(path_type=Path), metavar="CAMPAIGN.yaml",
                 shell_complete=completion.file)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", shell_complete=completion.folder,
-              help="Where results and records are kept.  [default: beside the campaign]")
+              help="Folder for results and records.  [default: beside the campaign]")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
-@click.option("--report", is_flag=True, help="Run nothing: the table of what is there.")
+@click.option("--report", is_flag=True, help="Only print the table of the results so far.")
 @click.pass_context
 def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool) -> None:
-    """Run subjects, scenarios and models many times, and print what came of it.
+    """Run subjects, scenarios and models many times and print the results.
 
     An interrupted campaign goes on where it was when it is started again. Each run has a project of its own, and a
     record of its own under FOLDER/homes (OPERATOR_HOME=... operator-demo audit show last).

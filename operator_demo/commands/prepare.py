@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("subject", required=False, shell_complete=completion.subject)
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write all these images into one file, for a machine without a registry.")
-@click.option("--load", type=click.Path(path_type=Path), metavar="FILE", help="Take the images from such a file.")
+              help="Write all images to one file, for a machine without a registry.")
+@click.option("--load", type=click.Path(path_type=Path), metavar="FILE",
+              help="Load the images from a file written with --save.")
 @click.pass_context
 def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Path | None) -> None:
     """Pull and build all images that SUBJECT needs.

@@ -26,42 +26,43 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.command()
 @click.argument("subject", required=False, shell_complete=completion.subject)
 @click.option("--scenario", metavar="NAME|FILE", shell_complete=completion.scenario,
-              help="What goes wrong; see `operator-demo scenarios`.")
+              help="Scenario to run; see `operator-demo scenarios`.")
 @click.option("--auto/--manual", "auto", default=None,
-              help="Go on by itself, or at a key; default: by key on a terminal.")
+              help="Advance automatically or on a key press; default: on a key press on a terminal.")
 @click.option("--model", default="auto", show_default=True, metavar="auto|rehearsal|ID",
               help=f"auto: {settings.DEFAULT_MODEL} where ANTHROPIC_API_KEY is set, else the offline rehearsal.")
 @click.option("--mode", type=click.Choice([settings.EXECUTE, settings.OBSERVE]), default=settings.EXECUTE,
-              show_default=True, help="observe: an agent without shell and Docker; it only diagnoses.")
-@click.option("--no-agent", is_flag=True, help="Nobody repairs: what the fault does by itself.")
+              show_default=True, help="observe: the agent has no shell and no Docker; it only diagnoses.")
+@click.option("--no-agent", is_flag=True, help="Run without an agent.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
 @click.option("--project", metavar="NAME", help="Compose project of the subject.  [default: demo-SUBJECT]")
 @click.option("--display", type=click.Choice(["auto", "tui", "plain", "json", "quiet"]), default="auto",
               show_default=True, help="auto: tui on a terminal, else plain.")
-@click.option("--seed", type=int, help="Makes the choice of the target repeatable.")
+@click.option("--seed", type=int, help="Seed for the choice of the target.")
 @click.option("--pace", type=click.FloatRange(0, 600), default=4.0, show_default=True,
-              help="Least seconds a chapter with --auto.")
+              help="Minimum seconds per chapter with --auto.")
 @click.option("--rate", type=click.IntRange(1, 5000), default=200, show_default=True,
-              help="Operations a second of the load.")
+              help="Operations per second of the workload.")
 @click.option("--max-time", type=click.FloatRange(10, 86400), default=7200.0, show_default=True,
-              help="Seconds after which the run ends by itself: all its containers stop.")
-@click.option("--budget-steps", type=click.IntRange(1), help="Model requests a run.")
-@click.option("--budget-seconds", type=click.FloatRange(1), help="Seconds of work a run.")
-@click.option("--budget-tokens", type=click.IntRange(1), help="Tokens a run.")
-@click.option("--budget-usd", type=click.FloatRange(0.001), help="Dollars a run; needs a model with a known price.")
+              help="Stop the run and all its containers after this many seconds.")
+@click.option("--budget-steps", type=click.IntRange(1), help="Maximum model requests per run.")
+@click.option("--budget-seconds", type=click.FloatRange(1), help="Maximum seconds of agent work per run.")
+@click.option("--budget-tokens", type=click.IntRange(1), help="Maximum tokens per run.")
+@click.option("--budget-usd", type=click.FloatRange(0.001),
+              help="Maximum US dollars per run; needs a model with a known price.")
 @click.option("--publish", is_flag=True,
-              help="Let dashboards be seen in a browser on the engine's machine, on free ports.")
-@click.option("--engine-socket", metavar="PATH", help="The engine's socket on the engine's own side.")
-@click.option("--attach", is_flag=True, help="Go on with a run whose host is gone.")
-@click.option("--restart", is_flag=True, help="Take leftovers of this project down first.")
+              help="Publish the dashboards on free ports of the engine's machine.")
+@click.option("--engine-socket", metavar="PATH", help="Path of the Docker socket on the engine's machine.")
+@click.option("--attach", is_flag=True, help="Continue a run whose host process has ended.")
+@click.option("--restart", is_flag=True, help="Take down what is left of this project first.")
 @click.option(lifeline.OPTION, is_flag=True, hidden=True, help="End, as on SIGTERM, when standard input ends.")
 @click.pass_context
 def run(ctx: click.Context, /, **_: object) -> None:
     """Run the demo on SUBJECT.
 
-    Chapter by chapter: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
-    verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of a system of your own (./my-subject).
-    Without it: tikv where its images are present, else etcd.
+    The chapters: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
+    verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of your own system (./my-subject).
+    Default: tikv if its images are on the engine, else etcd.
     """
     given = Given(**ctx.params)
     if given.attach and given.restart:

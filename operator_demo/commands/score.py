@@ -21,7 +21,7 @@ _NEWEST = """
 
 @click.group(cls=DefaultGroup, default="show")
 def score() -> None:
-    """Say how good a run was: clocks, marks, work, and what the clients felt.
+    """Show how good a run was: times, marks, work, and the effect on clients.
 
     `score RUN` and `score --last` show one run, `score compare A B` two side by side. Needs no engine.
     """
@@ -29,7 +29,7 @@ def score() -> None:
 
 @score.command()
 @click.argument("run", required=False, shell_complete=completion.recorded("run"))
-@click.option("--last", is_flag=True, help="The newest run that has a score.")
+@click.option("--last", is_flag=True, help="Use the newest run that has a score.")
 @click.option("--json", "as_json", is_flag=True, help="One object.")
 def show(run: str | None, last: bool, as_json: bool) -> None:
     """Show the score of a run. RUN is an id, the beginning of exactly one, or `last`."""
@@ -53,7 +53,7 @@ def show(run: str | None, last: bool, as_json: bool) -> None:
 @click.argument("other", metavar="B", shell_complete=completion.recorded("run"))
 @click.option("--json", "as_json", is_flag=True, help="One object: {A: ..., B: ...}.")
 def compare(one: str, other: str, as_json: bool) -> None:
-    """Show the scores of two runs side by side; what differs is marked."""
+    """Compare the scores of two runs side by side; differences are marked."""
     from operator_demo.screen import scorecard
     from operator_demo.screen.record import table
 

@@ -15,7 +15,7 @@ _LONGEST = 100  # characters of a label, which may hold anything
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Say which demos are on the engine and how their containers are."""
+    """Show the demos on the engine and the state of their containers."""
     from operator_demo.engine import connect, members
     from operator_demo.stage.environment import demos, operator_project
 

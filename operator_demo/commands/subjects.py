@@ -21,7 +21,7 @@ NOT_RUN = "not tested yet"
 
 @click.command()
 def subjects() -> None:
-    """List the systems that can be shown."""
+    """List the available systems."""
     from operator_demo import subject
 
     for name in subject.names():
@@ -70,7 +70,7 @@ def list_(subject: str, as_json: bool) -> None:
 @click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, shell_complete=completion.subject,
               help="Whose scenario it is.")
 def show(name: str, subject: str) -> None:
-    """Show all of one scenario, speaker notes and known repair included."""
+    """Show one scenario with its speaker notes and known repair."""
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
@@ -85,7 +85,7 @@ def show(name: str, subject: str) -> None:
               help="Whose members and invariants they name.")
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
-    """Check scenario files; each mistake is named with file, line and key."""
+    """Check scenario files and report each mistake with file, line and key."""
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 

@@ -14,10 +14,10 @@ def tickets() -> None:
 
 
 @tickets.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of rows.")
 @click.option("--state", type=click.Choice(records.TICKET_STATES), help="Only tickets in this state.")
 @click.option("--subject", shell_complete=completion.subject, help="Only tickets of this subject.")
-@click.option("--json", "as_json", is_flag=True, help="An array of objects.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects.")
 def list_(limit: int, state: str | None, subject: str | None, as_json: bool) -> None:
     """List tickets, newest first."""
     with records.open_store(store_path()) as store:
@@ -32,9 +32,9 @@ def list_(limit: int, state: str | None, subject: str | None, as_json: bool) -> 
 
 @tickets.command()
 @click.argument("id", shell_complete=completion.recorded("ticket"))
-@click.option("--json", "as_json", is_flag=True, help="One object.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
 def show(id: str, as_json: bool) -> None:
-    """Show a ticket: its violations, who held it, every move, and what was done about it.
+    """Show a ticket: its violations, holders, state changes, and the work on it.
 
     ID is an id, the beginning of exactly one, or `last`.
     """
