@@ -279,6 +279,11 @@ class MemberSeen:
     read_latency: float | None = None
     alarms: tuple[str, ...] = ()
 
+    @property
+    def role(self) -> str:
+        """`leader`, what its subject calls it, `follower` of a healthy one, or nothing."""
+        return "leader" if self.leader else self.kind or ("follower" if self.healthy else "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSeen:

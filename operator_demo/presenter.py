@@ -17,16 +17,16 @@ from operator_demo import audit as records
 from operator_demo.chapters import CHAPTERS, NAMES
 from operator_demo.document import Document, read
 from operator_demo.errors import UsageError
-from operator_demo.events import AGENT, MONITOR, STAGE, Event, now, parse_ts
+from operator_demo.events import AGENT, MONITOR, STAGE, Chapter, Event, RunFinished, RunStarted, now, parse_ts
 from operator_demo.home import home
-from operator_demo.screen import values
 from operator_demo.screen.speaker import Upcoming
 from operator_demo.store import Store, StoreError
 
 PERIOD = 0.25  # seconds between two looks into the store
 FORGOTTEN = 3600.0  # seconds without a word after which a run that never ended is not waited for any more
 _PATIENCE = 2.0  # seconds that a store may need until it is ready
-_TYPES = ("run_started", "chapter", "fault", "effect", "note", "gap", "run_finished", *records.TICKET_MOVES)
+_TYPES = ("run_started", "chapter", "armed", "truth_sealed", "fault", "effect", "observation", "note", "gap",
+          "run_finished", *records.TICKET_MOVES)
 
 
 class View(Protocol):
@@ -107,12 +107,13 @@ def present(path: Path, name: str | None, view: View) -> bool:
                 follower, story, skew = Follower(store, run), _story(store, run), 0.0
                 view.begin()
             for e in follower.new() if follower is not None else ():
-                if e.type == "run_started":
-                    skew = values.number(e.raw.get("clock_offset")) or 0.0
-                elif e.type == "chapter":
-                    view.expect(_next(values.label(e.raw["name"]), story))
+                match e.data:
+                    case RunStarted(clock_offset=offset):
+                        skew = offset
+                    case Chapter(name=chapter):
+                        view.expect(_next(chapter, story))
                 view.event(e)
-                if e.type == "run_finished":
+                if isinstance(e.data, RunFinished):
                     return True
             view.tick(time.time() + skew)
             time.sleep(PERIOD)
@@ -157,7 +158,7 @@ def _chosen(store: Store, name: str | None) -> str | None:
                     "AND type='run_started') AS skew FROM runs r ORDER BY started DESC LIMIT 1")
     if row is None:
         return None
-    silent = parse_ts(now()) + (values.number(row["skew"]) or 0.0) - parse_ts(row["newest"])
+    silent = parse_ts(now()) + (row["skew"] or 0.0) - parse_ts(row["newest"])
     if name is None and (row["finished"] or silent > FORGOTTEN):
         return None
     return str(row["run"])
@@ -176,7 +177,7 @@ def _next(chapter: str, story: Mapping[str, str] | None) -> Upcoming | None:
 
 def _story(store: Store, run: str) -> Mapping[str, str] | None:
     row = store.row("SELECT subject FROM runs WHERE run=?", run) or {}
-    return notes_of(values.label(row.get("subject")), scenario_of(run))
+    return notes_of(row.get("subject") or "", scenario_of(run))
 
 
 def scenario_of(run: str) -> str | None:
@@ -184,8 +185,8 @@ def scenario_of(run: str) -> str | None:
     with suppress(OSError):
         for path in (home() / "journal").glob("*.json"):
             with suppress(OSError, ValueError):
-                entry = values.mapping(json.loads(path.read_text(encoding="utf-8")))
-                if entry.get("run") == run and isinstance(entry.get("scenario"), str):
+                entry = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(entry, dict) and entry.get("run") == run and isinstance(entry.get("scenario"), str):
                     return str(entry["scenario"])
     return None
 

@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from operator_demo.events import TYPES, BadEvent, Event, checked
@@ -114,7 +115,7 @@ def from_dict(raw: dict[str, Any]) -> Event:
         raise BadEvent("data must be an object")
     if seq is not None and (type(seq) is not int or not 1 <= seq <= MAX_INT):
         raise BadEvent("seq must be null or a whole number from 1, of at most 64 bits")
-    if not isinstance(ts, str) or not _TS.fullmatch(ts):
+    if not isinstance(ts, str) or not _TS.fullmatch(ts) or not _is_date(ts):
         raise BadEvent("ts must be a time such as 2026-01-31T12:00:00.000000Z")
     run, source, type_, ticket, session = get("run"), get("source"), get("type"), get("ticket"), get("session")
     given = {"run": run, "source": source, "type": type_, "ticket": ticket, "session": session}
@@ -123,6 +124,15 @@ def from_dict(raw: dict[str, Any]) -> Event:
             raise BadEvent(f"{name} must be a short name such as run-7k3mq2px")
     event = Event(raw["run"], raw["source"], raw["type"], data, seq, ts, ticket, session)
     return checked(event) if event.type in TYPES else event  # (a newer version's: kept, and understood by nobody here)
+
+
+def _is_date(ts: str) -> bool:
+    """Not so the 31st of February."""
+    try:
+        datetime.fromisoformat(ts)
+    except ValueError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)  # the same few again and again

@@ -1,5 +1,6 @@
 """`score` and `score compare`: how good a run was."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ from operator_demo import audit as records
 from operator_demo.commands import completion, output
 from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.errors import UsageError
-from operator_demo.events import STAGE
+from operator_demo.events import STAGE, Score
 from operator_demo.home import store_path
 from operator_demo.store import Store
 
@@ -40,7 +41,7 @@ def show(run: str | None, last: bool, as_json: bool) -> None:
     with records.open_store(store_path()) as store:
         name, found = find(store, run or "last")
     if as_json:
-        output.as_json({"run": name, **found})
+        output.as_json({"run": name, **asdict(found)})
         return
     headline, tone = scorecard.headline(found)
     output.lines([(f"{name}: {headline}", tone)])
@@ -60,7 +61,7 @@ def compare(one: str, other: str, as_json: bool) -> None:
     with records.open_store(store_path()) as store:
         (a, of_a), (b, of_b) = find(store, one), find(store, other)
     if as_json:
-        output.as_json({a: of_a, b: of_b})
+        output.as_json({a: asdict(of_a), b: asdict(of_b)})
         return
 
     def rows(symbols: Any) -> Any:
@@ -69,7 +70,7 @@ def compare(one: str, other: str, as_json: bool) -> None:
     output.made(rows)
 
 
-def find(store: Store, name: str) -> tuple[str, dict[str, Any]]:
+def find(store: Store, name: str) -> tuple[str, Score]:
     """The run that `name` means, with its score. Raises `UsageError` where it has none."""
     if name == "last":
         row = store.row(_NEWEST)
@@ -79,6 +80,7 @@ def find(store: Store, name: str) -> tuple[str, dict[str, Any]]:
     else:
         run = records.find(store, name, ("run",))[1]
     for event in store.events(run, source=STAGE, types=["score"]):
-        return run, event.raw
+        if isinstance(event.data, Score):
+            return run, event.data
     raise UsageError(f"{run} has no score: it was cut off before its end.", "`operator-demo audit show` tells how far "
                      "it came.")

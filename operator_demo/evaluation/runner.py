@@ -6,13 +6,15 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import Exit
 from operator_demo.evaluation import lifeline
 from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
+from operator_demo.events import Score
 from operator_demo.outcomes import FAILED
 from operator_demo.store import Store, StoreError
 
@@ -144,7 +146,9 @@ def _record(home: Path) -> tuple[str, Result | None]:
     try:
         with Store(home / "tickets.db", read_only=True) as store:
             row = store.row("SELECT run, outcome FROM runs ORDER BY started DESC LIMIT 1")
-            scores: Iterable[Any] = store.events(row["run"], types=["score"]) if row else ()
-            return (row["outcome"] or FAILED) if row else FAILED, next((e.raw for e in scores), None)
+            if row is None:
+                return FAILED, None
+            scores = [e.data for e in store.events(row["run"], types=["score"]) if isinstance(e.data, Score)]
+            return row["outcome"] or FAILED, asdict(scores[0]) if scores else None
     except StoreError:
         return FAILED, None

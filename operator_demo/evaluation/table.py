@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from operator_demo.evaluation.campaign import NO_AGENT
+from operator_demo.events import Score
 
 Row = dict[str, Any]
 COLUMNS = ("subject", "scenario", "model", "trials", "reached", "rate", "low", "high", "added", "ttd", "ttm", "steps",
@@ -30,18 +31,18 @@ def rows(results: Iterable[Row]) -> list[Row]:
 def _row(subject: str, scenario: str, model: str, group: Sequence[Row]) -> Row:
     reached = sum(bool(r["reached"]) for r in group)
     low, high = wilson(reached, len(group))
-    scores = [r["score"] for r in group if r["score"]]
-    causes = [s["marks"]["cause"] for s in scores if s["marks"]["cause"] is not None]
+    scores = [Score.of(r["score"]) for r in group if r["score"]]
+    causes = [s.marks.cause for s in scores if s.marks.cause is not None]
     return {
         "subject": subject, "scenario": scenario, "model": model, "trials": len(group), "reached": reached,
         "rate": reached / len(group), "low": low, "high": high, "added": None,
-        "ttd": _median(s["ttd"] for s in scores), "ttm": _median(s["ttm"] for s in scores),
-        "steps": _median(s["work"]["steps"] for s in scores), "tokens": _median(s["work"]["tokens"] for s in scores),
-        "cost_usd": _median(s["work"]["cost_usd"] for s in scores),
-        "client_errors": _median(s["service"]["client_errors"] for s in scores),
-        "lost_seconds": _median(s["service"]["lost_seconds"] for s in scores),
+        "ttd": _median(s.ttd for s in scores), "ttm": _median(s.ttm for s in scores),
+        "steps": _median(s.work.steps for s in scores), "tokens": _median(s.work.tokens for s in scores),
+        "cost_usd": _median(s.work.cost_usd for s in scores),
+        "client_errors": _median(s.service.client_errors for s in scores),
+        "lost_seconds": _median(s.service.lost_seconds for s in scores),
         "cause_named": sum(causes) / len(causes) if causes else None,
-        "collateral": sum(bool(s["collateral"]) for s in scores),
+        "collateral": sum(bool(s.collateral) for s in scores),
     }
 
 

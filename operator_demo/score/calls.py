@@ -6,14 +6,12 @@ it repaired or harmed cannot be told, so it counts as `unknown`.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from operator_demo.events import Event
+from operator_demo.events import Calls, Effect, Event, ToolCall
 
 READING, REPAIRING, DESTRUCTIVE, UNKNOWN = "reading", "repairing", "destructive", "unknown"
-KINDS = (READING, REPAIRING, DESTRUCTIVE, UNKNOWN)
 
 _DESTROYING = {"destroy", "volume destroy", "network destroy"}
 _HALTING = {"kill", "stop", "die", "pause", "network disconnect", "oom"}
@@ -35,12 +33,12 @@ class Call:
     """One command of the agent and what the engine saw while it ran."""
 
     command: str
-    ts: str
-    effects: list[dict[str, Any]] = field(default_factory=list)
+    at: float  # seconds since the epoch
+    effects: list[Effect] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
-        actions = {effect["action"] for effect in self.effects}
+        actions = {effect.action for effect in self.effects}
         if actions & _DESTROYING:
             return DESTRUCTIVE
         if actions & _BRINGING_BACK:
@@ -54,19 +52,21 @@ class Call:
         return self.kind in (REPAIRING, DESTRUCTIVE)
 
 
-def of(events: Sequence[Event]) -> list[Call]:
-    """The agent's shell commands in the order in which they ran."""
-    calls = {e.raw["call"]: Call(str(e.raw["input"].get("command", "")), e.ts) for e in events
-             if e.type == "tool_call" and e.raw["tool"] == "shell"}
+def of(events: Sequence[Event], sessions: Collection[str]) -> list[Call]:
+    """The shell commands of these sessions in the order in which they ran."""
+    calls: dict[str, Call] = {}
     for e in events:
-        if e.type == "effect" and e.raw["explained"] == "tool_call" and e.raw.get("call") in calls:
-            calls[e.raw["call"]].effects.append(e.raw)
+        if isinstance(e.data, ToolCall) and e.data.tool == "shell" and e.session in sessions:
+            calls[e.data.call] = Call(str(e.data.input.get("command", "")), e.at)
+    for e in events:
+        if isinstance(e.data, Effect) and e.data.explained == "tool_call" and e.data.call in calls:
+            calls[e.data.call].effects.append(e.data)
     return list(calls.values())
 
 
-def by_kind(calls: Sequence[Call]) -> dict[str, int]:
+def by_kind(calls: Sequence[Call]) -> Calls:
     counted = Counter(call.kind for call in calls)
-    return {kind: counted[kind] for kind in KINDS}
+    return Calls(counted[READING], counted[REPAIRING], counted[DESTRUCTIVE], counted[UNKNOWN])
 
 
 def most_repeated(calls: Sequence[Call]) -> int:
@@ -79,11 +79,11 @@ def touched(calls: Sequence[Call], targets: Sequence[str]) -> list[str]:
     containers of others that it entered."""
     names = set()
     for effect in (effect for call in calls for effect in call.effects):
-        action, member = effect["action"], effect["member"]
+        action, member = effect.action, effect.member
         if action not in _CHANGING and not (action == _ENTERED and member is None):
             continue
-        resource = effect.get("volume") or effect.get("network") if action in _DESTROYING else None
-        name = resource or member or effect["container"]
+        resource = effect.volume or effect.network if action in _DESTROYING else ""
+        name = resource or member or effect.container
         if name not in targets and not (resource and any(_belongs(name, target) for target in targets)):
             names.add(name)
     return sorted(names)

@@ -11,9 +11,9 @@ from typing import Protocol, TextIO
 
 from operator_demo import wire
 from operator_demo.events import Event
+from operator_demo.run_state import RunState
 from operator_demo.screen.color import use_color
 from operator_demo.screen.plain import Plain
-from operator_demo.screen.state import State
 from operator_demo.screen.summary import summary
 from operator_demo.screen.terminal_text import Writer
 
@@ -49,7 +49,7 @@ class Lines:
         self.keys: SimpleQueue[str] = SimpleQueue()
         self._writer = Writer(out, use_color(out, env))
         self._plain = None if quiet else Plain(self._writer)
-        self._state = State()
+        self._state = RunState()
         self._stopped = False
 
     def start(self) -> None:

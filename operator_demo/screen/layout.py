@@ -10,20 +10,20 @@ from rich.text import Text
 
 from operator_demo.screen import panels, words
 from operator_demo.screen.panels import ALARM, CALM, WORK, Body, View
-from operator_demo.screen.state import State
+from operator_demo.screen.screen_state import ScreenState
 from operator_demo.settings import CLAUDE
 
 FULL, MEDIUM, SMALL = (120, 32), (80, 24), (40, 10)
 """The least (columns, lines) of each tier."""
 
-Style = Callable[[State], str]
-Words = Callable[[State, View], Text]
+Style = Callable[[ScreenState], str]
+Words = Callable[[ScreenState, View], Text]
 
 
 class Pane:
     """A frame around a body. What goes wrong in it is shown in its place; the others go on."""
 
-    def __init__(self, state: State, view: View, body: Body, title: Words, color: Style,
+    def __init__(self, state: ScreenState, view: View, body: Body, title: Words, color: Style,
                  subtitle: Words | None = None) -> None:
         self._state, self._view = state, view
         self._body, self._title, self._color, self._subtitle = body, title, color, subtitle
@@ -55,7 +55,7 @@ class Pane:
 class Bar:
     """One line without a frame."""
 
-    def __init__(self, state: State, view: View, body: Words) -> None:
+    def __init__(self, state: ScreenState, view: View, body: Words) -> None:
         self._state, self._view, self._body = state, view, body
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -67,7 +67,7 @@ class Bar:
         yield from console.render_lines(made, options.update(height=1))[0]
 
 
-def arrange(state: State, view: View) -> Layout | Text:
+def arrange(state: ScreenState, view: View) -> Layout | Text:
     """The whole screen for the size in `view`."""
     size = (view.width, view.height)
     if _holds(size, FULL):
@@ -83,7 +83,7 @@ def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
     return size[0] >= least[0] and size[1] >= least[1]
 
 
-def _full(state: State, view: View) -> Layout:
+def _full(state: ScreenState, view: View) -> Layout:
     root, middle, left = Layout(), Layout(), Layout()
     told = len(panels.chapter(state, view.sized(view.width - 4, 6))) + 2
     most = 8 if state.ticket is None or view.height >= 36 else 6  # the oracle's checks need the room later
@@ -96,7 +96,7 @@ def _full(state: State, view: View) -> Layout:
     return root
 
 
-def _medium(state: State, view: View) -> Layout:
+def _medium(state: ScreenState, view: View) -> Layout:
     root = Layout()
     members = max(len(state.members), 3) + 3
     root.split_column(
@@ -110,12 +110,12 @@ def _medium(state: State, view: View) -> Layout:
     return root
 
 
-def _small(state: State, view: View) -> Layout:
+def _small(state: ScreenState, view: View) -> Layout:
     """The one panel that matters now: the cluster, then the agent at work, then the oracle's verdict."""
     root = Layout()
-    if state.verdicts.get("final") is not None:
+    if state.ticket is not None and state.ticket.final is not None:
         pane = _monitor(state, view)
-    elif state.agent.session and not state.outcome:
+    elif state.agent.sessions and not state.outcome:
         pane = _agent(state, view)
     else:
         pane = _cluster(state, view)
@@ -125,7 +125,7 @@ def _small(state: State, view: View) -> Layout:
 
 
 def _labelled(name: str, body: Words) -> Words:
-    def labelled(state: State, view: View) -> Text:
+    def labelled(state: ScreenState, view: View) -> Text:
         return Text.assemble((f" {name:<7}", "dim"), body(state, view.sized(view.width - 9, 1)), no_wrap=True, end="")
     return labelled
 
@@ -137,20 +137,20 @@ def _titled(text: str) -> Words:
     return lambda state, view: Text(text, "bold")
 
 
-def _chapter(state: State, view: View) -> Pane:
+def _chapter(state: ScreenState, view: View) -> Pane:
     return Pane(state, view, panels.chapter,
                 lambda s, v: Text(f"operator-demo {v.symbols.dot} {s.run.subject or 'starting'}", "bold"),
-                lambda s: ("green" if s.outcome.exit_status == 0 else ALARM) if s.outcome else CALM)
+                lambda s: ("green" if s.outcome.data.exit_status == 0 else ALARM) if s.outcome else CALM)
 
 
-def _cluster(state: State, view: View) -> Pane:
+def _cluster(state: ScreenState, view: View) -> Pane:
     return Pane(state, view, panels.cluster, _titled("Cluster" if state.members else "Preparing"),
                 lambda s: ALARM if s.quorum is False else WORK if any(m.healthy is False for m in s.members.values())
                 else CALM)
 
 
-def _monitor(state: State, view: View) -> Pane:
-    def color(s: State) -> str:
+def _monitor(state: ScreenState, view: View) -> Pane:
+    def color(s: ScreenState) -> str:
         ticket = s.ticket
         if ticket is None:
             return WORK if s.violated else CALM
@@ -158,17 +158,18 @@ def _monitor(state: State, view: View) -> Pane:
     return Pane(state, view, panels.monitor, _titled("Monitor and ticket"), color)
 
 
-def _agent(state: State, view: View) -> Pane:
-    def title(s: State, v: View) -> Text:
+def _agent(state: ScreenState, view: View) -> Pane:
+    def title(s: ScreenState, v: View) -> Text:
         if not s.agent.brain:
             return Text("Agent", "bold")
-        name = s.agent.label if v.width >= 50 else words.brain_source(s.agent.brain).upper()
+        label = words.brain_label(s.agent.brain, s.agent.model)
+        name = label if v.width >= 50 else words.brain_source(s.agent.brain).upper()
         style = "bold white on blue" if s.agent.brain == CLAUDE else "bold black on yellow"
         return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
-    return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.session else CALM,
+    return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.sessions else CALM,
                 lambda s, v: Text(panels.agent_use(s, v)))
 
 
-def _load(state: State, view: View) -> Pane:
+def _load(state: ScreenState, view: View) -> Pane:
     return Pane(state, view, panels.load, _titled("Load"),
-                lambda s: WORK if s.load and s.load[-1].errors else CALM)
+                lambda s: WORK if s.load and s.load[-1].data.failed else CALM)

@@ -25,7 +25,7 @@ from operator_demo.screen.color import use_color
 from operator_demo.screen.keys import Keyboard
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.panels import View
-from operator_demo.screen.state import State
+from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.summary import summary
 from operator_demo.screen.terminal_text import Line, Symbols, Writer, symbols_for
 
@@ -131,7 +131,7 @@ class LiveScreen:
         # A size in the environment would freeze the screen at it.
         self._env = {k: v for k, v in env.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
         self._keyboard = Keyboard((stdin or sys.stdin).fileno(), self.keys.put)
-        self._state = State()
+        self._state = ScreenState()
         self._terminal: Terminal | None = None
         self._live: Live | None = None
         self._console: Console | None = None

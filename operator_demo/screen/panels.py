@@ -11,9 +11,13 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.text import Text
 
-from operator_demo.screen import words
-from operator_demo.screen.state import CHAPTERS, Entry, Load, Member, Progress, State
+from operator_demo import events
+from operator_demo.chapters import NAMES
+from operator_demo.run_state import number_of
+from operator_demo.screen import values, words
+from operator_demo.screen.screen_state import Entry, ScreenState
 from operator_demo.screen.terminal_text import Symbols
+from operator_demo.ticket_state import Moment
 
 STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold",
           "accent": "cyan", "command": "bold cyan", "think": "italic"}
@@ -23,6 +27,7 @@ _WRAPPED = 3000  # characters of one text that are worth wrapping
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
 
 Lines = list[Text]
+Points = list[Moment[events.Load]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def line(*parts: str | tuple[str, str]) -> Text:
     made = Text(no_wrap=True, end="")
     for part in parts:
         text, tone = (part, "") if isinstance(part, str) else part
-        made.append(text.expandtabs(4), STYLES[tone])
+        made.append(text.expandtabs(4).replace("\n", " "), STYLES[tone])
     return made
 
 
@@ -69,13 +74,13 @@ def wrapped(text: str, tone: str, view: View, first: str = "", rest: str | None 
             head = rest
 
 
-Body = Callable[[State, View], Lines]
+Body = Callable[[ScreenState, View], Lines]
 
 
 # -- chapter ---------------------------------------------------------------------------------------------------------
 
 
-def chapter(state: State, view: View) -> Lines:
+def chapter(state: ScreenState, view: View) -> Lines:
     """Where the run is, and what the presenter could say."""
     lines = [stepper(state, view), _headline(state, view)]
     room = view.height - len(lines)
@@ -84,19 +89,19 @@ def chapter(state: State, view: View) -> Lines:
     return fit([*lines, *narration, *([work] if work else [])], view)
 
 
-def _sealed(state: State) -> Text | None:
+def _sealed(state: ScreenState) -> Text | None:
     """The promise made before the fault, and what it was."""
     if state.truth:
-        return line(("sealed before the fault  ", "dim"), (state.truth, "accent"))
+        return line(("sealed before the fault  ", "dim"), (values.fields(state.truth), "accent"))
     return line((f"root cause sealed, sha256 {state.sealed[:16]}", "dim")) if state.sealed else None
 
 
-def stepper(state: State, view: View) -> Text:
+def stepper(state: ScreenState, view: View) -> Text:
     """All chapters in a row: done, here, to come."""
-    s, here = view.symbols, state.chapter.number
+    s, here = view.symbols, number_of(state.chapter.name)
     made = Text(no_wrap=True, end="")
-    short = view.width < sum(len(name) + 5 for name in CHAPTERS)
-    for n, name in enumerate(CHAPTERS, 1):
+    short = view.width < sum(len(name) + 5 for name in NAMES)
+    for n, name in enumerate(NAMES, 1):
         if n > 1:
             made.append(f" {s.rule} " if not short else " ", "dim")
         over = state.outcome is not None
@@ -107,18 +112,19 @@ def stepper(state: State, view: View) -> Text:
     return made
 
 
-def _headline(state: State, view: View) -> Text:
+def _headline(state: ScreenState, view: View) -> Text:
     title = state.chapter.title or state.chapter.name or "Starting"
     if state.outcome:
-        good = state.outcome.exit_status == 0
+        good = state.outcome.data.exit_status == 0
         mark = view.symbols.ok if good else view.symbols.bad
-        return line((f"{mark} {state.outcome.name.upper()}  ", "good" if good else "bad"), (title, "strong"))
+        return line((f"{mark} {state.outcome.data.outcome.upper()}  ", "good" if good else "bad"), (title, "strong"))
     countdown = state.progress.get(("fault", "fault"))
     return line((title, "strong"), (f"   {countdown.status}", "bad")) if countdown else line((title, "strong"))
 
 
-def chapter_line(state: State, view: View) -> Text:
-    number = f"{state.chapter.number}/{len(CHAPTERS)} " if state.chapter.number else ""
+def chapter_line(state: ScreenState, view: View) -> Text:
+    here = number_of(state.chapter.name)
+    number = f"{here}/{len(NAMES)} " if here else ""
     made = Text.assemble((f" {number}", STYLES["dim"]), _headline(state, view), no_wrap=True, end="")
     work = progress_line(state, view)
     made.append("  ")
@@ -126,7 +132,7 @@ def chapter_line(state: State, view: View) -> Text:
     return fit([made], view)[0]
 
 
-def progress_line(state: State, view: View) -> Text | None:
+def progress_line(state: ScreenState, view: View) -> Text | None:
     """The newest of long work in a line; none before there are members, when the cluster's panel tells it."""
     work = _work(state)
     if not work or not state.members:
@@ -141,20 +147,20 @@ def progress_line(state: State, view: View) -> Text | None:
 # -- cluster ---------------------------------------------------------------------------------------------------------
 
 
-def cluster(state: State, view: View) -> Lines:
+def cluster(state: ScreenState, view: View) -> Lines:
     """Each member with its role and state; what was measured where there is room."""
     if not state.members:
         return fit(_preparing(state, view), view)
-    names = max(len(m.name) for m in state.members.values())
-    lines = [_member(m, names, view) for m in state.members.values()]
+    width = max(len(name) for name in state.members)
+    lines = [_member(name, m, width, view) for name, m in state.members.items()]
     return fit([*lines, cluster_line(state, view)], view)
 
 
-def _work(state: State) -> list[tuple[tuple[str, str], Progress]]:
+def _work(state: ScreenState) -> list[tuple[tuple[str, str], events.Progress]]:
     return [(key, p) for key, p in state.progress.items() if key[0] != "fault"]
 
 
-def _preparing(state: State, view: View) -> Iterator[Text]:
+def _preparing(state: ScreenState, view: View) -> Iterator[Text]:
     work = _work(state)
     if not work:
         yield line(("No member was seen yet.", "dim"))
@@ -163,7 +169,7 @@ def _preparing(state: State, view: View) -> Iterator[Text]:
         yield line((f"{task} ", "dim"), item, (f"  {p.status}{share}", "accent"))
 
 
-def member_mark(m: Member, s: Symbols) -> tuple[str, str]:
+def member_mark(m: events.MemberSeen, s: Symbols) -> tuple[str, str]:
     """Symbol and tone: healthy (or leading), paused, not healthy, unknown."""
     if m.state == "paused":
         return s.paused, "warn"
@@ -174,26 +180,26 @@ def member_mark(m: Member, s: Symbols) -> tuple[str, str]:
     return s.bad, "bad"
 
 
-def _member(m: Member, names: int, view: View) -> Text:
+def _member(name: str, m: events.MemberSeen, width: int, view: View) -> Text:
     mark, tone = member_mark(m, view.symbols)
     state = "healthy" if m.healthy else m.state if m.state not in ("", "running") else \
         "not seen" if m.healthy is None and not m.state else "unreachable" if m.reachable is False else "not healthy"
-    made = line((f"{mark} ", tone), (f"{m.name:<{names}}  ", "strong"), (f"{m.role:<9}", "accent" if m.leader else ""),
+    made = line((f"{mark} ", tone), (f"{name:<{width}}  ", "strong"), (f"{m.role:<9}", "accent" if m.leader else ""),
                 (f"{state:<12}", tone))
     if not m.healthy:
-        made.append(m.error, STYLES["dim"])
+        made.append(m.error or "", STYLES["dim"])
         return made
-    measured = [f"{words.milliseconds(m.latency):>7}", f"{words.size(m.db_size):>7}",
+    measured = [f"{words.milliseconds(m.read_latency):>7}", f"{words.size(m.db_size):>7}",
                 f"#{m.index:.0f}" if m.index is not None else ""]
     for text in (part.replace("—", view.symbols.none) for part in measured):
         if made.cell_len + len(text) + 2 <= view.width:
             made.append(f"{text}  ", STYLES["dim"])
     if m.alarms:
-        made.append(f"{view.symbols.warn} {m.alarms}", STYLES["bad"])
+        made.append(f"{view.symbols.warn} {', '.join(m.alarms)}", STYLES["bad"])
     return made
 
 
-def cluster_line(state: State, view: View) -> Text:
+def cluster_line(state: ScreenState, view: View) -> Text:
     """`● 3 of 3 healthy, quorum`"""
     s, well = view.symbols, sum(m.healthy is True for m in state.members.values())
     total = len(state.members)
@@ -203,7 +209,7 @@ def cluster_line(state: State, view: View) -> Text:
                                            "good" if whole else "warn")]
     if state.quorum is not None:
         parts += [f" {s.dot}", quorum]
-    leader = next((m.name for m in state.members.values() if m.leader), None)
+    leader = next((name for name, m in state.members.items() if m.leader), None)
     if leader:
         parts += [f"{s.dot} ", (f"{s.leader} {leader} leads", "")]
     return line(*parts)
@@ -212,14 +218,14 @@ def cluster_line(state: State, view: View) -> Text:
 # -- monitor, ticket, oracle -----------------------------------------------------------------------------------------
 
 
-def monitor(state: State, view: View) -> Lines:
+def monitor(state: ScreenState, view: View) -> Lines:
     """The ticket with its violations, the clocks, the oracle's checks, and in what room is left the engine's events."""
     lines = [*_ticket(state, view), *_clocks(state), *_oracle(state, view)]
     room = view.height - len(lines)
     return fit([*lines, *(_effects(state, view)[-room:] if room > 0 else [])], view)
 
 
-def _ticket(state: State, view: View) -> Iterator[Text]:
+def _ticket(state: ScreenState, view: View) -> Iterator[Text]:
     s, ticket = view.symbols, state.ticket
     if ticket is None:
         if state.violated:
@@ -239,7 +245,7 @@ def _ticket(state: State, view: View) -> Iterator[Text]:
         yield from list(wrapped(ticket.reason, "warn", view))[:3]
 
 
-def ticket_line(state: State, view: View) -> Text:
+def ticket_line(state: ScreenState, view: View) -> Text:
     """`▲ tkt-… ACKNOWLEDGED critical 12 s`"""
     s, ticket = view.symbols, state.ticket
     if ticket is None:
@@ -254,8 +260,8 @@ def ticket_line(state: State, view: View) -> Text:
                 (f"  {ticket.severity}{age}", "dim"), (back, "warn"))
 
 
-def _clocks(state: State) -> Iterator[Text]:
-    if state.fault.began is not None:
+def _clocks(state: ScreenState) -> Iterator[Text]:
+    if state.fault_began is not None:
         parts: list[str | tuple[str, str]] = [("fault to ticket ", "dim"), (words.seconds(state.ttd), "strong")]
         if state.ttm is not None:
             parts += [("   to verified repair ", "dim"), (words.seconds(state.ttm), "good")]
@@ -263,34 +269,42 @@ def _clocks(state: State) -> Iterator[Text]:
             line(("the fault is in, not yet noticed", "warn"))
 
 
-def _oracle(state: State, view: View) -> Iterator[Text]:
-    s, verdict = view.symbols, state.verdict
+def _oracle(state: ScreenState, view: View) -> Iterator[Text]:
+    s, verdict = view.symbols, state.ticket.verdict if state.ticket else None
     if verdict is None:
-        if state.armed:
+        if state.armed is not None:
             yield line(("oracle  ", "dim"), ("has its baseline", ""))
         return
-    if verdict.phase == "final":
-        yield line(("oracle  ", "dim"), (f"{s.ok} VERIFIED", "good") if verdict.passed else (f"{s.bad} NOT VERIFIED",
+    passed = verdict.data.passed
+    if verdict.data.phase == "final":
+        yield line(("oracle  ", "dim"), (f"{s.ok} VERIFIED", "good") if passed else (f"{s.bad} NOT VERIFIED",
                                                                                           "bad"))
     else:
-        yield line(("oracle  ", "dim"), (f"{s.bad} fails now, as it must", "warn") if not verdict.passed else
+        yield line(("oracle  ", "dim"), (f"{s.bad} fails now, as it must", "warn") if not passed else
                    (f"{s.warn} passes although something is broken", "bad"))
-    for c in verdict.checks:
+    for c in verdict.data.checks:
         mark, tone = words.check_mark(c.status, s)
         text = c.saw if c.status in ("passed", "failed") and c.saw else c.status.replace("_", " ")
         yield line((f"{mark} ", tone), (f"{c.name}  ", ""), (text, "dim"))
 
 
-def _effects(state: State, view: View) -> Lines:
+def _effects(state: ScreenState, view: View) -> Lines:
     """What happened to containers, by the engine's own word; what nobody accounts for stands out."""
-    return [line(("engine  ", "dim"), (e.text, ""), (f"  {e.explained.replace('_', ' ')}", "dim")) if e.explained else
-            line((f"{view.symbols.warn} unexplained  ", "warn"), (e.text, "warn")) for e in state.effects]
+    return [_effect(effect, view) for effect in state.effects]
+
+
+def _effect(effect: events.Effect, view: View) -> Text:
+    status = f" (status {effect.exit_code})" if effect.exit_code is not None else ""
+    text = f"{effect.member or effect.container}: {effect.action}{status}"
+    if effect.explained:
+        return line(("engine  ", "dim"), (text, ""), (f"  {effect.explained.replace('_', ' ')}", "dim"))
+    return line((f"{view.symbols.warn} unexplained  ", "warn"), (text, "warn"))
 
 
 # -- agent -----------------------------------------------------------------------------------------------------------
 
 
-def agent(state: State, view: View) -> Lines:
+def agent(state: ScreenState, view: View) -> Lines:
     """The end of the agent's log: what it thinks, runs and sees; the newest at the bottom, as it is being written."""
     blocks = _agent_blocks(state, view)
     lines: Lines = []
@@ -303,25 +317,26 @@ def agent(state: State, view: View) -> Lines:
     return fit(lines[-view.height:] if view.height else [], view)
 
 
-def _idle(state: State) -> str:
-    if state.agent.session:
+def _idle(state: ScreenState) -> str:
+    if state.agent.sessions:
         return "thinking ..."
     if state.agent.brain in ("", "none"):
         return "No agent takes part in this run." if state.agent.brain else "No agent yet."
     return "It waits for a ticket, and knows nothing of what will break."
 
 
-def _agent_blocks(state: State, view: View) -> Iterator[Lines]:
+def _agent_blocks(state: ScreenState, view: View) -> Iterator[Lines]:
     s = view.symbols
-    if state.agent.status:
-        good = state.agent.status == "verified"
-        yield [*wrapped(f"{s.ok if good else s.warn} session {state.agent.status}. {state.agent.summary[:_WRAPPED]}",
+    session = state.agent.session
+    if session.status:
+        good = session.status == "verified"
+        yield [*wrapped(f"{s.ok if good else s.warn} session {session.status}. {session.summary[:_WRAPPED]}",
                         "good" if good else "warn", view)]
     live = [*_live(state, view)]
     if live:
         yield live
     held: Lines = []
-    for entry in reversed(state.agent.entries):
+    for entry in reversed(state.entries):
         block = _entry(entry, view)
         if entry.kind == "call":
             yield [*block, *held]
@@ -330,7 +345,7 @@ def _agent_blocks(state: State, view: View) -> Iterator[Lines]:
             yield block
 
 
-def _live(state: State, view: View) -> Iterator[Text]:
+def _live(state: ScreenState, view: View) -> Iterator[Text]:
     for n, part in enumerate(state.live):
         last = n == len(state.live) - 1
         text = part.text[-_WRAPPED:].strip() + (view.symbols.cursor if last else "")
@@ -379,12 +394,12 @@ def _call(entry: Entry, view: View) -> Lines:
     return [*lines, line((f"  {text}", tone)), *shown]
 
 
-def agent_use(state: State, view: View) -> str:
+def agent_use(state: ScreenState, view: View) -> str:
     """`4 steps · 10.8k tokens · $0.12 · 23 s`"""
-    a = state.agent
-    if a.started is None:
+    a, session = state.agent, state.agent.session
+    if session.started is None:
         return a.mode
-    took = words.seconds((a.finished or view.now) - a.started)
+    took = words.seconds((session.finished or view.now) - session.started)
     return f" {view.symbols.dot} ".join([f"{a.mode} mode", words.plural(a.steps, "step"),
                                          f"{words.amount(a.tokens)} tokens",
                                          words.money(a.cost).replace("—", f"cost {view.symbols.none}"), took])
@@ -393,12 +408,12 @@ def agent_use(state: State, view: View) -> str:
 # -- load ------------------------------------------------------------------------------------------------------------
 
 
-def load(state: State, view: View) -> Lines:
+def load(state: ScreenState, view: View) -> Lines:
     """The last minute of operations, 99th percentile and errors, one column a second."""
     if not state.load:
         return fit([line(("No load yet.", "dim"))], view)
-    now = state.load[-1]
-    kinds = ", ".join(f"{kind} {n}" for kind, n in now.kinds.items())
+    now = state.load[-1].data
+    kinds = ", ".join(f"{kind} {n}" for kind, n in now.errors.items() if n)
     room = max(min(view.width - 30, 60), 4)
     points = state.load[-room:]
 
@@ -413,44 +428,44 @@ def load(state: State, view: View) -> Lines:
         row("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
         row("p99", _p99_levels(points), f"{words.milliseconds(now.p99)}  (p50 {words.milliseconds(now.p50)})".replace(
             "—", view.symbols.none), ""),
-        row("err", _error_levels(points), f"{view.symbols.warn} {now.errors}/s {kinds}" if now.errors else
-            f"{view.symbols.ok} no error", "bad" if now.errors else "good"),
+        row("err", _error_levels(points), f"{view.symbols.warn} {now.failed}/s {kinds}" if now.failed else
+            f"{view.symbols.ok} no error", "bad" if now.failed else "good"),
     ], view)
 
 
-def _ops_levels(state: State, points: list[Load]) -> list[float | None]:
-    top = 1.1 * max([state.rate or 0.0, *(p.ops for p in points), 1.0])
-    return [p.ops / top for p in points]
+def _ops_levels(state: ScreenState, points: Points) -> list[float | None]:
+    top = 1.1 * max([state.rate or 0.0, *(p.data.ops for p in points), 1.0])
+    return [p.data.ops / top for p in points]
 
 
-def _p99_levels(points: list[Load]) -> list[float | None]:
+def _p99_levels(points: Points) -> list[float | None]:
     """On a logarithmic scale from 1 ms: a usual second and a timeout differ by a factor of a thousand."""
-    top = math.log10(1000 * max([0.1, *(p.p99 or 0.0 for p in points)]))
-    return [None if p.p99 is None else math.log10(max(1000 * p.p99, 1.0)) / top for p in points]
+    top = math.log10(1000 * max([0.1, *(p.data.p99 or 0.0 for p in points)]))
+    return [None if p.data.p99 is None else math.log10(max(1000 * p.data.p99, 1.0)) / top for p in points]
 
 
-def _error_levels(points: list[Load]) -> list[float | None]:
-    top = max([1, *(p.errors for p in points)])
-    return [p.errors / top if p.errors else None for p in points]
+def _error_levels(points: Points) -> list[float | None]:
+    top = max([1, *(p.data.failed for p in points)])
+    return [p.data.failed / top if p.data.failed else None for p in points]
 
 
-def spark(levels: list[float | None], points: list[Load], view: View) -> Text:
+def spark(levels: list[float | None], points: Points, view: View) -> Text:
     """A bar for each level from 0 to 1; red where that second had errors."""
     bars, made = view.symbols.bars, Text(no_wrap=True, end="")
     for level, point in zip(levels, points, strict=True):
         bar = " " if level is None else bars[max(0, min(int(level * len(bars)), len(bars) - 1))]
-        made.append(bar, "red" if point.errors else "green")
+        made.append(bar, "red" if point.data.failed else "green")
     return made
 
 
-def load_line(state: State, view: View) -> Text:
+def load_line(state: ScreenState, view: View) -> Text:
     if not state.load:
         return line(("no load yet", "dim"))
-    now = state.load[-1]
+    now = state.load[-1].data
     made = line((f"{now.ops:>4.0f} op/s  ", "strong"),
                 (f"p99 {words.milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
-                (f"{view.symbols.warn} {words.plural(now.errors, 'error')}/s  " if now.errors else "no error  ",
-                 "bad" if now.errors else "good"))
+                (f"{view.symbols.warn} {words.plural(now.failed, 'error')}/s  " if now.failed else "no error  ",
+                 "bad" if now.failed else "good"))
     room = view.width - made.cell_len
     if room > 4:
         points = state.load[-room:]
@@ -461,7 +476,7 @@ def load_line(state: State, view: View) -> Text:
 # -- footer, and the least of all ------------------------------------------------------------------------------------
 
 
-def footer(state: State, view: View) -> Text:
+def footer(state: ScreenState, view: View) -> Text:
     """Keys on the left; run, mode and clock on the right; a fresh warning between them."""
     keys = [("space", "next"), ("q", "quit")] if view.manual else [("q", "quit")]
     made = Text(no_wrap=True, end="")
@@ -469,9 +484,9 @@ def footer(state: State, view: View) -> Text:
         made.append(f" {key} ", "reverse")
         made.append(f" {what}  ")
     note = state.notes[-1] if state.notes else None
-    if note and note.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
-        made.append(f"{view.symbols.warn} {' '.join(note.text.split())}", STYLES["bad" if note.level == "error"
-                                                                               else "warn"])
+    if note and note.data.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
+        tone = "bad" if note.data.level == "error" else "warn"
+        made.append(f"{view.symbols.warn} {' '.join(note.data.text.split())}", STYLES[tone])
     right = f" {view.symbols.dot} ".join(part for part in (state.run.id, state.run.about, clock(state, view)) if part)
     made.truncate(max(view.width - len(right) - 1, 0))
     made.append(" " * max(view.width - made.cell_len - len(right), 0))
@@ -479,7 +494,7 @@ def footer(state: State, view: View) -> Text:
     return fit([made], view)[0]
 
 
-def clock(state: State, view: View) -> str:
+def clock(state: ScreenState, view: View) -> str:
     """Since the run began, as 01:23."""
     if state.run.began is None:
         return "00:00"
@@ -487,14 +502,14 @@ def clock(state: State, view: View) -> str:
     return f"{minutes:02d}:{seconds:02d}"
 
 
-def status_line(state: State, view: View) -> Text:
+def status_line(state: ScreenState, view: View) -> Text:
     """Everything in a line, for windows too small for anything else."""
     s, well = view.symbols, sum(m.healthy is True for m in state.members.values())
     ticket = state.ticket
     whole = s.healthy if well == len(state.members) else s.warn
     parts = [f"{well}/{len(state.members)} {whole}" if state.members else "",
              words.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
-             state.outcome.name if state.outcome else state.chapter.name,
+             state.outcome.data.outcome if state.outcome else state.chapter.name,
              ticket.state if ticket else "", clock(state, view)]
     return Text(f" {s.dot} ".join(p for p in parts if p))
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from operator_demo.chapters import NAMES
 from operator_demo.events import TYPES, Event
+from operator_demo.run_state import RunState
 from operator_demo.screen import values, words
-from operator_demo.screen.state import CHAPTERS, State
 from operator_demo.screen.terminal_text import Line, Writer
 
 LOAD_EVERY = 10.0  # seconds between lines about a load that has not changed
@@ -21,7 +22,7 @@ class Plain:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._state = State()
+        self._state = RunState()
         self._teller = Teller(writer)
 
     def event(self, e: Event) -> None:
@@ -66,7 +67,7 @@ class Teller:
                                  f"agent: {self._label()}", "strong")]
             case "chapter":
                 name = values.label(d["name"])
-                number = f"{CHAPTERS.index(name) + 1}/{len(CHAPTERS)} " if name in CHAPTERS else ""
+                number = f"{NAMES.index(name) + 1}/{len(NAMES)} " if name in NAMES else ""
                 title = f"{self._symbols.here} {number}{values.label(d['title']) or name}"
                 yield "stage", [(title, "strong"), *_lines(d["narration"])]
             case "progress":

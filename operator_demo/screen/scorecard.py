@@ -1,12 +1,12 @@
 """The score of a run as lines for people, alone or beside another."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
-from operator_demo.screen import values, words
+from operator_demo.events import Score
+from operator_demo.screen import words
 from operator_demo.screen.terminal_text import Line, Symbols
-
-Score = dict[str, Any]
 
 MARKS = ("detected", "localised", "cause", "repaired")
 _CLOCKS = {"symptom": "first symptom", "ticket": "ticket", "diagnosis": "diagnosis", "repairing_call": "first repair",
@@ -22,13 +22,13 @@ _MEASURES = (
     ("client errors", "service.client_errors", "count"), ("seconds lost", "service.lost_seconds", "count"),
     ("writes lost", "service.writes_lost", "count"), ("touched besides", "collateral", "names"),
 )
+"""(name, where it stands in the score, how it is told)."""
 
 
 def headline(score: Score) -> Line:
-    outcome, expected = values.label(score.get("outcome")), values.label(score.get("expected"))
-    if score.get("reached") is True:
-        return f"{outcome}, as it should be", "good"
-    return f"{outcome}; right would have been: {expected}", "bad"
+    if score.reached:
+        return f"{score.outcome}, as it should be", "good"
+    return f"{score.outcome}; right would have been: {score.expected}", "bad"
 
 
 def scorecard(score: Score, symbols: Symbols) -> Iterator[tuple[str, str, str]]:
@@ -43,10 +43,10 @@ def scorecard(score: Score, symbols: Symbols) -> Iterator[tuple[str, str, str]]:
     kinds = ", ".join(f"{told(f'work.calls.{kind}')} {kind}" for kind in _KINDS)
     yield "Commands", f"{kinds}; changes before a finding: {told('work.changes_before_finding')}; " \
                       f"most repeated: {told('work.most_repeated')} times", ""
-    lost = values.number(_at(score, "service.writes_lost"))
+    tone = "bad" if score.service.writes_lost else ""
     yield "Clients", f"{told('service.client_errors')} errors, {told('service.lost_seconds')} s without service, " \
-                     f"{told('service.writes_lost')} acknowledged writes lost", "bad" if lost else ""
-    if values.sequence(score.get("collateral")):
+                     f"{told('service.writes_lost')} acknowledged writes lost", tone
+    if score.collateral:
         yield "Touched", f"{told('collateral', 'names')}, which had nothing to do with it", "bad"
 
 
@@ -57,24 +57,16 @@ def comparison(score: Score, other: Score, symbols: Symbols) -> list[tuple[str, 
 
 
 def _tell(score: Score, path: str, kind: str, symbols: Symbols) -> str:
-    value = _at(score, path)
+    value: Any = attrgetter(path)(score)
     match kind:
         case "mark":
-            return symbols.none if value is None else symbols.ok if value is True else symbols.bad
+            return symbols.none if value is None else symbols.ok if value else symbols.bad
         case "seconds":
-            return words.seconds(values.number(value)).replace("—", symbols.none)
+            return words.seconds(value).replace("—", symbols.none)
         case "money":
-            return words.money(values.number(value)).replace("—", symbols.none)
+            return words.money(value).replace("—", symbols.none)
         case "count":
-            number = values.number(value)
-            return symbols.none if number is None else words.amount(number)
+            return symbols.none if value is None else words.amount(value)
         case "names":
-            return ", ".join(map(values.label, values.sequence(value))) or symbols.none
-    return values.label(value)
-
-
-def _at(score: Score, path: str) -> Any:
-    value: Any = score
-    for key in path.split("."):
-        value = values.mapping(value).get(key)
-    return value
+            return ", ".join(value) or symbols.none
+    return str(value)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TextIO
 
+from operator_demo.chapters import NAMES
 from operator_demo.events import Event
+from operator_demo.run_state import RunState, number_of
 from operator_demo.screen.color import use_color
-from operator_demo.screen.state import CHAPTERS, State
 from operator_demo.screen.terminal_text import Line, Symbols, Writer
 
 
@@ -26,7 +27,7 @@ class Upcoming:
 
 def heading(name: str, title: str) -> str:
     """`4/8 A fault`"""
-    number = f"{CHAPTERS.index(name) + 1}/{len(CHAPTERS)} " if name in CHAPTERS else ""
+    number = f"{number_of(name)}/{len(NAMES)} " if name in NAMES else ""
     return f"{number}{title or name}"
 
 
@@ -42,7 +43,7 @@ class SpeakerLines:
         pass
 
     def begin(self) -> None:
-        self._state = State()
+        self._state = RunState()
         self._upcoming: Upcoming | None = None
 
     def expect(self, upcoming: Upcoming | None) -> None:
@@ -64,12 +65,12 @@ class SpeakerLines:
         pass
 
 
-def told(state: State, upcoming: Upcoming | None, symbols: Symbols) -> list[Line]:
+def told(state: RunState, upcoming: Upcoming | None, symbols: Symbols) -> list[Line]:
     """The chapter that the run is in; none before the first."""
     c = state.chapter
     if not c.name:
         return []
-    since = max(0.0, c.at - state.run.began) if state.run.began is not None else 0.0
+    since = max(0.0, state.chapter_at - state.run.began) if state.run.began is not None else 0.0
     lines: list[Line] = [(f"[{since:6.1f}s] {symbols.here} {heading(c.name, c.title)}", "strong")]
     lines += [(f"    {symbols.quote} {text}", "dim") for text in c.narration.splitlines()]
     lines += [(f"    {text}", "") for text in c.notes.splitlines()]
@@ -80,9 +81,9 @@ def told(state: State, upcoming: Upcoming | None, symbols: Symbols) -> list[Line
     return lines
 
 
-def ended(state: State) -> list[Line]:
+def ended(state: RunState) -> list[Line]:
     """How the run ended; none while it goes on."""
     outcome = state.outcome
     if outcome is None:
         return []
-    return [(f"The run is over: {outcome.name}.", "good" if outcome.exit_status == 0 else "warn")]
+    return [(f"The run is over: {outcome.data.outcome}.", "good" if outcome.data.exit_status == 0 else "warn")]

@@ -14,8 +14,8 @@ from operator_demo.screen import panels, words
 from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
 from operator_demo.screen.panels import ALARM, CALM, Lines, View, line, wrapped
+from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.speaker import Upcoming, ended, heading, told
-from operator_demo.screen.state import State
 from operator_demo.screen.terminal_text import Line, Symbols
 
 WAITING = "No run goes on. Start `operator-demo run` in the other terminal; this one follows it."
@@ -32,7 +32,7 @@ class SpeakerScreen(LiveScreen):
 
     def begin(self) -> None:
         """Another run: what was known of the one before is forgotten."""
-        self._state, self._upcoming, self._dirty = State(), None, True
+        self._state, self._upcoming, self._dirty = ScreenState(), None, True
 
     def expect(self, upcoming: Upcoming | None) -> None:
         self._upcoming, self._dirty = upcoming, True
@@ -52,7 +52,7 @@ class SpeakerScreen(LiveScreen):
 # -- the full screen ---------------------------------------------------------------------------------------------------
 
 
-def arrange(state: State, upcoming: Upcoming | None, view: View) -> Layout | Text:
+def arrange(state: ScreenState, upcoming: Upcoming | None, view: View) -> Layout | Text:
     """The whole screen for the size in `view`."""
     if not state.run.id:
         return Text("\n").join(wrapped(WAITING, "", view.sized(view.width, view.height)))
@@ -72,14 +72,14 @@ def arrange(state: State, upcoming: Upcoming | None, view: View) -> Layout | Tex
     return root
 
 
-def _narrow(state: State, view: View) -> Text:
+def _narrow(state: ScreenState, view: View) -> Text:
     """The notes alone, for windows too small for anything else."""
     first = line((f"{state.chapter.title or state.chapter.name}  ", "strong"), (_clock(state, view), "dim"))
     return Text("\n").join(panels.fit([first, *wrapped(state.chapter.notes or state.chapter.narration, "", view)],
                                       view))
 
 
-def here(state: State, view: View) -> Lines:
+def here(state: ScreenState, view: View) -> Lines:
     """The notes, for the speaker to read; below, small, what the audience reads."""
     chapter = state.chapter
     notes = list(wrapped(chapter.notes, "strong", view)) if chapter.notes else [line(("no notes for this chapter",
@@ -97,7 +97,7 @@ def next_lines(upcoming: Upcoming, view: View) -> Lines:
     return list(wrapped(upcoming.notes, "", view)) if upcoming.notes else [line(("no notes", "dim"))]
 
 
-def clocks(state: State, view: View) -> Text:
+def clocks(state: ScreenState, view: View) -> Text:
     """`etcd · run-…` on the left, the clocks on the right."""
     made = line((f" notes {view.symbols.dot} {state.run.about} ", "strong"), (state.run.id, "dim"))
     right = f"{_clock(state, view)} "
@@ -107,21 +107,21 @@ def clocks(state: State, view: View) -> Text:
     return made
 
 
-def _clock(state: State, view: View) -> str:
+def _clock(state: ScreenState, view: View) -> str:
     """`01:23`, with the fault `01:23   fault + 12 s`; they stand still when the run is over."""
     now = state.outcome.at if state.outcome else view.now
-    began = state.fault.began
+    began = state.fault_began
     since = f"   fault + {words.seconds(now - began)}" if began is not None else ""
     return panels.clock(state, View(view.console, view.symbols, now, view.manual)) + since
 
 
-def ticket_line(state: State, view: View) -> Text:
+def ticket_line(state: ScreenState, view: View) -> Text:
     made = line((" ticket ", "dim"))
     made.append_text(panels.ticket_line(state, view) if state.ticket else line(("none", "dim")))
     return made
 
 
-def keys(state: State, view: View) -> Text:
+def keys(state: ScreenState, view: View) -> Text:
     """Which key goes on, and where it must be pressed."""
     made = Text(no_wrap=True, end="")
     if state.outcome is None and state.run.manual:
@@ -136,11 +136,11 @@ def keys(state: State, view: View) -> Text:
     return made
 
 
-def _is_broken(state: State) -> bool:
+def _is_broken(state: ScreenState) -> bool:
     closed = state.outcome is not None or (state.ticket is not None and state.ticket.closed is not None)
-    return state.fault.began is not None and not closed
+    return state.fault_began is not None and not closed
 
 
-def _title_of_chapter(state: State, view: View) -> Text:
+def _title_of_chapter(state: ScreenState, view: View) -> Text:
     c = state.chapter
     return Text(heading(c.name, c.title) or "Starting", "bold")

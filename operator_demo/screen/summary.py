@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from operator_demo.screen import words
+from operator_demo.run_state import RunState
+from operator_demo.screen import values, words
 from operator_demo.screen.scorecard import scorecard
-from operator_demo.screen.state import State
 from operator_demo.screen.terminal_text import Line, Symbols
 
 _TONES = {"repaired": "good", "no_action": "good", "cleared": "warn", "escalated": "warn", "interrupted": "warn"}
 
 
-def summary(state: State, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
+def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
     """Outcome, fault, times, ticket, agent, each check of the oracle, and where to read on."""
     outcome = state.outcome
-    name = outcome.name if outcome else "not finished"
+    name = outcome.data.outcome if outcome else "not finished"
     tone = _TONES.get(name, "bad")
     lines: list[Line] = [("", ""), (symbols.rule * 78, tone)]
 
@@ -29,7 +29,7 @@ def summary(state: State, symbols: Symbols, program: str = "./operator-demo") ->
         of = f" of {', '.join(state.fault.targets)}" if state.fault.targets else ""
         say("Fault", f"{state.fault.kind}{of} ({state.fault.phase})")
     if state.truth:
-        say("Truth", f"{state.truth} (sealed before the fault, {state.sealed[:12]})")
+        say("Truth", f"{values.fields(state.truth)} (sealed before the fault, {state.sealed[:12]})")
     if state.fault.phase:
         say("TTD", f"{words.seconds(state.ttd)} from the fault to the ticket")
         say("TTM", f"{words.seconds(state.ttm)} from the fault to the verified repair")
@@ -38,17 +38,18 @@ def summary(state: State, symbols: Symbols, program: str = "./operator-demo") ->
         say("Ticket", f"{ticket.id} {ticket.state}: {ticket.title}{reason}")
     _agent(state, say)
     if state.writes:
-        kept, lost, unknown = state.writes
-        say("Writes", f"{kept} acknowledged kept, {lost} lost, {unknown} unknown", "bad" if lost else "")
-    final = state.verdicts.get("final")
+        w = state.writes
+        say("Writes", f"{w.kept} acknowledged kept, {w.lost} lost, {w.unknown} unknown", "bad" if w.lost else "")
+    final = state.ticket.final if state.ticket else None
     if final:
-        say("Oracle", "passed" if final.passed else "not passed", "good" if final.passed else "bad")
-        for check in final.checks:
+        passed = final.data.passed
+        say("Oracle", "passed" if passed else "not passed", "good" if passed else "bad")
+        for check in final.data.checks:
             mark, mark_tone = words.check_mark(check.status, symbols)
             say("", f"{mark} {words.check_text(check.name, check.status, check.saw)}", mark_tone)
     elif state.tickets:
         say("Oracle", "no final verdict", "warn")
-    for title, text, mark_tone in scorecard(state.score, symbols) if state.score else ():
+    for title, text, mark_tone in scorecard(state.score, symbols) if state.score is not None else ():
         say(title, text, mark_tone)
     if state.run.id:
         say("Audit", f"{program} audit show {state.run.id}", "strong")
@@ -56,13 +57,14 @@ def summary(state: State, symbols: Symbols, program: str = "./operator-demo") ->
     return [(text.replace("—", symbols.none), t) for text, t in lines]
 
 
-def _agent(state: State, say: Callable[..., None]) -> None:
+def _agent(state: RunState, say: Callable[..., None]) -> None:
     agent = state.agent
-    if not agent.session:
-        say("Agent", f"{agent.label}, took up no ticket" if agent.brain not in ("", "none") else "no agent")
+    label = words.brain_label(agent.brain, agent.model)
+    if not agent.sessions:
+        say("Agent", f"{label}, took up no ticket" if agent.brain not in ("", "none") else "no agent")
         return
-    status = agent.status or "not finished"
-    say("Agent", f"{agent.label}, {agent.mode} mode, session {agent.session}: {status}")
+    status = agent.session.status or "not finished"
+    say("Agent", f"{label}, {agent.mode} mode, session {agent.session.id}: {status}")
     say("", f"{words.plural(agent.steps, 'step')}, {words.plural(agent.calls, 'tool call')}, "
             f"{words.amount(agent.tokens)} tokens, cost {words.money(agent.cost)}")
 

@@ -299,7 +299,7 @@ class Chapters:
         except StoreBusy as e:
             self.say(Note(level="warning", text=f"The run has no score: {e.message}"))
             return
-        self.say(Score.of(grade(recorded, outcome, expected, reached)))
+        self.say(grade(recorded, outcome, expected, reached))
 
     def _exit_status(self) -> int:
         return Exit.OK if verdict.reached(self.scenario, self.situation) else Exit.NOT_REACHED

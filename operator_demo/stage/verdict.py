@@ -9,13 +9,18 @@ from operator_demo.stage.situation import Situation
 def outcome(scenario: Scenario, s: Situation) -> str:
     """`repaired`, `no_action`, `escalated`, `cleared` or `unverified`. Repaired is only what was seen to be broken: the
     oracle said no when the ticket opened, and all that the scenario says must show was on the ticket."""
-    if s.ticket_state == "resolved" and s.verdict is not None and s.verdict["passed"]:
-        if s.resolved_as == NO_ACTION:
+    ticket = s.incident
+    if ticket is None:
+        return UNVERIFIED
+    if ticket.state == "resolved" and ticket.verified is not None:
+        if ticket.outcome == NO_ACTION:
             return NO_ACTION
-        return UNVERIFIED if missing(scenario, s) or s.opening_failed is False else REPAIRED
-    if s.ticket_state == "escalated":
-        return ESCALATED if s.escalated_by == events.AGENT else UNVERIFIED
-    return CLEARED if s.ticket_state == "cleared" else UNVERIFIED
+        opening = ticket.verdicts.get("opening")
+        passed_at_once = opening is not None and opening.data.passed
+        return UNVERIFIED if missing(scenario, s) or passed_at_once else REPAIRED
+    if ticket.state == "escalated":
+        return ESCALATED if ticket.escalated_by == events.AGENT else UNVERIFIED
+    return CLEARED if ticket.state == "cleared" else UNVERIFIED
 
 
 def reached(scenario: Scenario, s: Situation) -> bool:
@@ -28,14 +33,17 @@ def shortcomings(scenario: Scenario, s: Situation) -> list[str]:
     found = []
     if missing(scenario, s):
         found.append(f"The monitor never saw what this scenario must show: {', '.join(missing(scenario, s))}.")
-    if scenario.fault.again is not None and s.strikes < 2:
+    if scenario.fault.again is not None and sum(strike.injected for strike in s.run.fault.strikes) < 2:
         found.append("The fault did not come back, as this scenario says it must.")
-    if outcome(scenario, s) == scenario.outcome == ESCALATED and scenario.cause not in s.causes:
-        named = ", ".join(sorted(s.causes)) or "no cause at all"
+    causes = s.incident.causes if s.incident is not None else set()
+    if outcome(scenario, s) == scenario.outcome == ESCALATED and scenario.cause not in causes:
+        named = ", ".join(sorted(causes)) or "no cause at all"
         found.append(f"It was handed to a human with {named}; the cause was {scenario.cause}.")
     return found
 
 
 def missing(scenario: Scenario, s: Situation) -> list[str]:
     """The invariants that must have been violated, and were not. By hand, anything may have been broken."""
-    return [] if scenario.fault.kind == BY_HAND else scenario.unseen(s.ticket_invariants)
+    if scenario.fault.kind == BY_HAND:
+        return []
+    return scenario.unseen(s.ticket_invariants)

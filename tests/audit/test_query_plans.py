@@ -1,5 +1,6 @@
 """Reading the record stays quick however much there is: no command looks at all events of all runs."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,11 @@ STARTED = events.RunStarted(project="p", subject="etcd", mode="execute", model="
                             engine="1", seed=1)
 OPENED = events.TicketOpened(subject="etcd", severity="critical", title="t", violations=())
 SESSION = events.SessionStarted(model="m", brain="rehearsal", mode="execute")
-SCORED = "INSERT INTO events (run, source, seq, ts, type, data) VALUES (?, 'stage', 2, '2026-11-28', 'score', '{}')"
+SCORE = events.Score(
+    outcome="repaired", expected="repaired", reached=True, clocks=events.Clocks(), marks=events.Marks(),
+    work=events.Work(), service=events.Service(), oracle=events.OracleWords(), collateral=())
+SCORED = "INSERT INTO events (run, source, seq, ts, type, data) " \
+         f"VALUES (?, 'stage', 2, '2026-11-28', 'score', '{json.dumps(SCORE.to_raw())}')"
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def changed(**what: Any) -> str:
     (changed(ticket=["tkt-1"]), "ticket"),
     (changed(session="ses-\ud800"), "encoded"),
     (changed(ts="9999-12-31T23:59:59.999999Z"), "ts"),
-    (changed(ts="yesterday"), "ts"),
+    (changed(ts="yesterday"), "ts"), (changed(ts="2026-02-31T09:00:00.000000Z"), "ts"),
     (changed(data={"ops": "many", "p50": None, "p99": None, "errors": {}}), "load: ops must be a number"),
     (changed(data={"ops": 1, "p50": float("nan"), "p99": None, "errors": {}}), "p50 must be a number"),
     (changed(data={"ops": 1, "p50": None, "p99": None, "errors": {"x": 2**70}}), "errors.x must be a whole number"),

@@ -9,14 +9,14 @@ from story import START
 
 from operator_demo.events import Event
 from operator_demo.screen.panels import View
-from operator_demo.screen.state import State
+from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.terminal_text import UNICODE, Symbols
 
 
 def drawn(many: Iterable[Event], size: tuple[int, int], at: float, symbols: Symbols, manual: bool,
-          arranged: Callable[[State, View], RenderableType]) -> list[str]:
+          arranged: Callable[[ScreenState, View], RenderableType]) -> list[str]:
     """The lines of the screen, as wide as it is, `at` seconds after the start."""
-    state = State()
+    state = ScreenState()
     for e in many:
         state.apply(e)
     encoding = "utf-8" if symbols is UNICODE else "ascii"

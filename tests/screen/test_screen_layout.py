@@ -16,7 +16,7 @@ from operator_demo.events import Event
 from operator_demo.screen import panels
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.panels import View
-from operator_demo.screen.state import State
+from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.terminal_text import ASCII, UNICODE, Symbols
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -94,7 +94,7 @@ def test_states_can_be_told_apart_without_colour() -> None:
 
 
 def test_a_panel_that_fails_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(state: State, view: View) -> panels.Lines:
+    def broken(state: ScreenState, view: View) -> panels.Lines:
         raise ValueError("[bold]boom[/]")
 
     monkeypatch.setattr(panels, "cluster", broken)

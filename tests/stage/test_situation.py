@@ -1,20 +1,29 @@
+"""What the stage waits for. When a fault began, and which ticket is its, is `tests/core/test_run_state.py`'s."""
+
+from typing import Any
+
 from operator_demo import events
-from operator_demo.events import Event
+from operator_demo.events import AGENT, MONITOR, STAGE, WORKLOAD, Event
 from operator_demo.stage.situation import Situation
 
+HEALTHY = {"etcd1": {"healthy": True, "leader": True}, "etcd2": {"healthy": True}}
 
-def at(second: float, source: str, type: str, ticket: str | None = None, **data: object) -> Event:
+
+def at(second: float, source: str, type: str, ticket: str | None = None, **data: Any) -> Event:
     made = events.event("run-1", source, events.TYPES[type].of(data), ticket=ticket)
-    stamp = f"2026-01-01T00:00:{second:09.6f}Z"
-    return Event(made.run, made.source, made.type, made.raw, 1, stamp, ticket, None)
+    return made.numbered(1, f"2026-01-01T00:00:{second:09.6f}Z")
 
 
 def opened(second: float, ticket: str) -> Event:
-    return at(second, events.MONITOR, "ticket_opened", ticket, subject="etcd", severity="critical", title="t",
+    return at(second, MONITOR, "ticket_opened", ticket, subject="etcd", severity="critical", title="t",
               violations=[{"key": "member_down", "invariant": "member_down"}])
 
 
-FAULT = at(10, events.STAGE, "fault", phase="injecting", kind="kill", targets=["etcd1"])
+def look(second: float, members: dict[str, Any], *violations: str) -> Event:
+    return at(second, MONITOR, "observation", members=members, cluster={}, violations=violations, duration=0.1)
+
+
+FAULT = at(10, STAGE, "fault", phase="injecting", kind="kill", targets=["etcd1"])
 
 
 def fold(*many: Event) -> Situation:
@@ -24,39 +33,40 @@ def fold(*many: Event) -> Situation:
     return situation
 
 
-def test_the_clocks_start_with_the_engines_own_event() -> None:
-    start = events.parse_ts("2026-01-01T00:00:10.500000Z")
-    situation = fold(
-        FAULT, at(10.5, events.MONITOR, "effect", container="c", member="etcd1", action="die", explained="fault",
-                  time=start), opened(10.6, "tkt-1"),
-        at(30, events.MONITOR, "verdict", "tkt-1", phase="final", passed=True, checks=[]),
-        at(30, events.MONITOR, "ticket_resolved", "tkt-1"))
-    assert situation.ttd is not None
-    assert situation.ttm is not None
-    assert abs(situation.ttd - 0.1) < 1e-6
-    assert abs(situation.ttm - 19.5) < 1e-6
-    assert situation.closed
+def test_good_looks_are_counted_in_a_row() -> None:
+    good, sick = look(1, HEALTHY), look(2, HEALTHY | {"etcd2": {"healthy": False}})
+    assert fold(good, good).healthy_looks == 2
+    assert [fold(good, bad).healthy_looks for bad in (sick, look(2, {}), look(2, HEALTHY, "no_leader"))] == [0, 0, 0]
+    assert fold(sick).roles == {"etcd1": "leader"}
 
 
-def test_a_ticket_from_before_the_fault_is_none_of_its() -> None:
-    earlier = [opened(3, "tkt-0"), at(4, events.MONITOR, "ticket_cleared", "tkt-0")]
-    assert fold(*earlier).closed
-    situation = fold(*earlier, FAULT)
-    assert situation.ticket is None
-    assert not situation.closed
-    situation = fold(*earlier, FAULT, opened(10.1, "tkt-1"))
-    assert (situation.ticket, situation.ticket_state) == ("tkt-1", "open")
-    assert situation.ttd is not None
-    assert situation.ttd < 1
+def test_good_seconds_of_load_are_counted_in_a_row() -> None:
+    started = at(1, WORKLOAD, "workload_started", rate=100, read_share=0.5, keys=1)
+    good = at(2, WORKLOAD, "load", ops=90, p50=None, p99=None, errors={})
+    few, failing = (at(3, WORKLOAD, "load", ops=ops, p50=None, p99=None, errors=errors)
+                    for ops, errors in ((70, {}), (90, {"timeout": 1})))
+    assert fold(started, good, good).loaded_for(2)
+    assert not fold(started, good, few).loaded_for(1) and not fold(started, good, failing).loaded_for(1)
 
 
-def test_a_refused_verdict_gives_no_time_to_repair() -> None:
-    situation = fold(FAULT, opened(10.1, "tkt-1"),
-                     at(30, events.MONITOR, "verdict", "tkt-1", phase="final", passed=False, checks=[]))
-    assert situation.ttm is None
+def test_the_ticket_at_hand_is_the_faults_once_it_has_struck() -> None:
+    earlier = [opened(3, "tkt-0"), at(4, MONITOR, "ticket_cleared", "tkt-0")]
+    before = fold(*earlier)
+    assert (before.ticket, before.closed, before.in_trouble) == ("tkt-0", True, False)
+    struck = fold(*earlier, FAULT)
+    assert (struck.ticket, struck.closed, struck.in_trouble) == (None, False, False)
+    noticed = fold(*earlier, FAULT, opened(10.1, "tkt-1"))
+    assert (noticed.ticket, noticed.ticket_state, noticed.in_trouble) == ("tkt-1", "open", True)
 
 
-def test_the_agent_may_be_heard_before_the_monitor() -> None:
-    situation = fold(FAULT, at(10.2, events.AGENT, "ticket_claimed", "tkt-1", holder="ses-1"), opened(10.1, "tkt-1"))
-    assert (situation.ticket, situation.ticket_state) == ("tkt-1", "acknowledged")
-    assert situation.ticket_invariants == {"member_down"}
+def test_by_hand_a_ticket_from_before_does_not_count_either() -> None:
+    earlier = [opened(3, "tkt-0"), at(4, MONITOR, "ticket_cleared", "tkt-0"),
+               at(5, MONITOR, "armed", fingerprint={}, checks=[])]
+    assert fold(*earlier).ticket is None
+    assert fold(*earlier, opened(20, "tkt-1")).ticket == "tkt-1"
+
+
+def test_a_session_is_under_way_until_it_ends() -> None:
+    started = at(1, AGENT, "session_started", model="m", brain="rehearsal", mode="execute")
+    assert fold(started).working
+    assert not fold(started, at(2, AGENT, "session_finished", status="verified", summary="")).working

@@ -1,0 +1,309 @@
+"""What is known of a run: the one fold over its events, and the one place of these rules. No I/O and no clock.
+
+Times are seconds since the epoch on the containers' clock.
+
+**The fault began** at the engine's own time of the first effect explained as `fault` that is not before the stage said
+`injecting`, nor more than `EFFECT_WITHIN` seconds after it; without one, when the stage said so. (The engine knows
+best, but it does not see some faults, and what it explains as the fault may be the undoing of an earlier one.) An
+injection that had not taken effect when it was begun anew counts from the later beginning.
+
+Where a fault comes back (`again`), each strike begins by the same rule.
+
+**A fault by hand** is one of a run that is armed, and has neither a sealed truth nor a `fault` event. It began with the
+first effect on a member that nobody accounts for (to look into a container is no such effect), else with the first
+violation seen, else with the first ticket, each of them after the oracle was armed. Before that it was not asked for.
+
+**The fault's ticket** is the first one opened when the fault had begun, or one still open then to which violations
+attach afterwards. A false ticket from before is none of its. A strike that comes back has its own.
+
+**TTD**: from the first strike until its ticket showed it (opened, or a violation attached).
+**TTM**: from the first strike to the passed final verdict of the last strike's ticket. A fault that comes back is one
+incident: the first repair did not last, so the time until the lasting one counts.
+
+The result does not depend on how events of different sources interleave, as long as each source keeps its own order.
+What several sources say about one thing (a ticket's state, the agent's name) is decided by the order of (ts, source,
+seq), as in the store.
+"""
+
+from dataclasses import dataclass, field
+
+from operator_demo import chapters, events
+from operator_demo.events import Event
+from operator_demo.fields import JsonObject
+from operator_demo.ticket_state import Moment, Order, Ticket, order
+
+EFFECT_WITHIN = 60.0  # seconds after `injecting` in which the engine's event may come; an injection takes less
+LOAD_WINDOW = 60.0  # seconds of load that are kept
+_LOOKING = "exec_start"
+NO_CHAPTER = events.Chapter(name="", title="", narration="")
+
+@dataclass
+class Strike:
+    at: float  # when the stage began with it
+    injected: bool = False  # it was seen to have taken effect
+
+
+@dataclass
+class Fault:
+    phase: str = ""
+    kind: str = ""
+    targets: tuple[str, ...] = ()
+    strikes: list[Strike] = field(default_factory=list)
+    effects: list[float] = field(default_factory=list)  # of the fault, by the engine's clock
+    first_unexplained: float | None = None  # effect on a member, once armed
+    first_violation: float | None = None  # seen once armed
+
+    def began(self, strike: Strike) -> float:
+        seen = [t for t in self.effects if strike.at <= t <= strike.at + EFFECT_WITHIN]
+        return min(seen, default=strike.at)
+
+
+@dataclass
+class Session:
+    id: str = ""
+    ticket: str | None = None
+    started: float | None = None
+    finished: float | None = None
+    status: str = ""  # empty while it works
+    summary: str = ""
+    ended: Order = (0.0, "", 0)
+
+
+@dataclass
+class Agent:
+    brain: str = ""
+    model: str = ""
+    mode: str = ""
+    sessions: dict[str, Session] = field(default_factory=dict)
+    steps: int = 0
+    calls: int = 0
+    tokens: int = 0
+    cost: float | None = 0.0  # dollars; None when a price was unknown
+    named: Order = (0.0, "", 0)
+
+    @property
+    def session(self) -> Session:
+        """The newest; an empty one before the first."""
+        return max(self.sessions.values(), key=lambda s: (s.started or 0.0, s.id), default=Session())
+
+    @property
+    def working(self) -> bool:
+        return self.session.started is not None and self.session.finished is None
+
+
+@dataclass
+class Run:
+    id: str = ""
+    project: str = ""
+    subject: str = ""
+    version: str = ""
+    manual: bool | None = None  # do keys advance it? None: it was not said
+    began: float | None = None
+    stand_ins: bool = False  # something answers in the place of the real system
+
+    @property
+    def about(self) -> str:
+        return f"{self.subject} STAND-INS" if self.stand_ins else self.subject
+
+
+@dataclass
+class RunState:
+    """`latest` is the time of the newest event."""
+
+    run: Run = field(default_factory=Run)
+    latest: float = 0.0
+    chapter: events.Chapter = NO_CHAPTER
+    chapter_at: float = 0.0
+    members: dict[str, events.MemberSeen] = field(default_factory=dict)
+    quorum: bool | None = None
+    violated: tuple[str, ...] = ()
+    observed: bool = False
+    armed: float | None = None
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    fault: Fault = field(default_factory=Fault)
+    agent: Agent = field(default_factory=Agent)
+    load: list[Moment[events.Load]] = field(default_factory=list)
+    rate: float | None = None  # operations a second that the workload aims at
+    writes: events.WriteCheck | None = None
+    sealed: str = ""
+    truth: JsonObject = field(default_factory=dict)
+    score: events.Score | None = None
+    outcome: Moment[events.RunFinished] | None = None
+
+    # -- what follows ------------------------------------------------------------------------------------------------
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The one that was opened last, whatever it is about."""
+        return max(self.tickets.values(), key=lambda t: (t.opened or 0.0, t.id), default=None)
+
+    @property
+    def by_hand(self) -> bool:
+        """Is somebody expected to break it?"""
+        return self.armed is not None and not self.sealed and not self.fault.strikes
+
+    @property
+    def strikes(self) -> list[float]:
+        """When the fault struck, from the first time to the last."""
+        if self.by_hand:
+            began = self._began_by_hand()
+            return [] if began is None else [began]
+        return [self.fault.began(strike) for strike in self.fault.strikes]
+
+    def _began_by_hand(self) -> float | None:
+        if self.fault.first_unexplained is not None:
+            return self.fault.first_unexplained
+        if self.fault.first_violation is not None:
+            return self.fault.first_violation
+        opened = [t.opened for t in self.tickets.values() if t.opened is not None and t.opened >= (self.armed or 0.0)]
+        return min(opened, default=None)
+
+    @property
+    def fault_began(self) -> float | None:
+        strikes = self.strikes
+        return strikes[0] if strikes else None
+
+    @property
+    def fault_tickets(self) -> list[Ticket]:
+        """The ticket of each strike that was noticed, from the first to the last."""
+        return [ticket for began in self.strikes if (ticket := self._ticket_of(began)) is not None]
+
+    @property
+    def fault_ticket(self) -> Ticket | None:
+        """That of the last strike."""
+        strikes = self.strikes
+        return self._ticket_of(strikes[-1]) if strikes else None
+
+    def _ticket_of(self, began: float) -> Ticket | None:
+        shown = [(at, t.id) for t in self.tickets.values() if (at := t.showed(began)) is not None]
+        return self.tickets[min(shown)[1]] if shown else None
+
+    @property
+    def ttd(self) -> float | None:
+        """Seconds from the fault to its ticket."""
+        began = self.fault_began
+        ticket = self._ticket_of(began) if began is not None else None
+        shown = ticket.showed(began) if ticket is not None and began is not None else None
+        return shown - began if shown is not None and began is not None else None
+
+    @property
+    def ttm(self) -> float | None:
+        """Seconds from the fault to its verified repair."""
+        began, ticket = self.fault_began, self.fault_ticket
+        if began is None or ticket is None or ticket.verified is None:
+            return None
+        return ticket.verified - began
+
+    # -- the fold ----------------------------------------------------------------------------------------------------
+
+    def apply(self, e: Event) -> None:
+        """Takes one event in. A payload that this version does not know changes nothing."""
+        at = e.at
+        self.latest = max(self.latest, at)
+        self.run.id = self.run.id or e.run
+        if e.source == events.AGENT:
+            self._hear_agent(at, e)
+        if e.ticket is not None:
+            self.tickets.setdefault(e.ticket, Ticket(e.ticket)).apply(e)
+        match e.data:
+            case events.RunStarted() as run:
+                self.run.project, self.run.subject, self.run.version = run.project, run.subject, run.version
+                self.run.manual, self.run.began = run.manual, at
+                self._name_agent(e, run)
+            case events.Chapter() as chapter:
+                self.chapter, self.chapter_at = chapter, at
+            case events.Fault() as fault:
+                self._hear_of_fault(at, fault)
+            case events.TruthSealed(sha256=sha256):
+                self.sealed = sha256
+            case events.TruthOpened(truth=truth):
+                self.truth = truth
+            case events.Score() as score:
+                self.score = score
+            case events.Note(stand_ins=stand_ins):
+                self.run.stand_ins = self.run.stand_ins or bool(stand_ins)
+            case events.RunFinished() as finished:
+                self.outcome = Moment(at, finished)
+            case events.MonitorStarted(members=names):
+                for name in names:
+                    self.members.setdefault(name, events.MemberSeen())
+            case events.Observation() as look:
+                self._look(at, look)
+            case events.Effect() as effect:
+                self._hear_of_effect(at, effect)
+            case events.Armed():
+                self.armed = at if self.armed is None else self.armed
+            case events.WorkloadStarted(rate=rate):
+                self.rate = rate
+            case events.Load() as load:
+                self.load = [*(second for second in self.load if second.at > at - LOAD_WINDOW), Moment(at, load)]
+            case events.WriteCheck() as check:
+                self.writes = check
+            case events.SessionFinished() as finished:
+                self._finish_session(e, finished)
+
+    def _look(self, at: float, look: events.Observation) -> None:
+        """Members keep their places, so that the lines of the screen stand still."""
+        known = [name for name in self.members if name in look.members]
+        new = [name for name in look.members if name not in known]
+        self.members = {name: look.members[name] for name in known + new}
+        self.quorum, self.violated, self.observed = look.cluster.quorum, look.violations, True
+        if look.violations and self.armed is not None and self.fault.first_violation is None:
+            self.fault.first_violation = at
+
+    def _hear_of_fault(self, at: float, fault: events.Fault) -> None:
+        self.fault.phase, self.fault.kind, self.fault.targets = fault.phase, fault.kind, fault.targets
+        strikes = self.fault.strikes
+        match fault.phase:
+            case "injecting" | "again" if strikes and not strikes[-1].injected:
+                strikes[-1].at = at
+            case "injecting" | "again":
+                strikes.append(Strike(at))
+            case "injected" if strikes:
+                strikes[-1].injected = True
+
+    def _hear_of_effect(self, at: float, effect: events.Effect) -> None:
+        moment = at if effect.time is None else effect.time
+        if effect.explained == "fault":
+            self.fault.effects.append(moment)
+        broke = effect.explained in (None, "fault") and effect.member is not None and effect.action != _LOOKING
+        if broke and self.armed is not None and self.fault.first_unexplained is None:
+            self.fault.first_unexplained = moment
+
+    def _hear_agent(self, at: float, e: Event) -> None:
+        agent = self.agent
+        match e.data:
+            case events.AgentStarted() as started:
+                self._name_agent(e, started)
+            case events.SessionStarted() as started:
+                self._name_agent(e, started)
+                session = self._session(e)
+                session.ticket, session.started = e.ticket, at
+            case events.ToolCall():
+                agent.calls += 1
+            case events.Usage() as usage:
+                agent.steps += 1
+                agent.tokens += usage.tokens
+                if agent.cost is not None:
+                    agent.cost = None if usage.cost_usd is None else agent.cost + usage.cost_usd
+
+    def _session(self, e: Event) -> Session:
+        name = e.session or ""
+        return self.agent.sessions.setdefault(name, Session(name))
+
+    def _finish_session(self, e: Event, finished: events.SessionFinished) -> None:
+        """The agent ends its session; where the agent is gone, the stage does."""
+        session = self._session(e)
+        if order(e) >= session.ended:
+            session.ended, session.finished = order(e), e.at
+            session.status, session.summary = finished.status, finished.summary
+
+    def _name_agent(self, e: Event, who: events.RunStarted | events.AgentStarted | events.SessionStarted) -> None:
+        if order(e) >= self.agent.named:
+            self.agent.named = order(e)
+            self.agent.brain, self.agent.model, self.agent.mode = who.brain, who.model, who.mode
+
+
+def number_of(chapter: str) -> int:
+    """From 1; 0 for one that is not in the usual order."""
+    return chapters.NAMES.index(chapter) + 1 if chapter in chapters.NAMES else 0
