@@ -14,16 +14,16 @@ from typing import Any
 import click
 
 from operator_demo.screen.color import use_color
-from operator_demo.screen.terminal_text import Line, Symbols, Writer, encodable
+from operator_demo.screen.terminal_text import Line, Symbols, Writer
 from operator_demo.text import clean
 
 
 def line(text: str, tone: str = "") -> None:
-    _writer().line(clean(text), tone)
+    _writer().line(text, tone)
 
 
 def lines(many: Iterable[Line]) -> None:
-    _writer().lines(_cleaned(many))
+    _writer().lines(many)
 
 
 def made(make: Callable[[Symbols], Iterable[Line]]) -> None:
@@ -62,17 +62,12 @@ def ask(question: str, choices: list[str], default: str) -> str:
 def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
     """Through $PAGER (`less`, which ends by itself where all fits on the screen) on a terminal, else as it is."""
     writer = _writer()
-    whole = list(_cleaned(make(writer.symbols)))  # before anything is shown: what is damaged is then one clear error
+    whole = list(make(writer.symbols))  # before anything is shown: what is damaged is then one clear error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         writer.lines(whole)
         return
     os.environ.setdefault("LESS", "-FRX")
-    click.echo_via_pager((encodable(writer.paint(text, tone), writer.encoding) + "\n"
-                          for text, tone in whole), color=writer.color)
-
-
-def _cleaned(many: Iterable[Line]) -> Iterable[Line]:
-    return ((clean(text), tone) for text, tone in many)
+    click.echo_via_pager((writer.paint(text, tone) + "\n" for text, tone in whole), color=writer.color)
 
 
 def _writer() -> Writer:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
+from operator_demo.text import clean
+
 Line = tuple[str, str]
 """A line and its tone."""
 
@@ -74,13 +76,18 @@ class Writer:
         self._deaf = False
 
     def paint(self, text: str, tone: str) -> str:
-        return paint(text, tone, self.color)
+        """`text` in the colour of its tone. Nothing else in it can steer the terminal, whoever wrote it."""
+        return encodable(paint(clean(text), tone, self.color), self.encoding)
 
     def line(self, text: str, tone: str = "") -> None:
+        self.row((text, tone))
+
+    def row(self, *parts: Line) -> None:
+        """One line of parts, each in its tone."""
         if self._deaf:
             return
         try:
-            self.out.write(encodable(self.paint(text, tone), self.encoding) + "\n")
+            self.out.write("".join(self.paint(text, tone) for text, tone in parts) + "\n")
             self.out.flush()
         except (OSError, ValueError):
             self._deaf = True

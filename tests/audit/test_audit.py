@@ -166,9 +166,9 @@ def test_other_entries(home: Path) -> None:
     a.say(23.3, events.MONITOR, "ticket_returned", **mine, words="data plane: no write through etcd1")
     fill(story() + a.events)
     said = ask("show", "last")
-    for part in ("retry 1 after 2.5 s: overloaded", "⊘ refusal: the budget of 4 steps",
+    for part in ("retry 1 in 2.5 s: overloaded", "⊘ refused: the budget of 4 steps",
                  "interrupted: SIGTERM", "ended: process group 41",
-                 "ticket returned: data plane: no write through etcd1", "sent back to the agent 1 time"):
+                 "returned to the agent: data plane: no write through etcd1", "sent back to the agent 1 time"):
         assert part in said, part
 
 
@@ -241,7 +241,7 @@ def test_tickets_list_and_show(home: Path) -> None:
     assert json.loads(ask("list", "--json", "--state", "open", command=tickets)) == []
     (ticket,) = json.loads(ask("list", "--json", command=tickets))
     assert (ticket["ticket"], ticket["duration"], ticket["violations"]) == (TICKET, 24.0, [])
-    assert "ticket claimed" in ask("show", "last", command=tickets)
+    assert f"ticket {TICKET} claimed by session {SESSION}" in ask("show", "last", command=tickets)
     assert json.loads(ask("show", TICKET, "--json", command=tickets))["kind"] == "ticket"
 
 

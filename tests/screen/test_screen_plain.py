@@ -12,7 +12,7 @@ from operator_demo import events, wire
 from operator_demo.events import Event
 from operator_demo.screen.color import choose_display, use_color
 from operator_demo.screen.display import make_display
-from operator_demo.screen.terminal_text import ASCII, UNICODE, symbols_for
+from operator_demo.screen.terminal_text import ASCII, UNICODE, Writer, symbols_for
 
 LINE = re.compile(r"^\[ *\d+\.\ds\] [a-z]+ +\S")
 
@@ -157,6 +157,17 @@ def test_a_reader_that_went_away_does_not_stop_the_run() -> None:
 def test_no_event_breaks_the_lines_or_reaches_the_terminal_raw(many: list[Event], encoding: str) -> None:
     said = shown(many, encoding=encoding)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said)
+
+
+def test_the_writer_lets_no_text_steer_the_terminal() -> None:
+    """Texts of our own, such as messages of errors, were not cleaned where they came in."""
+    for color in (False, True):
+        out = io.StringIO()
+        writer = Writer(out, color)
+        writer.line("\x1b]52;c;eA==\x07a\x1b[2Jb", "bad")
+        writer.row(("\x9b31mc", ""), ("\u202ed", "warn"))
+        writer.lines([("\x1b[8me", "dim")])
+        assert re.sub(r"\x1b\[(1;31|33|90|0)m", "", out.getvalue()) == "ab\ncd\ne\n"
 
 
 class Stub:

@@ -1,0 +1,125 @@
+"""Phrases that the telling of events shares with panels and summaries: who acts, a tool call, its result, a check."""
+
+import json
+from typing import Any
+
+from operator_demo.events import Check, Effect, Finding, MemberSeen, TicketUpdated
+from operator_demo.fields import JsonObject
+from operator_demo.screen.quantities import seconds
+from operator_demo.screen.terminal_text import Line, Symbols
+from operator_demo.settings import CLAUDE, REHEARSAL
+
+
+def brain_label(brain: str, model: str) -> str:
+    """The agent's name. Only what is known to be Claude is ever called so."""
+    if brain == CLAUDE:
+        return f"Claude ({model})" if model else "Claude"
+    if brain == REHEARSAL:
+        return "REHEARSAL (rule-based, not Claude)"
+    return "no agent" if brain in ("", "none") else f"unknown brain ({brain})"
+
+
+def brain_source(brain: str) -> str:
+    """The same in one word, for the column that says who speaks."""
+    return brain if brain in (CLAUDE, REHEARSAL) else "agent"
+
+
+def command(tool: str, arguments: JsonObject) -> str:
+    """A tool call as one would type it: `$ docker ps` for the shell, `logs  member=etcd1` for others."""
+    if tool == "shell":
+        return "$ " + as_text(arguments.get("command"))
+    given = [f"{name}={_items(value, '; ')}" for name, value in arguments.items() if name != "reasoning"]
+    return "  ".join([tool, *given])
+
+
+def why(arguments: JsonObject) -> str:
+    """The reasoning given with a tool call."""
+    return as_text(arguments.get("reasoning"))
+
+
+def result(status: str, exit_code: float | None, duration: float | None, symbols: Symbols) -> Line:
+    """How a tool call ended."""
+    took = f" in {seconds(duration)}" if duration is not None else ""
+    ended = f"exit {exit_code:.0f}{took}" if exit_code is not None else f"{status}{took}"
+    match status:
+        case "ok":
+            return f"{symbols.ok} {ended}", "good"
+        case "error":
+            return f"{symbols.bad} {ended}", "bad"
+        case "timeout":
+            return f"{symbols.bad} timed out{f' after {seconds(duration)}' if duration is not None else ''}", "bad"
+        case "refused":
+            return f"{symbols.refused} refused", "warn"
+        case "interrupted":
+            return f"{symbols.bad} interrupted{took}", "warn"
+    return f"{symbols.unknown} outcome unknown", "warn"
+
+
+def effect(data: Effect) -> str:
+    """`etcd1: die (status 137)`"""
+    status = "" if data.exit_code is None else f" (status {data.exit_code})"
+    return f"{data.member or data.container}: {data.action}{status}"
+
+
+def finding(data: Finding) -> str:
+    """`etcd1: process killed`, then the diagnosis, then what an agent that may not act would do."""
+    cause = data.cause.replace("_", " ")
+    lines = [f"{data.member}: {cause}" if data.member and cause else data.member or cause, data.text]
+    if data.proposal:
+        lines.append(f"would do: {data.proposal}")
+    return "\n".join(lines)
+
+
+def check_mark(status: str, symbols: Symbols) -> tuple[str, str]:
+    """The mark and tone of one check of the oracle; what was not checked never looks like passed."""
+    marks = {"passed": (symbols.ok, "good"), "failed": (symbols.bad, "bad"), "unknown": (symbols.unknown, "warn")}
+    return marks.get(status, (symbols.todo, "dim"))
+
+
+def check_text(name: str, status: str, saw: str) -> str:
+    if status in ("passed", "failed") and saw:
+        return f"{name}: {one_line(saw)}"
+    return f"{name}: {status.replace('_', ' ')}{f' ({one_line(saw)})' if saw else ''}"
+
+
+def check(data: Check, symbols: Symbols) -> Line:
+    """`✔ data plane: a write through each of 3 members`"""
+    mark, tone = check_mark(data.status, symbols)
+    return f"{mark} {check_text(data.name, data.status, data.saw)}", tone
+
+
+def violated(data: TicketUpdated) -> str:
+    return ", ".join(v.key for v in data.violations) or "no violation left"
+
+
+def member_state(data: MemberSeen) -> str:
+    """`healthy`, `exited`, `running, not healthy`"""
+    if data.healthy:
+        return "healthy"
+    state = data.state or "unknown"
+    return f"{state}, not healthy" if state == "running" else state
+
+
+# -- JSON values -----------------------------------------------------------------------------------------------------
+
+
+def json_fields(value: JsonObject) -> str:
+    """An object in a line: `kind kill; targets etcd1, etcd2`."""
+    return "; ".join(f"{name} {_items(item, ', ')}" for name, item in value.items())
+
+
+def _items(value: Any, separator: str) -> str:
+    if isinstance(value, list):
+        return separator.join(one_line(as_text(item)) for item in value)
+    return one_line(as_text(value))
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, another JSON value as JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
