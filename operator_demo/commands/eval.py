@@ -87,16 +87,16 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from operator_demo.screen import words
+    from operator_demo.screen.quantities import amount, money, seconds
     from operator_demo.screen.record import table
 
     def number(value: float | None) -> str:
-        return "—" if value is None else words.amount(value)
+        return "—" if value is None else amount(value)
 
     cells = [(r["subject"], r["scenario"], r["model"], f"{r['reached']}/{r['trials']}",
               f"{100 * r['rate']:.0f} % ({100 * r['low']:.0f}-{100 * r['high']:.0f})",
-              "—" if r["added"] is None else f"{100 * r['added']:+.0f} %", words.seconds(r["ttd"]),
-              words.seconds(r["ttm"]), number(r["steps"]), words.money(r["cost_usd"]), number(r["lost_seconds"]),
+              "—" if r["added"] is None else f"{100 * r['added']:+.0f} %", seconds(r["ttd"]),
+              seconds(r["ttm"]), number(r["steps"]), money(r["cost_usd"]), number(r["lost_seconds"]),
               "—" if r["cause_named"] is None else f"{100 * r['cause_named']:.0f} %") for r in rows]
     columns = ("SUBJECT", "SCENARIO", "MODEL", "REACHED", "RATE (95 %)", "ADDED", "TTD", "TTM", "STEPS", "COST",
                "LOST S", "CAUSE")

@@ -8,7 +8,8 @@ from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
-from operator_demo.screen import panels, words
+from operator_demo import phrases
+from operator_demo.screen import panels
 from operator_demo.screen.panels import ALARM, CALM, WORK, Body, View
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.settings import CLAUDE
@@ -162,8 +163,8 @@ def _agent(state: ScreenState, view: View) -> Pane:
     def title(s: ScreenState, v: View) -> Text:
         if not s.agent.brain:
             return Text("Agent", "bold")
-        label = words.brain_label(s.agent.brain, s.agent.model)
-        name = label if v.width >= 50 else words.brain_source(s.agent.brain).upper()
+        label = phrases.brain_label(s.agent.brain, s.agent.model)
+        name = label if v.width >= 50 else phrases.brain_source(s.agent.brain).upper()
         style = "bold white on blue" if s.agent.brain == CLAUDE else "bold black on yellow"
         return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
     return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.sessions else CALM,

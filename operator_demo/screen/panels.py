@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.text import Text
 
-from operator_demo import events
+from operator_demo import events, phrases
 from operator_demo.chapters import NAMES
 from operator_demo.run_state import number_of
-from operator_demo.screen import values, words
+from operator_demo.screen.quantities import amount, milliseconds, money, plural, seconds, size
 from operator_demo.screen.screen_state import Entry, ScreenState
 from operator_demo.screen.terminal_text import Symbols
 from operator_demo.ticket_state import Moment
@@ -92,7 +92,7 @@ def chapter(state: ScreenState, view: View) -> Lines:
 def _sealed(state: ScreenState) -> Text | None:
     """The promise made before the fault, and what it was."""
     if state.truth:
-        return line(("sealed before the fault  ", "dim"), (values.fields(state.truth), "accent"))
+        return line(("sealed before the fault  ", "dim"), (phrases.json_fields(state.truth), "accent"))
     return line((f"root cause sealed, sha256 {state.sealed[:16]}", "dim")) if state.sealed else None
 
 
@@ -189,7 +189,7 @@ def _member(name: str, m: events.MemberSeen, width: int, view: View) -> Text:
     if not m.healthy:
         made.append(m.error or "", STYLES["dim"])
         return made
-    measured = [f"{words.milliseconds(m.read_latency):>7}", f"{words.size(m.db_size):>7}",
+    measured = [f"{milliseconds(m.read_latency):>7}", f"{size(m.db_size):>7}",
                 f"#{m.index:.0f}" if m.index is not None else ""]
     for text in (part.replace("—", view.symbols.none) for part in measured):
         if made.cell_len + len(text) + 2 <= view.width:
@@ -254,7 +254,7 @@ def ticket_line(state: ScreenState, view: View) -> Text:
     mark, tone = {"resolved": (s.ok, "good"), "cleared": (s.ok, "warn"), "escalated": (s.bad, "warn"),
                   "verifying": (s.unknown, "accent")}.get(ticket.state, (s.warn, "bad"))
     end = view.now if ticket.closed is None else ticket.closed
-    age = f"  {words.seconds(end - ticket.opened)}" if ticket.opened is not None else ""
+    age = f"  {seconds(end - ticket.opened)}" if ticket.opened is not None else ""
     back = f"  {s.warn} sent back" if ticket.returns and ticket.closed is None else ""
     return line((f"{mark} ", tone), (f"{ticket.id}  ", ""), (ticket.state.upper(), tone),
                 (f"  {ticket.severity}{age}", "dim"), (back, "warn"))
@@ -262,9 +262,9 @@ def ticket_line(state: ScreenState, view: View) -> Text:
 
 def _clocks(state: ScreenState) -> Iterator[Text]:
     if state.fault_began is not None:
-        parts: list[str | tuple[str, str]] = [("fault to ticket ", "dim"), (words.seconds(state.ttd), "strong")]
+        parts: list[str | tuple[str, str]] = [("fault to ticket ", "dim"), (seconds(state.ttd), "strong")]
         if state.ttm is not None:
-            parts += [("   to verified repair ", "dim"), (words.seconds(state.ttm), "good")]
+            parts += [("   to verified repair ", "dim"), (seconds(state.ttm), "good")]
         yield Text.assemble(*[line(p) for p in parts], no_wrap=True, end="") if state.ttd is not None else \
             line(("the fault is in, not yet noticed", "warn"))
 
@@ -283,7 +283,7 @@ def _oracle(state: ScreenState, view: View) -> Iterator[Text]:
         yield line(("oracle  ", "dim"), (f"{s.bad} fails now, as it must", "warn") if not passed else
                    (f"{s.warn} passes although something is broken", "bad"))
     for c in verdict.data.checks:
-        mark, tone = words.check_mark(c.status, s)
+        mark, tone = phrases.check_mark(c.status, s)
         text = c.saw if c.status in ("passed", "failed") and c.saw else c.status.replace("_", " ")
         yield line((f"{mark} ", tone), (f"{c.name}  ", ""), (text, "dim"))
 
@@ -294,8 +294,7 @@ def _effects(state: ScreenState, view: View) -> Lines:
 
 
 def _effect(effect: events.Effect, view: View) -> Text:
-    status = f" (status {effect.exit_code})" if effect.exit_code is not None else ""
-    text = f"{effect.member or effect.container}: {effect.action}{status}"
+    text = phrases.effect(effect)
     if effect.explained:
         return line(("engine  ", "dim"), (text, ""), (f"  {effect.explained.replace('_', ' ')}", "dim"))
     return line((f"{view.symbols.warn} unexplained  ", "warn"), (text, "warn"))
@@ -384,12 +383,12 @@ def _call(entry: Entry, view: View) -> Lines:
     if not entry.status:
         frames = s.working
         mark = frames[int(view.now * 10) % len(frames)]
-        return [*lines, line((f"  {mark} running {words.seconds(view.now - entry.at)}", "accent"))]
-    text, tone = words.result(entry.status, entry.exit_code, entry.duration, s)
+        return [*lines, line((f"  {mark} running {seconds(view.now - entry.at)}", "accent"))]
+    text, tone = phrases.result(entry.status, entry.exit_code, entry.duration, s)
     output = entry.output.rstrip().splitlines()
     shown = [line((f"  {s.quote} {row}", "dim")) for row in output[:_OUTPUT_LINES]]
     if len(output) > _OUTPUT_LINES:
-        more = words.plural(len(output) - _OUTPUT_LINES + 1, "more line")
+        more = plural(len(output) - _OUTPUT_LINES + 1, "more line")
         shown[-1] = line((f"  {s.quote} {s.ellipsis} {more}", "dim"))
     return [*lines, line((f"  {text}", tone)), *shown]
 
@@ -399,10 +398,10 @@ def agent_use(state: ScreenState, view: View) -> str:
     a, session = state.agent, state.agent.session
     if session.started is None:
         return a.mode
-    took = words.seconds((session.finished or view.now) - session.started)
-    return f" {view.symbols.dot} ".join([f"{a.mode} mode", words.plural(a.steps, "step"),
-                                         f"{words.amount(a.tokens)} tokens",
-                                         words.money(a.cost).replace("—", f"cost {view.symbols.none}"), took])
+    took = seconds((session.finished or view.now) - session.started)
+    return f" {view.symbols.dot} ".join([f"{a.mode} mode", plural(a.steps, "step"),
+                                         f"{amount(a.tokens)} tokens",
+                                         money(a.cost).replace("—", f"cost {view.symbols.none}"), took])
 
 
 # -- load ------------------------------------------------------------------------------------------------------------
@@ -426,7 +425,7 @@ def load(state: ScreenState, view: View) -> Lines:
 
     return fit([
         row("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
-        row("p99", _p99_levels(points), f"{words.milliseconds(now.p99)}  (p50 {words.milliseconds(now.p50)})".replace(
+        row("p99", _p99_levels(points), f"{milliseconds(now.p99)}  (p50 {milliseconds(now.p50)})".replace(
             "—", view.symbols.none), ""),
         row("err", _error_levels(points), f"{view.symbols.warn} {now.failed}/s {kinds}" if now.failed else
             f"{view.symbols.ok} no error", "bad" if now.failed else "good"),
@@ -463,8 +462,8 @@ def load_line(state: ScreenState, view: View) -> Text:
         return line(("no load yet", "dim"))
     now = state.load[-1].data
     made = line((f"{now.ops:>4.0f} op/s  ", "strong"),
-                (f"p99 {words.milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
-                (f"{view.symbols.warn} {words.plural(now.failed, 'error')}/s  " if now.failed else "no error  ",
+                (f"p99 {milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
+                (f"{view.symbols.warn} {plural(now.failed, 'error')}/s  " if now.failed else "no error  ",
                  "bad" if now.failed else "good"))
     room = view.width - made.cell_len
     if room > 4:
@@ -508,7 +507,7 @@ def status_line(state: ScreenState, view: View) -> Text:
     ticket = state.ticket
     whole = s.healthy if well == len(state.members) else s.warn
     parts = [f"{well}/{len(state.members)} {whole}" if state.members else "",
-             words.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
+             phrases.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
              state.outcome.data.outcome if state.outcome else state.chapter.name,
              ticket.state if ticket else "", clock(state, view)]
     return Text(f" {s.dot} ".join(p for p in parts if p))

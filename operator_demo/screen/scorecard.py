@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from operator_demo.events import Score
-from operator_demo.screen import words
+from operator_demo.screen.quantities import amount, money, seconds
 from operator_demo.screen.terminal_text import Line, Symbols
 
 MARKS = ("detected", "localised", "cause", "repaired")
@@ -62,11 +62,11 @@ def _tell(score: Score, path: str, kind: str, symbols: Symbols) -> str:
         case "mark":
             return symbols.none if value is None else symbols.ok if value else symbols.bad
         case "seconds":
-            return words.seconds(value).replace("—", symbols.none)
+            return seconds(value).replace("—", symbols.none)
         case "money":
-            return words.money(value).replace("—", symbols.none)
+            return money(value).replace("—", symbols.none)
         case "count":
-            return symbols.none if value is None else words.amount(value)
+            return symbols.none if value is None else amount(value)
         case "names":
             return ", ".join(value) or symbols.none
     return str(value)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from operator_demo import events
+from operator_demo import events, phrases
 from operator_demo.events import Event
 from operator_demo.run_state import RunState
-from operator_demo.screen import words
+from operator_demo.screen.quantities import seconds
 from operator_demo.ticket_state import Moment
 
 _MOST_ENTRIES, _MOST_NOTES, _MOST_EFFECTS, _MOST_PARTS, _MOST_LIVE = 300, 50, 50, 8, 8000
@@ -80,17 +80,16 @@ class ScreenState(RunState):
                 self._enter(Entry(e.at, kind, text))
             case events.ToolCall() as call:
                 self._forget_live("command")
-                self._enter(Entry(e.at, "call", words.command(call.tool, call.input), call.call, words.why(call.input)))
+                command, why = phrases.command(call.tool, call.input), phrases.why(call.input)
+                self._enter(Entry(e.at, "call", command, call.call, why))
             case events.ToolResult() as result:
                 self._forget_live("output")
                 self._end_call(e.at, result)
             case events.Finding() as finding:
-                accused = ": ".join(part for part in (finding.member, finding.cause.replace("_", " ")) if part)
-                proposal = f"\nwould do: {finding.proposal}" if finding.proposal else ""
-                self._enter(Entry(e.at, "finding", f"{accused}\n{finding.text}{proposal}"))
+                self._enter(Entry(e.at, "finding", phrases.finding(finding)))
             case events.Retry(reason=reason, delay=delay):
                 self.live = []
-                self._enter(Entry(e.at, "retry", f"{reason}; again in {words.seconds(delay)}"))
+                self._enter(Entry(e.at, "retry", f"{reason}; again in {seconds(delay)}"))
             case events.Refusal(reason=reason) | events.Interrupt(reason=reason):
                 self.live = []
                 self._enter(Entry(e.at, e.type, reason))

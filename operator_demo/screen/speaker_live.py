@@ -10,10 +10,11 @@ from rich.console import RenderableType
 from rich.layout import Layout
 from rich.text import Text
 
-from operator_demo.screen import panels, words
+from operator_demo.screen import panels
 from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
 from operator_demo.screen.panels import ALARM, CALM, Lines, View, line, wrapped
+from operator_demo.screen.quantities import seconds
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.speaker import Upcoming, ended, heading, told
 from operator_demo.screen.terminal_text import Line, Symbols
@@ -111,7 +112,7 @@ def _clock(state: ScreenState, view: View) -> str:
     """`01:23`, with the fault `01:23   fault + 12 s`; they stand still when the run is over."""
     now = state.outcome.at if state.outcome else view.now
     began = state.fault_began
-    since = f"   fault + {words.seconds(now - began)}" if began is not None else ""
+    since = f"   fault + {seconds(now - began)}" if began is not None else ""
     return panels.clock(state, View(view.console, view.symbols, now, view.manual)) + since
 
 

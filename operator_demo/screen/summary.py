@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from operator_demo import phrases
 from operator_demo.run_state import RunState
-from operator_demo.screen import values, words
+from operator_demo.screen.quantities import amount, money, plural, seconds
 from operator_demo.screen.scorecard import scorecard
 from operator_demo.screen.terminal_text import Line, Symbols
 
@@ -23,16 +24,16 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         lines.extend((f"  {'':<10}{line}", tone) for line in rest)
 
     took = outcome.at - state.run.began if outcome and state.run.began is not None else None
-    about = [name.upper(), state.run.subject, state.run.id, *([f"{words.seconds(took)} in all"] if took else [])]
+    about = [name.upper(), state.run.subject, state.run.id, *([f"{seconds(took)} in all"] if took else [])]
     say("Outcome", f" {symbols.dot} ".join(part for part in about if part), tone)
     if state.fault.phase:
         of = f" of {', '.join(state.fault.targets)}" if state.fault.targets else ""
         say("Fault", f"{state.fault.kind}{of} ({state.fault.phase})")
     if state.truth:
-        say("Truth", f"{values.fields(state.truth)} (sealed before the fault, {state.sealed[:12]})")
+        say("Truth", f"{phrases.json_fields(state.truth)} (sealed before the fault, {state.sealed[:12]})")
     if state.fault.phase:
-        say("TTD", f"{words.seconds(state.ttd)} from the fault to the ticket")
-        say("TTM", f"{words.seconds(state.ttm)} from the fault to the verified repair")
+        say("TTD", f"{seconds(state.ttd)} from the fault to the ticket")
+        say("TTM", f"{seconds(state.ttm)} from the fault to the verified repair")
     for ticket in sorted(state.tickets.values(), key=lambda t: t.opened or 0.0):
         reason = f"\n{ticket.reason}" if ticket.reason else ""
         say("Ticket", f"{ticket.id} {ticket.state}: {ticket.title}{reason}")
@@ -45,8 +46,7 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         passed = final.data.passed
         say("Oracle", "passed" if passed else "not passed", "good" if passed else "bad")
         for check in final.data.checks:
-            mark, mark_tone = words.check_mark(check.status, symbols)
-            say("", f"{mark} {words.check_text(check.name, check.status, check.saw)}", mark_tone)
+            say("", *phrases.check(check, symbols))
     elif state.tickets:
         say("Oracle", "no final verdict", "warn")
     for title, text, mark_tone in scorecard(state.score, symbols) if state.score is not None else ():
@@ -59,12 +59,12 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
 
 def _agent(state: RunState, say: Callable[..., None]) -> None:
     agent = state.agent
-    label = words.brain_label(agent.brain, agent.model)
+    label = phrases.brain_label(agent.brain, agent.model)
     if not agent.sessions:
         say("Agent", f"{label}, took up no ticket" if agent.brain not in ("", "none") else "no agent")
         return
     status = agent.session.status or "not finished"
     say("Agent", f"{label}, {agent.mode} mode, session {agent.session.id}: {status}")
-    say("", f"{words.plural(agent.steps, 'step')}, {words.plural(agent.calls, 'tool call')}, "
-            f"{words.amount(agent.tokens)} tokens, cost {words.money(agent.cost)}")
+    say("", f"{plural(agent.steps, 'step')}, {plural(agent.calls, 'tool call')}, "
+            f"{amount(agent.tokens)} tokens, cost {money(agent.cost)}")
 

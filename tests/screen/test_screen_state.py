@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from story import SESSION, Author, story, until
 
-from operator_demo import events
+from operator_demo import events, phrases
 from operator_demo.events import Event
-from operator_demo.screen import words
 from operator_demo.screen.screen_state import ScreenState
 
 
@@ -56,7 +55,7 @@ def test_the_countdown_ends_with_the_fault() -> None:
     ("none", "no agent"), ("Claude", "unknown brain (Claude)")])
 def test_only_claude_is_called_claude(brain: str, label: str) -> None:
     agent = fold(until(20, brain, "claude-opus-5-5")).agent
-    assert words.brain_label(agent.brain, agent.model) == label
+    assert phrases.brain_label(agent.brain, agent.model) == label
 
 
 def _durable(state: ScreenState) -> ScreenState:
