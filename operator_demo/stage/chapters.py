@@ -9,7 +9,7 @@ from operator_demo import chapters, events
 from operator_demo.chaos.primitive import FaultError
 from operator_demo.chaos.scenario import BY_HAND
 from operator_demo.errors import Exit, OperatorError
-from operator_demo.events import Chapter, Note, Progress, RunFinished, RunStarted, Score, TruthOpened, TruthSealed
+from operator_demo.events import Chapter, Note, Progress, RunFinished, RunStarted, TruthOpened, TruthSealed
 from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
