@@ -134,6 +134,9 @@ def _last(store: Store, kinds: tuple[str, ...]) -> tuple[str, str]:
     if kinds == ("ticket",):
         newest = store.row("SELECT ticket AS id FROM tickets ORDER BY opened DESC LIMIT 1")
         kind = "ticket"
+    elif kinds == ("run",):
+        newest = store.row("SELECT run AS id FROM runs ORDER BY started DESC LIMIT 1")
+        kind = "run"
     else:
         newest = store.row("SELECT 'session' AS kind, session AS id, started FROM agent_sessions "
                            "UNION ALL SELECT 'run', run, started FROM runs "
