@@ -23,8 +23,10 @@ from operator_demo.engine import Engine, connect
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
-# What a script starts in the background ignores Ctrl-C, and hands that on; programs under test must hear it.
+# What a script starts in the background ignores Ctrl-C, under nohup SIGHUP too, and hands that on; programs under test
+# must receive both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 IMAGE = "operator-demo/base:trixie"
 AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under load
