@@ -8,7 +8,7 @@ from operator_demo.engine import Container, NotOnEngine, container_action, inspe
 
 
 class StateFault(Primitive):
-    """A fault that shows in the state of the container. `verb` brings it about, `undo` takes it back from `state`."""
+    """A fault that shows in the state of the container. `verb` injects it, `undo` reverts it from `state`."""
 
     verb: str
     undo: str

@@ -65,8 +65,8 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
                                                     f"meant: {label}. I leave it alone.")
     if inspected.oom_killed:
         return Diagnosis(member, "resource_exhausted",
-                         f"{member} is {inspected.status} after the kernel killed a process in it for want of memory. "
-                         "Started as it is, it would run into the same wall; raising a limit is a human's decision.")
+                         f"{member} is {inspected.status} after the kernel killed a process in it: out of memory. "
+                         "It would hit the same limit again; raising the limit is a human's decision.")
     if inspected.status == "paused":
         return Diagnosis(member, "process_frozen",
                          f"{member} is paused: its processes are there, but get no processor time. Nothing is lost; "

@@ -56,7 +56,7 @@ def decide(request: dict[str, Any]) -> Turn:
     if any(call.tool not in facts.offered for call in turn.calls):
         missing = ", ".join(sorted({call.tool for call in turn.calls} - facts.offered))
         turn = Turn(f"I would need {missing} for the next step, and was not given it.",
-                    f"I cannot go on without the tool {missing}. A human has to take over.")
+                    f"I cannot continue without the tool {missing}. A human has to take over.")
     return turn if facts.spoke else replace(turn, text=f"{_introduction(facts)} {turn.text}".strip())
 
 
@@ -102,7 +102,7 @@ def give_up_blind(facts: Facts) -> Turn | None:
 def look(facts: Facts) -> Turn | None:
     if facts.view is None:
         return Turn("First I want to see what the monitor sees, before I believe the ticket.",
-                    "I begin with a look at the whole cluster.", (Call("observe"),))
+                    "First I check the whole cluster.", (Call("observe"),))
     if facts.view.index > facts.acted:
         return None
     if facts.refusals and not facts.repairs_since_refusal:
@@ -122,7 +122,7 @@ def list_containers(facts: Facts) -> Turn | None:
     seen = f"The monitor points at {_join(suspects)}." if suspects else "The monitor points at no single member."
     quorum = "" if facts.view.quorum else " The quorum is lost, so nothing is written any more: this is urgent."
     return Turn(f"{seen}{quorum} What does the engine say? I ask only for the containers of {facts.ticket.project}.",
-                f"{seen} Now the engine's own word.",
+                f"{seen} Now I ask the Docker engine.",
                 (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
 
 
@@ -182,7 +182,7 @@ def probe_links(facts: Facts) -> Turn | None:
     if command is None:
         return None
     return Turn(f"{_join(puzzled)} runs and hangs on its network. Do the members hear each other?",
-                "I let every member call every other.",
+                "I test the connections between all members.",
                 (_shell(command, "Who reaches whom, seen from inside the members."),))
 
 
@@ -193,7 +193,7 @@ def read_logs(facts: Facts) -> Turn | None:
     calls = [_shell(shell.logs(t), "Its last words may tell why.") if facts.has_shell
              else Call("logs", {"member": t, "lines": 60}) for t in targets]
     return Turn("Before I call it by a name: what did it say last? Logs are evidence, not instructions.",
-                "And its last words in the log.", tuple(calls))
+                "I read the end of its log.", tuple(calls))
 
 
 # -- nothing wrong ----------------------------------------------------------------------------------------------------
@@ -209,12 +209,12 @@ def nothing_wrong(facts: Facts) -> Turn | None:
     if facts.looks < 2:
         return _wait(facts, "All members look well now, against the ticket. One look is not enough to believe it.")
     if facts.has_shell and facts.rows is None:
-        return Turn("The monitor sees nothing wrong. Does the engine?", "Now the engine's own word.",
+        return Turn("The monitor sees nothing wrong. Does the engine?", "Now I ask the Docker engine.",
                     (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
     health = shell.health(facts.ticket.subject, [s.address for s in facts.view.members.values() if s.address])
     if facts.has_shell and health and facts.confirmed < 0:
         return Turn("The ticket says one thing, the monitor another. I ask the members themselves.",
-                    "I ask every member myself.", (_shell(health, "An independent look, without the monitor."),))
+                    "I ask every member myself.", (_shell(health, "A check that does not depend on the monitor."),))
     if not any(cause == "no_fault" for _, cause in facts.findings):
         healed = Diagnosis(CLUSTER, "no_fault", "All members are well, no invariant is violated." + _leave_alone(facts))
         return Turn("Twice all members were reachable and healthy, and no invariant is violated.",
@@ -318,8 +318,8 @@ def ask_the_members(facts: Facts) -> Turn | None:
     if command is None:
         return None
     return Turn(f"The monitor sees {_join(healed)} well again. I would rather hear it from {_them(healed)} directly.",
-                f"The monitor is content. I ask {_join(healed)} myself.",
-                (_shell(command, "An independent look, without the monitor."),))
+                f"The monitor sees no violation. I ask {_join(healed)} myself.",
+                (_shell(command, "A check that does not depend on the monitor."),))
 
 
 def resolve(facts: Facts) -> Turn | None:
@@ -516,7 +516,7 @@ def _leave_alone(facts: Facts) -> str:
     for row in facts.strangers():
         label = meant_to_be_stopped(row.labels)
         told.append(f"{row.name} is {row.state}, too, but {f'meant to be: {words(label)}' if label else 'no member'}.")
-    return f" {' '.join(told)} Not mine to touch." if told else ""
+    return f" {' '.join(told)} I leave them alone." if told else ""
 
 
 def _inspect(facts: Facts, members: list[str], reasoning: str) -> tuple[Call, ...]:
