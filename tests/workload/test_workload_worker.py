@@ -81,11 +81,11 @@ def failing(error: Exception) -> Callable[[], None]:
 
 
 def test_half_of_the_operations_are_reads_and_each_key_has_one_writer(bench: Bench) -> None:
-    bench.run(0.5)
+    bench.run(2.0)  # a busy machine does a fraction of the 200 that are due
     told = bench.tally.take()
     assert told["errors"] == {}
     assert abs(told["reads"] - told["writes"]) <= 1
-    assert told["ops"] >= 4, "several of the fifty that were due, also on a busy machine"
+    assert told["ops"] >= 20
     assert set(bench.members.data) == {"k0", "k2"}
 
 
@@ -94,7 +94,7 @@ def test_the_schedule_does_not_wait_for_answers(bench: Bench) -> None:
     bench.members.broken["a"] = lambda: time.sleep(0.4) if len(bench.members.asked) == 1 else None
     bench.run(0.8)
     told = bench.tally.take()
-    assert told["ops"] >= 40, "about 80 were due"
+    assert told["ops"] >= 60, "about 80 were due"
     assert told["p99"] >= 0.3, "latency counts from when an operation was due"
     assert told["p50"] < 0.3
 
