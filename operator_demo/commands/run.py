@@ -79,6 +79,7 @@ def run(ctx: click.Context, /, **_: object) -> None:
     from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
     from operator_demo.stage.attaching import as_it_was, check_can_attach
+    from operator_demo.stage.closing import end_run
     from operator_demo.stage.environment import Environment, check_project_name
     from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
@@ -123,8 +124,10 @@ def run(ctx: click.Context, /, **_: object) -> None:
             if attach:
                 check_can_attach(environment, options.run)
                 options = as_it_was(options, store, entry)
-            if restart:
-                remove_leftovers(environment)
+            else:
+                if restart:
+                    remove_leftovers(environment)
+                end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
             stage = Stage(environment, scenario, store, journal, faults, make_display(display, manual=manual), options,
                           host.asked_to_leave)
             status = stage.perform(attach=attach)

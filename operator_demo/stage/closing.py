@@ -1,7 +1,10 @@
-"""Sessions and tickets that nobody is left to close: the stage closes them in its own record, with the reason."""
+"""What nobody is left to close: the stage closes it in its own record, with the reason."""
 
 from operator_demo import events
-from operator_demo.events import Event, SessionFinished, TicketEscalated
+from operator_demo.errors import Exit
+from operator_demo.events import Event, RunFinished, SessionFinished, TicketEscalated
+from operator_demo.outcomes import INTERRUPTED
+from operator_demo.run_state import RunState
 from operator_demo.store import Store
 
 
@@ -16,3 +19,18 @@ def close_open(store: Store, run: str, reason: str) -> list[Event]:
         closing.append(events.event(
             run, events.STAGE, TicketEscalated(reason=reason), ticket=ticket["ticket"], session=ticket["holder"]))
     return closing
+
+
+def end_run(store: Store, run: str, reason: str) -> None:
+    """Closes the record of a run whose host is gone: its sessions, its tickets, and the run itself, as `interrupted`.
+    Records nothing where that is done already, and no end where the store does not have the run's beginning."""
+    for event in close_open(store, run, reason):
+        store.record(event)
+    row = store.row("SELECT finished FROM runs WHERE run=?", run)
+    if row is None or row["finished"]:
+        return
+    state = RunState()
+    for event in store.events(run):
+        state.apply(event)
+    end = RunFinished(outcome=INTERRUPTED, exit_status=int(Exit.TERMINATED), ttd=state.ttd, ttm=state.ttm)
+    store.record(events.event(run, events.STAGE, end))

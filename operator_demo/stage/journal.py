@@ -48,5 +48,10 @@ class Journal:
         except (OSError, ValueError, TypeError):
             return None
 
+    def run(self) -> str:
+        """The run that wrote it; "" without one."""
+        entry = self.read()
+        return entry.run if entry is not None else ""
+
     def clear(self) -> None:
         remove(self.path)

@@ -11,7 +11,7 @@ from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
 from operator_demo.home import home, store_path
-from operator_demo.stage.closing import close_open
+from operator_demo.stage.closing import end_run
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Journal
 from operator_demo.store import Store, StoreError
@@ -32,23 +32,24 @@ def remove_demo(environment: Environment, *, volumes: bool, progress: Progress) 
     engine, project = environment.engine, environment.project
     faults = FaultJournal(home(), engine.id, project)
     removal = Removal()
-    run = environment.leftover_run()
+    journal = Journal(home(), engine.id, project)
+    run = environment.leftover_run() or journal.run()
     environment.stop_operators()
     if run:
         removal.problems += take_over(environment, run)
     problems = undo_before_down(engine, project, faults, volumes)
     removal.problems += [f"A fault could not be taken back: {problem}" for problem in problems]
     removal.removed = environment.down(volumes=volumes, progress=progress)
-    Journal(home(), engine.id, project).clear()
+    journal.clear()
     if not problems:
         faults.forget()
     return removal
 
 
 def take_over(environment: Environment, run: str) -> list[str]:
-    """Takes what the stopped containers recorded into the host's store. A record that the store cannot take, because
-    the store is damaged or another version wrote one of them, is put aside as a store of its own; returns that, in
-    words. Raises `OperatorError` where neither works."""
+    """Takes what the stopped containers recorded into the host's store, and closes the record there. A record that the
+    store cannot take, because the store is damaged or another version wrote one of them, is put aside as a store of its
+    own; returns that, in words. Raises `OperatorError` where neither works."""
     with tempfile.TemporaryDirectory() as folder:
         copy = environment.copy_record(Path(folder))
         try:
@@ -56,8 +57,7 @@ def take_over(environment: Environment, run: str) -> list[str]:
                 if copy is not None:
                     with Store(copy) as volume:
                         store.import_(list(volume.events(run)))
-                for event in close_open(store, run, "The run was taken down."):
-                    store.record(event)
+                end_run(store, run, "The run was taken down.")
             return []
         except StoreError as e:
             if copy is None:

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from operator_demo.chaos.injection import Injection
 from operator_demo.chaos.journal import FaultJournal
@@ -11,6 +12,7 @@ from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.scenario import Scenario
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import Fault, Note, Payload, RunFinished
+from operator_demo.outcomes import FAILED, INTERRUPTED
 from operator_demo.outlet import Outlet
 from operator_demo.screen.display import Display
 from operator_demo.stage.chapters import Chapters
@@ -78,15 +80,18 @@ class Stage:
             status, down, reason = quit_.status, down and quit_.down, "The run was interrupted."
             self._quit(quit_)
         except EngineGone as e:
-            self._finish("failed", e.exit_status, e.message)
+            self._finish(FAILED, e.exit_status, e.message)
             self._leave()
             raise
         except OperatorError as e:
             reason = e.message
             error, status = e, e.exit_status
-            self._finish("failed", status, e.message)
+            self._finish(FAILED, status, e.message)
         except BaseException as e:
+            reason = f"The program has a defect: {type(e).__name__}: {e}"
             error, status = e, 1
+            with suppress(Exception):  # what records it may be what is defective
+                self._finish(FAILED, status, reason)
         self.supervision.stop()
         take_down = TakeDown(self.context, reason)
         try:
@@ -106,7 +111,7 @@ class Stage:
             self._say(Note(level="warning", text="The terminal hung up. The run goes on in its containers; "
                            "`run --attach` shows it again."))
         else:
-            self._finish("interrupted", quit_.status)
+            self._finish(INTERRUPTED, quit_.status)
 
     def _leave(self) -> None:
         """Ends what this process does, and asks nothing of the engine."""

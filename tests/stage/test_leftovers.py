@@ -11,12 +11,15 @@ from operator_demo import audit, events, labels
 from operator_demo.compose import down
 from operator_demo.engine import Engine, put_files
 from operator_demo.errors import OperatorError
-from operator_demo.events import SessionStarted, ToolCall
+from operator_demo.events import RunFinished, RunStarted, SessionStarted, ToolCall
 from operator_demo.stage.environment import Environment
+from operator_demo.stage.journal import Entry, Journal
 from operator_demo.stage.leftovers import Removal, remove_demo
 from operator_demo.store import Recorder, Store
 
 RUN = "run-left"
+STARTED = RunStarted(project="demo", subject="etcd", mode="execute", model="m", brain="rehearsal", version="0",
+                     engine="x", seed=1, clock_offset=0.0, manual=False)
 
 
 def record(path: Path) -> None:
@@ -34,12 +37,12 @@ class Left:
     project = "demo"
     engine = SimpleNamespace(id="engine")
 
-    def __init__(self, volume: Path) -> None:
-        self.volume = volume
+    def __init__(self, volume: Path, run: str | None = RUN) -> None:
+        self.volume, self.run = volume, run
         self.steps: list[str] = []
 
-    def leftover_run(self) -> str:
-        return RUN
+    def leftover_run(self) -> str | None:
+        return self.run
 
     def begun_by(self) -> str:
         return "operator-demo 9.9"
@@ -97,6 +100,45 @@ def test_what_nobody_is_left_to_close_is_closed(home: Path, tmp_path: Path) -> N
     with audit.open_store(home / "tickets.db") as store:
         (session,) = audit.sessions(store)
         assert (session["status"], session["summary"]) == ("interrupted", "The run was taken down.")
+
+
+def host_recorded(home: Path, *said: events.Payload) -> None:
+    with Store(home / "tickets.db") as store:
+        for payload in said:
+            store.record(events.event(RUN, events.STAGE, payload))
+
+
+def ends(home: Path) -> list[tuple[str, int]]:
+    with audit.open_store(home / "tickets.db") as store:
+        finished = [event.data for event in store.events(RUN, types=["run_finished"])]
+    return [(end.outcome, end.exit_status) for end in finished if isinstance(end, RunFinished)]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_run_without_an_end_ends_interrupted_once(home: Path, tmp_path: Path, recorded: bool) -> None:
+    host_recorded(home, STARTED)
+    left = Left(tmp_path / "volume.db")
+    if recorded:
+        record(left.volume)
+    remove(left)
+    remove(left)
+    assert ends(home) == [("interrupted", 143)]
+    with audit.open_store(home / "tickets.db") as store:
+        last = list(store.events(RUN))[-1]
+    assert last.type == "run_finished"  # sessions and tickets are closed before
+
+
+def test_an_end_that_was_recorded_stays(home: Path, tmp_path: Path) -> None:
+    host_recorded(home, STARTED, RunFinished(outcome="repaired", exit_status=0))
+    remove(Left(tmp_path / "volume.db"))
+    assert ends(home) == [("repaired", 0)]
+
+
+def test_a_run_that_had_no_container_yet_is_known_from_the_journal(home: Path, tmp_path: Path) -> None:
+    host_recorded(home, STARTED)
+    Journal(home, "engine", "demo").write(Entry(RUN, "kill", "member-kill", 1))
+    remove(Left(tmp_path / "volume.db", run=None))
+    assert ends(home) == [("interrupted", 143)]
 
 
 def test_a_store_that_cannot_take_it_does_not_lose_it(home: Path, tmp_path: Path) -> None:

@@ -38,6 +38,15 @@ def test_all_others_run(make_run: MakeRun, failing: str, error: Exception) -> No
     assert run.display.stopped
 
 
+def test_a_defect_of_the_program_ends_the_run_in_its_record(make_run: MakeRun) -> None:
+    run = make_run()
+    run.cluster.failing["ask"] = RuntimeError("a defect")
+    with pytest.raises(RuntimeError):
+        run.stage.perform()
+    (end,) = run.store.events(RUN, types=["run_finished"])
+    assert (end.raw["outcome"], end.raw["exit_status"]) == ("failed", 1)
+
+
 def test_what_could_not_be_removed_is_said(make_run: MakeRun) -> None:
     run = make_run()
     run.cluster.failing["down"] = refuse("the network is in use")
