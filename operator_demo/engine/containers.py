@@ -112,6 +112,7 @@ def health_check(described: Mapping[str, Any]) -> list[str]:
     return [*shell, *test[1:]]
 
 
+DISCONNECT_ATTEMPTS = 3
 ACTIONS = ("kill", "stop", "pause", "unpause", "start", "restart", "disconnect", "connect")
 
 
@@ -141,13 +142,27 @@ def container_action(engine: Engine, container_id: str, action: str, *, signal: 
             case "start":
                 api.start(container_id)
             case "disconnect":
-                api.disconnect_container_from_network(container_id, network or _own_network(engine, container_id))
+                _disconnect(engine, container_id, network or _own_network(engine, container_id))
             case "connect":
                 given = list(aliases) if aliases is not None else _default_aliases(engine, container_id)
                 api.connect_container_to_network(container_id, network or _own_network(engine, container_id),
                                                  aliases=given, ipv4_address=address)
             case _:
                 raise OperatorError(f"unknown action {action!r} on a container (known: {', '.join(ACTIONS)})")
+
+
+def _disconnect(engine: Engine, container_id: str, network: str) -> None:
+    """Asks again while the engine denies a connection that its own description of the container has: seen with engine
+    20.10, right after a restart of the container on a busy machine."""
+    for attempt in range(1, DISCONNECT_ATTEMPTS + 1):
+        try:
+            engine.api.disconnect_container_from_network(container_id, network)
+            return
+        except docker.errors.APIError as e:
+            connected = network in inspect(engine, container_id)["NetworkSettings"]["Networks"]
+            if "is not connected to" not in str(e) or not connected or attempt == DISCONNECT_ATTEMPTS:
+                raise
+        time.sleep(0.5)
 
 
 def _own_network(engine: Engine, container_id: str) -> str:

@@ -101,6 +101,7 @@ def test_a_run_that_is_not_the_built_file(demo: Demo, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
 
 
+@pytest.mark.wide
 def test_the_disk_fills_up_in_the_middle(demo: Demo, full_disk: Path) -> None:
     """The run ends with one message; what the containers recorded is there when there is space again."""
     (full_disk / "ballast").unlink()

@@ -57,6 +57,7 @@ def test_a_run_survives_its_host_and_can_be_attached_to(demo: Demo, number: sign
     assert demo.leftovers() == []
 
 
+@pytest.mark.wide
 def test_down_after_a_crash_keeps_the_record(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     demo.until(lambda e: e["type"] == "tool_call")
@@ -88,6 +89,7 @@ def test_restart_after_a_crash_keeps_the_record(demo: Demo) -> None:
     assert demo.leftovers() == []
 
 
+@pytest.mark.wide
 def test_a_second_host_is_refused(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     demo.until_chapter("load")
@@ -139,7 +141,8 @@ def test_down_beside_a_living_host(demo: Demo) -> None:
     assert "Traceback" not in result.stderr + done.stderr
 
 
-@pytest.mark.parametrize(("service", "outcome", "status"), [("agent", "unverified", 1), ("monitor", "failed", 3)])
+@pytest.mark.parametrize(("service", "outcome", "status"), [
+    ("agent", "unverified", 1), pytest.param("monitor", "failed", 3, marks=pytest.mark.wide)])
 def test_one_of_ours_is_killed(demo: Demo, service: str, outcome: str, status: int) -> None:
     demo.start("--scenario", "frozen-member", "--pace", "1")
     demo.until(lambda e: e["type"] == "tool_call")
@@ -190,6 +193,7 @@ def test_keep_leaves_it_running(demo: Demo) -> None:
     assert {c.status for c in demo.containers()} == {"running"}
 
 
+@pytest.mark.wide
 def test_everything_ends_by_itself_when_nobody_comes_back(demo: Demo) -> None:
     demo.start("--scenario", "frozen-member", "--no-agent", "--max-time", "40")
     demo.until(lambda e: e["type"] == "ticket_opened")

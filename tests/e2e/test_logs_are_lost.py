@@ -3,11 +3,10 @@
 import pytest
 from presenter import Demo
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.wide]
 
 
-@pytest.mark.parametrize("logging", [
-    pytest.param({"OPERATOR_LOG_DRIVER": "none"}, marks=pytest.mark.wide), {"OPERATOR_LOG_SIZE": "10k"}])
+@pytest.mark.parametrize("logging", [{"OPERATOR_LOG_DRIVER": "none"}, {"OPERATOR_LOG_SIZE": "10k"}])
 def test_no_event_is_lost_or_repeated(demo: Demo, logging: dict[str, str]) -> None:
     demo.environment = logging
     result = demo.run("--scenario", "member-kill", "--keep")

@@ -48,6 +48,7 @@ def test_a_brain_that_only_claims_is_not_believed(demo: Demo, scenario: str) -> 
     assert all(key.encode() not in path.read_bytes() for path in demo.home.rglob("*") if path.is_file())
 
 
+@pytest.mark.wide
 def test_deleting_the_member_and_its_volume_is_no_repair(demo: Demo) -> None:
     def script(number: int, first: str, results: list[str]) -> Turn:
         name = f"{ticket(first)['project']}-{member(first)}"

@@ -54,7 +54,8 @@ def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     assert "rehearsal" in shown.lower()
 
 
-@pytest.mark.parametrize("scenario", ["split", pytest.param("frozen-member", marks=pytest.mark.wide)])
+@pytest.mark.wide
+@pytest.mark.parametrize("scenario", ["split", "frozen-member"])
 def test_without_an_agent_it_stays_broken(demo: Demo, scenario: str) -> None:
     result = demo.run("--scenario", scenario, "--seed", "7", "--no-agent")
     assert result.status == 1, result.story
