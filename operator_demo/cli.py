@@ -127,7 +127,7 @@ def main() -> Any:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _report(error: OperatorError | click.ClickException) -> Exit:
+def _report(error: OperatorError | click.ClickException) -> int:
     """Prints an error for people and returns the exit status."""
     from operator_demo.commands import output
 

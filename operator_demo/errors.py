@@ -21,7 +21,7 @@ class Exit(IntEnum):
 class OperatorError(Exception):
     """`message` says what happened and to what; `hint` says what to do next (may be empty)."""
 
-    exit_status = Exit.ENVIRONMENT
+    exit_status: int = Exit.ENVIRONMENT
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

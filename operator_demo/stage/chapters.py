@@ -111,7 +111,7 @@ class Chapters:
 
     def _catch_up(self) -> None:
         """Takes in what the store holds, and what happened since the last host was gone, before anything is decided."""
-        self.recording.replay()
+        self.loop.read_store(self.recording.replay)
         self._follow()
         for source in (events.MONITOR, events.AGENT, events.WORKLOAD):
             self._read_recorded(source, self.recording.seen()[source])
@@ -295,7 +295,7 @@ class Chapters:
         expected = Expected(scenario.outcome, scenario.invariants, sealed.get("cause", ""), sealed.get("targets", []))
         self.loop.wait_for(lambda _: self.recording.settled, STORE_LIMIT)
         try:
-            recorded = list(self.recording.store.events(self.options.run))
+            recorded = self.loop.read_store(lambda: list(self.recording.store.events(self.options.run)), STORE_LIMIT)
         except StoreBusy as e:
             self.say(Note(level="warning", text=f"The run has no score: {e.message}"))
             return

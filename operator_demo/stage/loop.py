@@ -3,6 +3,7 @@
 Whatever asks the engine takes its time; it is done in a background thread while the loop goes on.
 """
 
+import math
 import queue
 import signal
 import threading
@@ -17,7 +18,7 @@ from operator_demo.errors import Exit, OperatorError
 from operator_demo.screen.display import Display
 from operator_demo.stage.recording import Recording
 from operator_demo.stage.situation import Situation
-from operator_demo.store import StoreError
+from operator_demo.store import StoreBusy, StoreError
 
 BEAT = 0.05  # seconds that a turn lasts at most
 LONGEST = 1.0  # seconds of one turn that count; more means that this process was stopped, or the machine slept
@@ -178,6 +179,21 @@ class Loop:
 
     def sleep(self, seconds: float) -> None:
         self.wait_for(lambda _: False, seconds)
+
+    def read_store(self, read: Callable[[], T], limit: float = math.inf) -> T:
+        """The result of `read`, which is tried in each turn while another process holds the store. Raises `StoreBusy`
+        when that lasts longer than `limit` seconds."""
+        end, told = self._watched + limit, False
+        while True:
+            try:
+                return read()
+            except StoreBusy as e:
+                if self._watched > end:
+                    raise
+                if not told:
+                    self._recording.progress("store", "store", e.message)
+                told = True
+            self.turn()
 
     # -- background work ---------------------------------------------------------------------------------------------
 

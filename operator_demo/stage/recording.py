@@ -121,7 +121,8 @@ class Recording:
         self._take(list(many))
 
     def replay(self) -> None:
-        """Folds and shows what the store holds of the run."""
+        """Folds and shows what the store holds of the run. Raises `StoreBusy`, and shows nothing, while another process
+        holds it."""
         self._show(list(self.store.events(self.run)))
 
     def _take(self, batch: list[Event]) -> None:
@@ -160,6 +161,8 @@ class Recording:
         return replace(event, ts=events.after(None, self.store.skew))
 
     def _store_late(self, event: Event) -> None:
+        if self._stands_already(event):
+            return
         if event.source == events.STAGE:
             event = replace(event, seq=self.store.last_seq(self.run, events.STAGE) + 1)
         self.store.import_([event])
@@ -168,11 +171,16 @@ class Recording:
         """The containers' events keep their number, the stage's get theirs here; None when it was there already."""
         if events.TYPES[event.type].ephemeral:
             return event
+        if self._stands_already(event):
+            return None
         if event.source == events.STAGE:
-            if event.type in ONCE and any(self.store.events(self.run, source=events.STAGE, types=[event.type])):
-                return None  # a host that is gone has said it
             return self.store.record(event)
         return event if self.store.import_([event]) else None
+
+    def _stands_already(self, event: Event) -> bool:
+        """May it stand only once in the record, and did this host or one that is gone record it before?"""
+        return (event.source == events.STAGE and event.type in ONCE
+                and any(self.store.events(self.run, source=events.STAGE, types=[event.type])))
 
     def _show(self, batch: list[Event]) -> None:
         for event in batch:

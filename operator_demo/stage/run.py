@@ -69,15 +69,17 @@ class Stage:
 
     def _play(self, attach: bool) -> int:
         """What ended the run is raised when all is taken down; a take-down that is not complete, where nothing else
-        is."""
+        is. After a signal the exit status is the signal's in any case."""
         down = not self.options.keep
         error: BaseException | None = None
         reason = "The run is over."
+        incomplete: int = Exit.ENVIRONMENT  # the exit status when not everything can be taken down
         self.supervision.start()
         try:
             status = self.chapters.play(attach)
         except Quit as quit_:
             status, down, reason = quit_.status, down and quit_.down, "The run was interrupted."
+            incomplete = quit_.status
             self._quit(quit_)
         except EngineGone as e:
             self._finish(FAILED, e.exit_status, e.message)
@@ -103,7 +105,9 @@ class Stage:
             self._add_hint(error, take_down.problems)
             raise error
         if down and take_down.problems:
-            raise OperatorError(take_down.problems[0], self._how_to_remove())
+            problem = OperatorError(take_down.problems[0], self._how_to_remove())
+            problem.exit_status = incomplete
+            raise problem
         return status
 
     def _quit(self, quit_: Quit) -> None:

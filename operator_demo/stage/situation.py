@@ -16,7 +16,7 @@ class Situation:
         self.run = RunState()
         self.healthy_looks = 0
         self.loaded_seconds = 0
-        self.loadless = False  # nothing makes load any more
+        self._load_lost = False  # nothing makes load any more
 
     def apply(self, e: Event) -> None:
         self.run.apply(e)
@@ -28,9 +28,13 @@ class Situation:
                 good = load.ops >= GOOD_RATE * self.rate and not load.failed
                 self.loaded_seconds = self.loaded_seconds + 1 if good else 0
 
+    def lose_load(self) -> None:
+        """From now on nothing makes load."""
+        self._load_lost = True
+
     def loaded_for(self, seconds: int) -> bool:
         """Has the load been good for so long, or is there none to wait for?"""
-        return self.loadless or self.run.rate == 0 or self.loaded_seconds >= seconds
+        return self._load_lost or self.run.rate == 0 or self.loaded_seconds >= seconds
 
     @property
     def chapter(self) -> str:

@@ -73,7 +73,7 @@ class Supervision:
                                 "try again with `--keep`.")
         if finding.service == "workload":
             self._warn(f"{finding} The load is not tested any more.")
-            self._recording.situation.loadless = True
+            self._recording.situation.lose_load()
         else:
             self._warn(f"{finding} Nobody works on a ticket any more.")
             self._agent_lost = finding

@@ -117,7 +117,9 @@ class TakeDown:
     def _close_open(self) -> None:
         """Sessions and tickets that nobody has closed, now that the whole record is here."""
         try:
-            for event in close_open(self.recording.store, self.options.run, self._reason):
+            closing = self.loop.read_store(
+                lambda: close_open(self.recording.store, self.options.run, self._reason), STORE_LIMIT)
+            for event in closing:
                 self.recording.say_event(event)
         except OperatorError as e:
             self._tell(e.message)

@@ -1,5 +1,7 @@
 """A whole run on a fake cluster: every chapter, its ends, and a second host."""
 
+import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -85,13 +87,12 @@ def test_a_fault_that_nobody_sees_ends_the_run(make_run: MakeRun, monkeypatch: p
     assert run.cluster.calls[-1] == "down"
 
 
-def test_a_second_host_goes_on(make_run: MakeRun) -> None:
-    """The first host is gone after the injection; its containers go on."""
+class Gone(BaseException):
+    pass
 
-    class Gone(BaseException):
-        pass
 
-    run = make_run(keep=True)
+def lose_host(run: Run) -> None:
+    """Plays the run until its host is gone after the injection; the containers go on."""
     run.cluster.repairs = False
 
     def vanish(e: Event) -> None:
@@ -104,6 +105,26 @@ def test_a_second_host_goes_on(make_run: MakeRun) -> None:
     run.stage.recording.unfollow()
     run.display.on_event = lambda e: None
     run.cluster.repairs = True
+
+
+def test_an_attach_waits_while_another_process_holds_the_store(make_run: MakeRun) -> None:
+    run = make_run(keep=True)
+    lose_host(run)
+    second = run.another_stage()
+    holder = sqlite3.connect(run.store.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(1.0, holder.execute, ["ROLLBACK"])
+    release.start()
+    assert second.perform(attach=True) == Exit.OK
+    release.join()
+    holder.close()
+    assert any("held by another process" in d["status"] for d in run.display.of("progress"))
+    assert len(run.recorded("run_finished")) == 1
+
+
+def test_a_second_host_goes_on(make_run: MakeRun) -> None:
+    run = make_run(keep=True)
+    lose_host(run)
     assert run.another_stage().perform(attach=True) == Exit.OK
     assert [e.raw["name"] for e in run.store.events(RUN, types=["chapter"])] == list(chapters.NAMES)
     assert len(run.recorded("run_finished")) == 1

@@ -42,6 +42,7 @@ from pathlib import Path
 sys.path[:0] = {paths!r}
 from fakes import FakeFault, Run
 from operator_demo.chaos.faults import FAULTS
+from operator_demo.errors import OperatorError
 from operator_demo.outlet import Outlet, through
 from operator_demo.screen.display import make_display
 run = Run(Path({folder!r}), pace=600)
@@ -52,7 +53,12 @@ if {display!r}:
     run.display = make_display({display!r}, out=through(Outlet(1), sys.stdout), env={{}})
     run.stage = run.another_stage()
 print("ready", file=sys.stderr, flush=True)
-sys.exit(run.stage.perform())
+try:
+    status = run.stage.perform()
+except OperatorError as e:
+    print(e.message, e.hint, file=sys.stderr)
+    status = e.exit_status
+sys.exit(status)
 """
 
 
@@ -99,6 +105,7 @@ def test_a_take_down_does_not_wait_for_an_engine_call_that_hangs(tmp_path: Path,
     assert time.monotonic() - began < 10
     assert "run_finished" in out
     assert "has not answered a call" in err
+    assert process.returncode == 128 + number
 
 
 @pytest.mark.parametrize("display", ["plain", "json"])

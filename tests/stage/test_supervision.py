@@ -1,14 +1,16 @@
 """A run that loses something it needs: it is said, the run ends or goes on by the rule, and the record is closed."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from fakes import REMOVED, RUN, Run
 
 from operator_demo.engine import EngineUnavailable
 from operator_demo.errors import Exit, OperatorError
-from operator_demo.events import Event
+from operator_demo.events import Event, RunFinished
 from operator_demo.stage import container_watch
 from operator_demo.stage.supervision import EngineGone
 
@@ -146,6 +148,20 @@ def test_the_end_stands_once_in_a_record(make_run: MakeRun, type_: str) -> None:
     (first,) = run.recorded(type_)
     run.another_stage().perform(attach=True)
     assert run.recorded(type_) == [first]
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_the_first_end_counts_also_when_the_store_was_held(make_run: MakeRun, held: bool) -> None:
+    run = make_run()
+    run.stage.recording.say(RunFinished(outcome="repaired", exit_status=0))
+    second = run.another_stage().recording
+    with closing(sqlite3.connect(run.store.path, isolation_level=None)) as holder:
+        if held:
+            holder.execute("BEGIN IMMEDIATE")
+        second.say(RunFinished(outcome="failed", exit_status=3))
+    second.take_in(0)
+    assert second.settled
+    assert [e.raw["outcome"] for e in run.recorded("run_finished")] == ["repaired"]
 
 
 def test_what_is_open_when_a_run_is_quit_is_closed(make_run: MakeRun) -> None:
