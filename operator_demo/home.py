@@ -1,5 +1,6 @@
 """Where the host keeps its things: the store, the journals, the log."""
 
+import fcntl
 import json
 import os
 import pwd
@@ -9,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from operator_demo.errors import OperatorError
 
@@ -77,6 +78,15 @@ def remove(path: Path) -> None:
     """Removes a file; harmless where it is not there."""
     with file_errors(path):
         path.unlink(missing_ok=True)
+
+
+def take_lock(file: IO[str]) -> bool:
+    """Takes the kernel's lock on an open file; False when it is held already. Closing the file gives it back."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

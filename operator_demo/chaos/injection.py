@@ -23,6 +23,7 @@ from operator_demo.events import Event, Fault
 
 LIMIT = 120.0  # seconds that an injection may take
 TAIL = 0.3  # seconds by which the engine may report it late
+WATCH_PATIENCE = 5.0  # seconds that the watch has to end; it may wait for an engine that does not answer
 
 
 class Host(Protocol):
@@ -279,8 +280,9 @@ class _Watch:
             return None
 
     def stop(self) -> None:
+        """A thread that hangs in an engine call is left behind; it does not keep the process alive."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(WATCH_PATIENCE)
 
     def _run(self) -> None:
         while not self._stop.wait(FAULTS[self._record.kind].every):
@@ -288,6 +290,6 @@ class _Watch:
                 proof = self._injector.holds(self._record)
             except OperatorError:
                 continue  # cannot be told now
-            if not proof.bites:
+            if not proof.bites and not self._stop.is_set():
                 self._ended.put(proof)
                 return

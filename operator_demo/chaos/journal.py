@@ -5,9 +5,9 @@ disk. A lock beside it makes sure that one process at a time injects or reverts;
 process is killed. Reading needs no lock.
 """
 
-import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import OperatorError
-from operator_demo.home import file_errors, journal_path, remove, replace_json
+from operator_demo.home import file_errors, journal_path, remove, replace_json, take_lock
 
 VERSION = 1
+PATIENCE = 10.0  # seconds that another injection or revert has to end
+_LOOK = 0.1  # seconds between two looks whether it has
 PLANNED, INJECTING, INJECTED, REVERTED = "planned", "injecting", "injected", "reverted"
 
 
@@ -95,16 +97,18 @@ class FaultJournal:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Held while a fault is injected or reverted. Raises `OperatorError` when another process is at it."""
+        """Held while a fault is injected or reverted. Raises `OperatorError` when somebody else is at it for long:
+        another process, or an injection that this process has abandoned because its engine call hangs."""
         with file_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         with open(descriptor, "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                raise OperatorError("Another operator-demo injects or reverts a fault of this project now.",
-                                    "Wait a moment, and try again.") from e
+            deadline = time.monotonic() + PATIENCE
+            while not take_lock(file):
+                if time.monotonic() > deadline:
+                    raise OperatorError("Another injection or revert of a fault of this project is under way.",
+                                        "Wait a moment, and try again.")
+                time.sleep(_LOOK)
             yield
 
     def _write(self, records: list[Record]) -> None:

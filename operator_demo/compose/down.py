@@ -3,12 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker.errors
 
 from operator_demo import labels
+from operator_demo.compose.background import start
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import engine_errors, explain
 from operator_demo.engine.networks import project_networks
@@ -66,18 +66,17 @@ def down(engine: Engine, project: str, *, volumes: bool, progress: Progress = si
     def volume(name: str) -> None:
         remove(f"volume {name}", lambda: _remove_volume(engine, name))
 
-    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="down") as pool:
-        _each(pool, container, containers)
-        _each(pool, network, networks)
-        _each(pool, volume, doomed)
+    _each(container, containers)
+    _each(network, networks)
+    _each(volume, doomed)
     if problems:
         raise OperatorError(f"{project} is not wholly down:\n" + "\n".join(f"  - {p}" for p in problems),
                             "Remove what is in the way and run down again; it goes on where it stopped.")
     return removed
 
 
-def _each(pool: ThreadPoolExecutor, call: Callable[[str], None], keys: Iterable[str]) -> None:
-    for future in [pool.submit(call, key) for key in keys]:
+def _each(call: Callable[[str], None], keys: Iterable[str]) -> None:
+    for future in [start("down", call, key) for key in keys]:
         future.result()
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -10,6 +10,7 @@ import docker.errors
 from docker.utils import version_lt
 
 from operator_demo import labels
+from operator_demo.compose.background import start
 from operator_demo.compose.copying import copy_in, read_contents
 from operator_demo.compose.images import ensure_service_image
 from operator_demo.compose.model import COMPLETED, STARTED, Dependency, Placed, Project, Service
@@ -77,14 +78,14 @@ class _Up:
     def run(self) -> None:
         services = list(self.project.services.values())
         # What can be wrong is found before anything is made.
-        looks = [_in_thread(self._image, s) for s in _one_of_each_image(services)]
-        looks += [_in_thread(look) for look in (self._look_for_containers, self._look_for_networks,
+        looks = [start("up", self._image, s) for s in _one_of_each_image(services)]
+        looks += [start("up", look) for look in (self._look_for_containers, self._look_for_networks,
                                                  self._look_for_volumes)]
         _all(looks)
         # A network takes the engine about as long as the containers, which need it only when they start.
-        self.networks_made = [_in_thread(self._create_network, key) for key in self.missing_networks]
-        self.volumes_made = [_in_thread(self._create_volume, key) for key in self.missing_volumes]
-        _all([*self.networks_made, *self.volumes_made, *(_in_thread(self._service, s) for s in services)])
+        self.networks_made = [start("up", self._create_network, key) for key in self.missing_networks]
+        self.volumes_made = [start("up", self._create_volume, key) for key in self.missing_volumes]
+        _all([*self.networks_made, *self.volumes_made, *(start("up", self._service, s) for s in services)])
 
     # -- what containers need -------------------------------------------------------------------------------------
 
@@ -247,22 +248,6 @@ class _Up:
             if dependency.required:
                 raise OperatorError(problem, f"Its log may say why: docker logs {container}") from e
             self.progress(f"container {container}", f"not waited for: {problem}")
-
-
-def _in_thread(work: Callable[..., None], *arguments: object) -> Future[None]:
-    """As the `submit` of an executor, whose threads would keep the process alive while the engine does not answer."""
-    future: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work(*arguments)
-        except BaseException as e:
-            future.set_exception(e)
-        else:
-            future.set_result(None)
-
-    threading.Thread(target=run, name="up", daemon=True).start()
-    return future
 
 
 class _GaveUp(OperatorError):

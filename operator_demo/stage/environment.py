@@ -242,7 +242,8 @@ class Environment:
         """Lets the agent put down what it holds, then the others; each says so in its log."""
         running = [c for c in self.operators() if c.state in ("running", "paused", "restarting")]
         for services in (AGENT_SERVICES, ("workload",), ("monitor",)):
-            threads = [threading.Thread(target=self._stop, args=(c, timeout)) for c in running if c.service in services]
+            threads = [threading.Thread(target=self._stop, args=(c, timeout), daemon=True)
+                       for c in running if c.service in services]
             for thread in threads:
                 thread.start()
             for thread in threads:

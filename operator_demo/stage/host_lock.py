@@ -5,7 +5,6 @@ the kernel frees the lock when the process ends, however it ends. Whoever wants 
 second file beside it, which the host reads about once a second.
 """
 
-import fcntl
 import os
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 from operator_demo.errors import OperatorError
-from operator_demo.home import journal_path
+from operator_demo.home import journal_path, take_lock
 
 _LOOK = 0.1  # seconds between two looks whether the host has left
 
@@ -39,7 +38,7 @@ class HostLock:
         """Raises `HostRuns` when another process holds the lock."""
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = open(self._path, "a+", opener=_private)
-        if not _locked(file):
+        if not take_lock(file):
             pid = _pid(file)
             file.close()
             raise HostRuns(self._project, pid)
@@ -73,7 +72,7 @@ class HostLock:
         if not self._path.exists():
             return None
         with open(self._path, "r+") as file:
-            return None if _locked(file) else _pid(file)
+            return None if take_lock(file) else _pid(file)
 
     def ask_to_leave(self, reason: str, patience: float) -> bool:
         """Asks the living host to leave, and waits up to `patience` seconds; False when it is still there."""
@@ -85,15 +84,6 @@ class HostLock:
             time.sleep(_LOOK)
         self._request.unlink(missing_ok=True)
         return True
-
-
-def _locked(file: TextIO) -> bool:
-    """Takes the lock unless another process holds it. It is given back when the file is closed."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _pid(file: TextIO) -> int:

@@ -2,6 +2,8 @@
 
 import math
 import random
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from operator_demo.chaos import journal as journal_module
 from operator_demo.chaos import targets
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.journal import (
@@ -208,9 +211,30 @@ def test_the_journal_is_private(tmp_path: Path) -> None:
     assert [path.stat().st_mode & 0o077 for path in journal.path.parent.iterdir()] == [0, 0]
 
 
-def test_two_do_not_inject_at_once(tmp_path: Path) -> None:
+def test_one_waits_until_the_other_is_done(tmp_path: Path) -> None:
+    """As a revert does for an injection that the take-down has abandoned."""
+    order: list[str] = []
+    holds = threading.Event()
+
+    def inject() -> None:
+        with FaultJournal(tmp_path, "engine", "p").lock():
+            holds.set()
+            time.sleep(0.5)
+            order.append("injected")
+
+    thread = threading.Thread(target=inject)
+    thread.start()
+    holds.wait()
     with FaultJournal(tmp_path, "engine", "p").lock():
-        with pytest.raises(OperatorError, match="Another operator-demo"):
+        order.append("reverted")
+    thread.join()
+    assert order == ["injected", "reverted"]
+
+
+def test_two_do_not_inject_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "PATIENCE", 0.2)
+    with FaultJournal(tmp_path, "engine", "p").lock():
+        with pytest.raises(OperatorError, match="Another injection or revert"):
             with FaultJournal(tmp_path, "engine", "p").lock():
                 pass
     with FaultJournal(tmp_path, "engine", "p").lock():

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from fakes import RUN, Run, refuse
 
+from operator_demo.chaos import injection
 from operator_demo.chaos.journal import INJECTED
-from operator_demo.errors import OperatorError
+from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import TYPES, Event
 from operator_demo.stage import takedown
 from operator_demo.store import Store, StoreError
@@ -71,6 +72,21 @@ def test_a_monitor_that_is_gone_keeps_no_fault(make_run: MakeRun) -> None:
     assert "revert" in run.cluster.calls
     assert [r.phase for r in run.faults.records() if r.phase == INJECTED] == []
     assert "down" not in run.cluster.calls
+
+
+def test_a_watch_that_hangs_holds_nothing_up(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(injection, "WATCH_PATIENCE", 0.2)
+    run = make_run()
+    run.cluster.repairs = False
+
+    def hang_in_repair(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "repair":
+            run.cluster.hanging.add("fault")
+            threading.Timer(0.5, run.display.keys.put, ["quit"]).start()
+
+    run.display.on_event = hang_in_repair
+    assert run.stage.perform() == Exit.INTERRUPTED
+    assert run.cluster.calls[-1] == "down"
 
 
 def test_a_store_that_fails_when_q_is_pressed(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
