@@ -24,9 +24,10 @@ from pathlib import Path
 from operator_demo.errors import UsageError
 from operator_demo.events import ENTRY_TYPES, Event, parse_ts
 from operator_demo.store import Row, Store, StoreError
+from operator_demo.ticket_state import CLOSED_STATES, OPEN_STATES
 
 STATUSES = ("running", "verified", "unverified", "escalated", "interrupted", "budget", "observed", "error")
-TICKET_STATES = ("open", "acknowledged", "verifying", "resolved", "cleared", "escalated")
+TICKET_STATES = (*OPEN_STATES, *CLOSED_STATES)
 
 TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")

@@ -22,6 +22,8 @@ from operator_demo import events, wire
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Payload
 from operator_demo.fields import encode
+from operator_demo.text import clean
+from operator_demo.ticket_state import CLOSED_STATES, OPEN, STATE_AFTER
 
 APPLICATION_ID = 0x6F706D6F  # "opmo": tells our files from other SQLite files
 Row = dict[str, Any]
@@ -126,9 +128,17 @@ class Store:
             raise StoreError(f"{self.path} is a database of another program; it was left untouched.",
                              "Name another place with OPERATOR_HOME, or move that file away.")
         if version > len(_MIGRATIONS):
-            raise StoreError(f"{self.path} was written by a newer version of operator-demo; it was left untouched.",
-                             "Use that version, or name another place with OPERATOR_HOME.")
+            raise StoreError(f"{self.path} was written by a newer version of operator-demo{self._newest_run()}; it was "
+                             "left untouched.", "Use that version, or name another place with OPERATOR_HOME.")
         return version
+
+    def _newest_run(self) -> str:
+        """Which version recorded it, as far as a file of another schema tells."""
+        try:
+            row = self._db.execute("SELECT version FROM runs ORDER BY started DESC LIMIT 1").fetchone()
+        except sqlite3.Error:
+            return ""
+        return f" (its newest run: {clean(str(row['version']))})" if row and row["version"] else ""
 
     def wait_for_lock(self, seconds: float) -> None:
         """How long each call from now on waits while another process holds the file."""
@@ -367,7 +377,7 @@ def _project_ticket(db: sqlite3.Connection, e: Event) -> None:
     if e.ts >= newest:
         _fold_ticket(db, e)
         return
-    _set(db, "tickets", "ticket", e.ticket, {"state": "open", "holder": None, "returns": 0, "updated": ""})
+    _set(db, "tickets", "ticket", e.ticket, {"state": OPEN, "holder": None, "returns": 0, "updated": ""})
     for row in db.execute("SELECT * FROM events WHERE run=? AND ticket=? AND type LIKE 'ticket%' ORDER BY ts",
                           (e.run, e.ticket)).fetchall():
         _fold_ticket(db, _event(row))
@@ -375,25 +385,25 @@ def _project_ticket(db: sqlite3.Connection, e: Event) -> None:
 
 def _fold_ticket(db: sqlite3.Connection, e: Event) -> None:
     changes: dict[str, Any] = {"updated": e.ts}
+    state = STATE_AFTER.get(type(e.data))
+    if state is not None:
+        changes |= {"state": state, "closed": e.ts if state in CLOSED_STATES else None}
     match e.data:
         case events.TicketOpened() as opened:
             changes |= {"subject": opened.subject, "severity": opened.severity, "title": opened.title, "opened": e.ts,
-                        "state": "open", "violations": json.dumps(encode(opened.violations))}
+                        "violations": json.dumps(encode(opened.violations))}
         case events.TicketUpdated(violations=violations):
             changes |= {"violations": json.dumps(encode(violations))}
         case events.TicketClaimed(holder=holder):
-            changes |= {"state": "acknowledged", "holder": holder}
-        case events.TicketVerifying():
-            changes |= {"state": "verifying"}
+            changes |= {"holder": holder}
         case events.TicketReturned():
-            changes |= {"state": "acknowledged"}
             db.execute("UPDATE tickets SET returns=returns+1 WHERE ticket=?", (e.ticket,))
         case events.TicketReleased():
-            changes |= {"state": "open", "holder": None, "lease_until": 0}
+            changes |= {"holder": None, "lease_until": 0}
         case events.TicketResolved() | events.TicketCleared():
-            changes |= {"state": e.type.removeprefix("ticket_"), "closed": e.ts, "reason": None}
+            changes |= {"reason": None}
         case events.TicketEscalated(reason=reason):
-            changes |= {"state": "escalated", "closed": e.ts, "reason": reason}
+            changes |= {"reason": reason}
     _set(db, "tickets", "ticket", e.ticket, changes)
 
 

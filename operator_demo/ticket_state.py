@@ -1,4 +1,4 @@
-"""What is known of one ticket: a fold over the events that carry its id."""
+"""The states of a ticket, and what is known of one: a fold over the events that carry its id."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -7,7 +7,16 @@ from typing import Generic, TypeVar
 from operator_demo import events
 from operator_demo.events import Event, Payload
 from operator_demo.outcomes import REPAIRED
-from operator_demo.tickets import CLOSED_STATES, OPEN, STATE_AFTER
+
+OPEN = "open"
+OPEN_STATES = (OPEN, "acknowledged", "verifying")
+CLOSED_STATES = ("resolved", "cleared", "escalated")
+STATE_AFTER: dict[type[Payload], str] = {
+    events.TicketOpened: OPEN, events.TicketClaimed: "acknowledged", events.TicketVerifying: "verifying",
+    events.TicketReturned: "acknowledged", events.TicketReleased: OPEN, events.TicketResolved: "resolved",
+    events.TicketCleared: "cleared", events.TicketEscalated: "escalated",
+}
+"""The state that a ticket is in after each of its moves."""
 
 Said = TypeVar("Said", bound=Payload)
 Order = tuple[float, str, int]

@@ -16,21 +16,13 @@ from collections.abc import Sequence
 
 from operator_demo import events
 from operator_demo.errors import OperatorError
-from operator_demo.events import Payload, new_id
+from operator_demo.events import new_id
 from operator_demo.outcomes import REPAIRED
 from operator_demo.store import Recorder, Row, Store
+from operator_demo.ticket_state import OPEN_STATES
 
 LEASE = 30.0  # seconds
 MAX_RETURNS = 1
-OPEN = "open"
-OPEN_STATES = (OPEN, "acknowledged", "verifying")
-CLOSED_STATES = ("resolved", "cleared", "escalated")
-STATE_AFTER: dict[type[Payload], str] = {
-    events.TicketOpened: OPEN, events.TicketClaimed: "acknowledged", events.TicketVerifying: "verifying",
-    events.TicketReturned: "acknowledged", events.TicketReleased: OPEN, events.TicketResolved: "resolved",
-    events.TicketCleared: "cleared", events.TicketEscalated: "escalated",
-}
-"""The state that a ticket is in after each of its moves."""
 
 
 class TicketStateError(OperatorError):

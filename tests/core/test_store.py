@@ -181,6 +181,18 @@ def test_a_foreign_or_damaged_file_is_named_and_left_untouched(tmp_path: Path, r
         assert digest(path) == before
 
 
+def test_a_newer_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "newer.db"
+    with Store(path) as store:
+        run = events.RunStarted(project="demo", subject="etcd", mode="execute", model="m", brain="claude",
+                                version="operator-demo 9.9 (commit abc)", engine="1", seed=3)
+        recorder(store, events.STAGE).say(run)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(StoreError, match=r"newest run: operator-demo 9\.9 \(commit abc\)\)"):
+        Store(path)
+
+
 def test_a_host_that_was_killed_while_it_wrote_leaves_a_readable_store(tmp_path: Path) -> None:
     path = tmp_path / "tickets.db"
     with Store(path) as store:
