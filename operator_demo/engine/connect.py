@@ -24,6 +24,7 @@ from operator_demo.engine.contexts import config_file
 from operator_demo.engine.endpoints import DEFAULT_SOCKET, Endpoint, named, well_known
 from operator_demo.engine.failures import EngineUnavailable, engine_errors, explain
 from operator_demo.engine.ssh import SshAdapter, SshDialer, SshError
+from operator_demo.errors import OperatorError
 
 _log = logging.getLogger(__name__)
 _NEWEST_API = "1.45"  # the newest that was tried; an engine that speaks a newer one is spoken to in this
@@ -58,14 +59,15 @@ class Engine:
         return self.client.api
 
     def clock_offset(self) -> float:
-        """Seconds that the engine's clock is ahead of this machine's (median of five looks)."""
+        """Seconds that the engine's clock is ahead of this machine's (median of five looks). Raises `OperatorError`
+        where the engine does not tell its time."""
         looks = []
         for _ in range(5):
             with engine_errors("reading the engine's clock"):
                 before = time.time()
-                said = str(self.client.info()["SystemTime"])
+                info = self.client.info()
                 after = time.time()
-            looks.append(parse_time(said) - (before + after) / 2)
+            looks.append(_time_in(info) - (before + after) / 2)
         offset = statistics.median(looks)
         with self._lock:
             self._offset = offset
@@ -81,6 +83,14 @@ class Engine:
         self.client.close()
         if self._dialer:
             self._dialer.close()
+
+
+def _time_in(info: Mapping[str, Any]) -> float:
+    try:
+        return parse_time(info["SystemTime"])
+    except (KeyError, TypeError, ValueError) as e:
+        raise OperatorError(f"The engine does not tell its time (SystemTime in its /info: {info.get('SystemTime')!r}).",
+                            "Update it; Docker 20.10 or newer is supported.") from e
 
 
 def parse_time(text: str) -> float:

@@ -254,6 +254,16 @@ def test_what_answers_but_is_no_engine(fake_engine, monkeypatch: pytest.MonkeyPa
         connect(fake_engine.url)
 
 
+@pytest.mark.parametrize("time_told", [None, "", "yesterday"])
+def test_an_engine_that_does_not_tell_its_time(fake_engine, monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+                                               time_told: str | None) -> None:
+    connected = connect(fake_engine.url)
+    monkeypatch.setattr(connected.client, "info", lambda: {"SystemTime": time_told} if time_told is not None else {})
+    with pytest.raises(OperatorError, match="does not tell its time"):
+        connected.clock_offset()
+    connected.close()
+
+
 @pytest.mark.engine
 def test_an_engine_that_answers(engine: Engine) -> None:
     assert engine.id
