@@ -117,7 +117,9 @@ class Chapters:
             self._read_recorded(source, self.recording.seen()[source])
 
     def _read_recorded(self, source: str, after: int) -> None:
-        recorded = self.loop.work("monitor", lambda _: self.environment.recorded(self.options.run, source, after))
+        remark = self.recording.incoming.put
+        recorded = self.loop.work("monitor",
+                                  lambda _: self.environment.recorded(self.options.run, source, after, remark))
         self.recording.import_(recorded)
 
     def _follow(self) -> None:

@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -213,12 +213,13 @@ class Environment:
                                 "`operator-demo down` clears up; then run again.")
         return control(self.engine, monitor.id, op, **arguments)
 
-    def recorded(self, run: str, source: str, after: int) -> list[Event]:
-        """What the volume has of a source after a `seq`, read by the running monitor; nothing where none runs."""
+    def recorded(self, run: str, source: str, after: int, remark: Callable[[str], None]) -> list[Event]:
+        """What the volume has of a source after a `seq`, read by the running monitor; nothing where none runs. See
+        `read_events` for `remark`."""
         monitor = self.monitor()
         if monitor is None or monitor.state != "running":
             return []
-        return read_events(self.engine, monitor.id, run, source, after)
+        return read_events(self.engine, monitor.id, run, source, after, remark)
 
     # -- faults ------------------------------------------------------------------------------------------------------
 

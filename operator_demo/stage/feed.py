@@ -5,12 +5,11 @@ is taken only from the container that owns it. A gap in `seq`, or a log that can
 volume through `ctl events` in the monitor's container.
 """
 
-import contextlib
 import json
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from operator_demo import events
@@ -42,6 +41,7 @@ class Feed:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._monitor: str | None = None
+        self._remarks: set[str] = set()  # about the volume
         self._lock = threading.Lock()
 
     def follow(self, containers: Iterable[Container]) -> None:
@@ -128,23 +128,34 @@ class Feed:
         if self._monitor is None:
             return []
         try:
-            return read_events(self._engine, self._monitor, self._run, source, after)
+            return read_events(self._engine, self._monitor, self._run, source, after, self._remark)
         except OperatorError:
             return []
 
+    def _remark(self, text: str) -> None:
+        """Once, however often the volume is read."""
+        if text not in self._remarks:
+            self._remarks.add(text)
+            self.items.put(text)
 
-def read_events(engine: Engine, monitor: str, run: str, source: str, after: int) -> list[Event]:
-    """Durable events of a source from the volume, by the running monitor."""
+
+def read_events(engine: Engine, monitor: str, run: str, source: str, after: int,
+                remark: Callable[[str], None]) -> list[Event]:
+    """Durable events of a source from the volume, by the running monitor. `remark` is called for each line that is no
+    valid event: what somebody wrote into the volume by other ways, or a later version."""
     request = json.dumps({"op": "events", "run": run, "source": source, "after": after})
     status, out, err = exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
     if status != 0:
         raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
     decoder, found = Decoder(), []
     for line in out.decode("utf-8", "replace").splitlines():
-        with contextlib.suppress(events.BadEvent):  # what somebody wrote into the volume by other ways
+        try:
             event = decoder.feed(line)
-            if event is not None and event.run == run and event.source == source:
-                found.append(event)
+        except events.BadEvent as e:
+            remark(f"The volume holds a line of {source} that is no valid event ({e}): {one_line(line, 120)}")
+            continue
+        if event is not None and event.run == run and event.source == source:
+            found.append(event)
     return found
 
 

@@ -210,7 +210,7 @@ class FakeEnvironment:
         self.cluster.asked.append((op, arguments))
         return {}
 
-    def recorded(self, run: str, source: str, after: int) -> list[Event]:
+    def recorded(self, run: str, source: str, after: int, remark: Callable[[str], None]) -> list[Event]:
         self.cluster.answer("recorded")
         return []
 

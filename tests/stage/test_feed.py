@@ -123,3 +123,27 @@ def test_a_forged_line_is_a_remark_and_nothing_ends(spoken: tuple[list[Event], l
     assert len(remarks) == 1 and remarks[0].startswith("agent ")
     with Store(tmp_path / "tickets.db") as store:
         store.record(events.event(RUN, events.STAGE, events.Note(level="warning", text=remarks[0])))
+
+
+def of_version_2(line: str) -> str:
+    return json.dumps({**json.loads(line), "v": 2}, separators=(",", ":"))
+
+
+def test_an_event_of_a_later_version_is_a_remark(spoken: tuple[list[Event], list[str]]) -> None:
+    volume, lines = spoken
+    got = heard([lines[0], of_version_2(lines[1]), *lines[1:]])
+    assert [item for item in got if isinstance(item, Event)] == volume
+    (remark,) = (item for item in got if isinstance(item, str))
+    assert "schema version 2, expected 1" in remark
+
+
+def test_an_event_of_a_later_version_in_the_volume_is_a_remark(spoken: tuple[list[Event], list[str]],
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, lines = spoken
+    out = "\n".join([*lines[:2], of_version_2(lines[2]), *lines[3:]]).encode()
+    monkeypatch.setattr(feed, "exec_in", lambda *_, **__: (0, out, b""))
+    remarks: list[str] = []
+    got = feed.read_events(None, "id-monitor", RUN, events.AGENT, 0, remarks.append)  # type: ignore[arg-type]
+    assert got == [*volume[:2], *volume[3:]]
+    (remark,) = remarks
+    assert "schema version 2, expected 1" in remark
