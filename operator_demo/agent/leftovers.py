@@ -12,6 +12,7 @@ left its process group (`setsid`) stays; with user namespaces remapped the engin
 at nobody but the agent execs into the subject's containers; whoever else does so loses that exec.
 """
 
+import secrets
 import socket
 import time
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def end(place: Place, since: float) -> list[str]:
     try:
         offset = engine.clock_offset()
         begun, now = since + offset - _SLACK, time.time() + offset + _SLACK
-        return _end_containers(engine.client, place, begun) + _end_execs(engine.client, place, begun, now)
+        return _end_containers(engine.client, place, begun) + _end_execs(engine, place, begun, now)
     finally:
         engine.close()
 
@@ -64,9 +65,10 @@ def _end_containers(client: Any, place: Place, since: float) -> list[str]:
     return ended
 
 
-def _end_execs(client: Any, place: Place, since: float, until: float) -> list[str]:
+def _end_execs(engine: "Engine", place: Place, since: float, until: float) -> list[str]:
     from operator_demo.engine import health_check  # (docker is loaded where something may be left)
 
+    client: Any = engine.client
     wanted = {"type": "container", "event": "exec_start", "label": f"{labels.PROJECT}={place.project}"}
     happened = client.api.events(since=f"{since:.6f}", until=f"{until:.6f}", filters=wanted, decode=True)
     pids, ended = [], []
@@ -78,18 +80,15 @@ def _end_execs(client: Any, place: Place, since: float, until: float) -> list[st
             pids.append(exec_["Pid"])
             ended.append(f"`{' '.join(argv)}` in {attributes['name']}")
     if pids:
-        _kill_groups(client, place, pids)
+        _kill_groups(engine, place, pids)
     return ended
 
 
-def _kill_groups(client: Any, place: Place, pids: list[int]) -> None:
-    image = place.image or client.api.inspect_container(socket.gethostname())["Image"]
+def _kill_groups(engine: "Engine", place: Place, pids: list[int]) -> None:
+    from operator_demo.engine import Access, Helper, inspect, run_once
+
+    image = place.image or inspect(engine, socket.gethostname())["Image"]
     groups = " ".join(f"-{pid}" for pid in pids)
-    helper = client.containers.create(
-        image, entrypoint=["/bin/sh", "-c"], command=[f"kill -s KILL -- {groups}"], user="0", pid_mode="host",
-        network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], labels={labels.RUN: place.run})
-    try:
-        helper.start()
-        helper.wait(timeout=_HELPER_WAIT)
-    finally:
-        helper.remove(force=True)
+    helper = Helper(image, f"operator-demo-kill-{secrets.token_hex(4)}", {labels.RUN: place.run})
+    run_once(engine, helper, f"kill -s KILL -- {groups}", Access(host_processes=True, capabilities=("KILL",)),
+             timeout=_HELPER_WAIT)

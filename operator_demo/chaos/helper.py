@@ -15,6 +15,7 @@ from operator_demo.engine import (
     Engine,
     Helper,
     image_id,
+    one_off,
     project_volumes,
     read_volume,
     remove_oneoffs,
@@ -84,4 +85,5 @@ def _helper(ground: Ground) -> Helper:
     if not ground.image:
         raise FaultError("The image of the helpers is not on the engine.", "`operator-demo prepare` builds it.")
     project = f"{ground.project}-operator"
-    return Helper(ground.image, f"{project}-{HELPER_SERVICE}-{secrets.token_hex(4)}", project, HELPER_SERVICE)
+    name = f"{project}-{HELPER_SERVICE}-{secrets.token_hex(4)}"
+    return Helper(ground.image, name, one_off(project, HELPER_SERVICE))

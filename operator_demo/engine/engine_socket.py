@@ -2,14 +2,15 @@
 
 import json
 import os
+import secrets
+import shlex
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-import docker.errors
-
 from operator_demo.engine.connect import Engine, identity
-from operator_demo.engine.failures import engine_errors, explain
+from operator_demo.engine.failures import EngineUnavailable, engine_errors, explain
+from operator_demo.engine.helper_container import Access, Helper, run_once
 from operator_demo.errors import OperatorError
 
 _DEFAULT = "/var/run/docker.sock"
@@ -30,23 +31,14 @@ def probe_socket(engine: Engine, image: str, path: str) -> str | None:
 
     None when it is this very engine, else why not.
     """
-    api = engine.api
-    body = {"Image": image, "Entrypoint": ["perl", "-e", _ASK], "Cmd": [], "User": "0",
-            "HostConfig": {"NetworkMode": "none", "Mounts": [{"Type": "bind", "Source": path, "Target": _INSIDE}]}}
-    container_id = None
+    helper = Helper(image, f"operator-demo-probe-{secrets.token_hex(4)}", {})
+    access = Access(socket=(path, _INSIDE), capabilities=("DAC_OVERRIDE",))
     try:
-        with engine_errors(f"probing the engine's socket at {path}"):
-            try:
-                container_id = api.create_container_from_config(body)["Id"]
-                api.start(container_id)
-            except docker.errors.APIError as e:
-                return explain(e)
-            code = api.wait(container_id, timeout=_WAIT)["StatusCode"]
-            output = api.logs(container_id, stdout=True, stderr=True).decode("utf-8", "replace")
-    finally:
-        if container_id is not None:
-            with engine_errors("removing the probe"):
-                api.remove_container(container_id, force=True)
+        code, output = run_once(engine, helper, f"exec perl -e {shlex.quote(_ASK)}", access, timeout=_WAIT)
+    except EngineUnavailable:
+        raise
+    except OperatorError as e:
+        return explain(e.__cause__ or e)
     if code != 0:
         return output.strip() or f"the probe ended with exit code {code}"
     head, _, answer = output.replace("\r\n", "\n").partition("\n\n")

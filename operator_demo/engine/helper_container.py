@@ -19,12 +19,17 @@ _SCRIPT = "/aux"
 
 @dataclass(frozen=True)
 class Helper:
-    """What a helper container is made of; `project` and `service` label it as a one-off of Compose."""
+    """What a helper container is made of."""
 
     image: str
     name: str
-    project: str
-    service: str
+    labels: Mapping[str, str]
+    user: str = "0"
+
+
+def one_off(project: str, service: str) -> dict[str, str]:
+    """The labels of a one-off container of Compose, which `remove_oneoffs` finds."""
+    return {labels.PROJECT: project, labels.SERVICE: service, labels.ONEOFF: "True"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class Access:
     network: str | None = None  # the name of one
     network_of: str | None = None  # instead: the id of a running container whose network it shares
     processes_of: str | None = None  # the id of a running container whose processes it sees
+    host_processes: bool = False  # instead: it sees all processes of the engine's machine
     volumes: Mapping[str, str] = field(default_factory=dict)  # name -> where it is mounted
+    socket: tuple[str, str] | None = None  # a path on the engine's machine, and where it is mounted
     capabilities: Sequence[str] = ()
     unconfined: bool = False  # with SYS_ADMIN, it can mount the control groups
 
@@ -51,7 +58,7 @@ def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_AC
     """
     host: dict[str, Any] = {
         "NetworkMode": f"container:{access.network_of}" if access.network_of else access.network or "none",
-        "PidMode": f"container:{access.processes_of}" if access.processes_of else "",
+        "PidMode": _pid_mode(access),
         "CapDrop": ["ALL"], "CapAdd": list(access.capabilities)}
     if access.unconfined:
         host |= {"SecurityOpt": ["apparmor=unconfined", "seccomp=unconfined"], "CgroupnsMode": "host"}
@@ -59,7 +66,7 @@ def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_AC
     if content is not None:
         files["content"] = content
     with engine_errors(f"running {helper.name}"):
-        container_id = _create(engine, helper, ["sh", _SCRIPT], access.volumes, host)
+        container_id = _create(engine, helper, ["sh", _SCRIPT], _mounts(access), host)
         try:
             put_files(engine, container_id, "/", files)
             engine.api.start(container_id)
@@ -76,7 +83,8 @@ def read_volume(engine: Engine, helper: Helper, volume: str, path: str) -> list[
     """The content of the plain files at or below `path` of a volume, through a container that is never started. Empty
     where there is nothing."""
     with engine_errors(f"reading {path} of the volume {volume}"):
-        container_id = _create(engine, helper, ["true"], {volume: "/volume"}, {"NetworkMode": "none"})
+        mounts = _mounts(Access(volumes={volume: "/volume"}))
+        container_id = _create(engine, helper, ["true"], mounts, {"NetworkMode": "none"})
         try:
             try:
                 parts, _ = engine.api.get_archive(container_id, f"/volume/{path}")
@@ -90,10 +98,9 @@ def read_volume(engine: Engine, helper: Helper, volume: str, path: str) -> list[
 
 
 def leave_exited(engine: Engine, image: str, command: Sequence[str], *, name: str, network: str) -> str:
-    """Starts a container that ends by itself, and leaves it there; its id."""
+    """Starts a container that ends by itself, and leaves it there without a mark of ours; its id."""
     with engine_errors(f"running {name}"):
-        body = {"Image": image, "Entrypoint": [], "Cmd": list(command), "HostConfig": {"NetworkMode": network}}
-        container_id = str(engine.api.create_container_from_config(body, name)["Id"])
+        container_id = _create(engine, Helper(image, name, {}, user=""), command, [], {"NetworkMode": network})
         engine.api.start(container_id)
         engine.api.wait(container_id, timeout=30)
     return container_id
@@ -114,13 +121,26 @@ def remove_oneoffs(engine: Engine, project: str, service: str) -> None:
             remove_container(engine, listed["Id"])
 
 
-def _create(engine: Engine, helper: Helper, command: Sequence[str], volumes: Mapping[str, str],
+def _pid_mode(access: Access) -> str:
+    if access.host_processes:
+        return "host"
+    return f"container:{access.processes_of}" if access.processes_of else ""
+
+
+def _mounts(access: Access) -> list[dict[str, str]]:
+    mounts = [{"Type": "volume", "Source": volume, "Target": target} for volume, target in access.volumes.items()]
+    if access.socket:
+        source, target = access.socket
+        mounts.append({"Type": "bind", "Source": source, "Target": target})
+    return mounts
+
+
+def _create(engine: Engine, helper: Helper, command: Sequence[str], mounts: Sequence[Mapping[str, str]],
             host: Mapping[str, Any]) -> str:
-    mounts = [{"Type": "volume", "Source": volume, "Target": target} for volume, target in volumes.items()]
     body = {
-        "Image": helper.image, "Entrypoint": [], "Cmd": list(command), "User": "0", "NetworkDisabled": False,
-        "Labels": {labels.PROJECT: helper.project, labels.SERVICE: helper.service, labels.ONEOFF: "True"},
-        "HostConfig": {"Mounts": mounts, "LogConfig": {"Type": "json-file", "Config": {}}, **host},
+        "Image": helper.image, "Entrypoint": [], "Cmd": list(command), "User": helper.user, "NetworkDisabled": False,
+        "Labels": dict(helper.labels),
+        "HostConfig": {"Mounts": list(mounts), "LogConfig": {"Type": "json-file", "Config": {}}, **host},
     }
     return str(engine.api.create_container_from_config(body, helper.name)["Id"])
 
