@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import sys
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def cli(ctx: click.Context, host: str | None, verbose: bool) -> None:
 
 
 def main() -> Any:
-    sys.excepthook = _report_defect
+    sys.excepthook, threading.excepthook = _report_defect, _report_defect_of_thread
     out = Outlet(1)
     sys.stdout, sys.stderr = through(out, sys.stdout), through(Outlet(2), sys.stderr)
     try:
@@ -147,6 +148,11 @@ def _report_defect(kind: type[BaseException], error: BaseException, trace: Trace
 
     _log(error)
     output.aside("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
+
+
+def _report_defect_of_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_value is not None and failure.exc_type is not SystemExit:
+        _report_defect(failure.exc_type, failure.exc_value, failure.exc_traceback)
 
 
 def _log(error: BaseException) -> None:

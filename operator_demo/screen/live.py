@@ -139,9 +139,12 @@ class LiveScreen:
         self._suspended = threading.Event()
         self._handlers: dict[int, Any] = {}
         self._said = False
+        self._report_failure = threading.excepthook
+        self._failures: list[threading.ExceptHookArgs] = []  # of threads, reported when the screen is left
 
     def start(self) -> None:
         atexit.register(self.restore)
+        threading.excepthook = self._failures.append
         self._enter()
         if threading.current_thread() is threading.main_thread():
             self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, lambda *_: self._suspended.set())
@@ -179,6 +182,9 @@ class LiveScreen:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
+        threading.excepthook = self._report_failure
+        while self._failures:
+            self._report_failure(self._failures.pop(0))
 
     def _last_words(self) -> bytes:
         """The farewell, once; nothing where no run was shown."""

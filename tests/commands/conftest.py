@@ -57,6 +57,7 @@ def operator_demo(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[
         monkeypatch.setattr(sys, "stdout", sys.stdout)  # main() replaces them
         monkeypatch.setattr(sys, "stderr", sys.stderr)
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        monkeypatch.setattr(threading, "excepthook", threading.excepthook)
         with pytest.raises(SystemExit) as ended:
             cli.main()
         sys.stdout.flush()

@@ -106,3 +106,26 @@ def test_a_defect_of_the_program() -> None:
     assert done.returncode == 1
     assert "KeyError" in done.stderr and "Traceback" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+def test_a_defect_in_a_thread() -> None:
+    script = f"""
+import threading
+from operator_demo import cli
+
+def fail():
+    raise RuntimeError({EVIL!r})
+
+def work(**_):
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+
+cli.cli = work
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
+                          cwd=Path(__file__).parents[2])
+    assert done.returncode == 0
+    assert "RuntimeError" in done.stderr and "Traceback" in done.stderr
+    assert HARMLESS in done.stderr and "\x1b" not in done.stderr

@@ -114,6 +114,22 @@ def test_an_exit_without_stop_leaves_the_terminal_usable(terminals: list[Termina
     assert t.is_as_before()
 
 
+def test_a_thread_that_fails_is_told_when_the_screen_is_left(terminals: list[Terminal]) -> None:
+    setup = '''
+import threading
+def fail():
+    raise RuntimeError("oh dear")
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()'''
+    terminals.append(t := Terminal(program(setup=setup)))
+    t.until(b"Monitor and ticket")
+    assert b"oh dear" not in t.raw
+    os.write(t.master, b"q")
+    assert t.ended() == 0
+    assert b"oh dear" in t.raw.rpartition(LEAVE)[2]
+
+
 def test_a_reader_that_stalls_holds_nothing_up(terminals: list[Terminal]) -> None:
     """As a frozen ssh: frames are dropped, keys and signals are heard, and the way back is found in the end."""
     setup = """
