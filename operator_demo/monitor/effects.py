@@ -11,12 +11,13 @@ a call, and otherwise only where a container is created. One-shot helpers of a h
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from operator_demo import labels, tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.events import Effect, parse_ts
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.attribution import causes
 from operator_demo.monitor.members import Members
 from operator_demo.settings import HELPER_SERVICE
@@ -31,22 +32,16 @@ _RECENT = 200  # events of the agent that are searched for the call
 
 
 class Effects:
-    """Records one effect after the other; used by one thread, but for `expect`."""
+    """Records one effect after the other; used by one thread."""
 
-    def __init__(self, recorder: Recorder, members: Members, project: str,
+    def __init__(self, recorder: Recorder, members: Members, project: str, announced: Announced,
                  healthcheck: Callable[[str], str | None], restarted: Callable[[str], bool]) -> None:
         """`healthcheck` tells the command of a container's health check, which is noise; `restarted` whether it was
         the engine's restart policy that started a container last."""
         self._recorder, self._members, self._project = recorder, members, project
-        self._healthcheck, self._restarted = healthcheck, restarted
-        self._expected: dict[str, float] = {}
+        self._announced, self._healthcheck, self._restarted = announced, healthcheck, restarted
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
-
-    def expect(self, containers: Iterable[str], until: float) -> None:
-        """Until then (engine's clock) what happens to these containers is the fault."""
-        for container in containers:
-            self._expected[container] = until
 
     def record(self, h: EngineEvent) -> None:
         if not self._matters(h):
@@ -153,7 +148,7 @@ class Effects:
         if call is not None and (self._subject(h) or labels.SESSION in h.attributes
                                  or causes(call["command"] or "", h, self._names_of_the_subject())):
             return "tool_call"
-        if h.time <= self._expected.get(h.container, 0.0):
+        if self._announced.is_fault(h.container, h.time):
             return "fault"
         return "workload" if self._own(h) and h.service == "workload" else None
 

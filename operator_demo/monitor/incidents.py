@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from operator_demo import events, tickets
 from operator_demo.events import TicketUpdated, timestamp
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.violations import CRITICAL, ActiveViolation, State, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Violation
@@ -16,8 +17,8 @@ CLEAR_AFTER = 3.0  # seconds without a violation until a ticket that nobody hold
 class Incidents:
     """Opens, updates and clears the run's ticket. Called after each look, by one thread at a time."""
 
-    def __init__(self, recorder: Recorder, subject: str) -> None:
-        self._recorder, self._subject = recorder, subject
+    def __init__(self, recorder: Recorder, subject: str, announced: Announced) -> None:
+        self._recorder, self._subject, self._announced = recorder, subject, announced
         row = recorder.store.row("SELECT ticket FROM tickets WHERE run=? ORDER BY opened DESC LIMIT 1", recorder.run)
         self._last: str | None = row["ticket"] if row else None
         self._handed_over: set[str] = set()
@@ -26,7 +27,6 @@ class Incidents:
             "SELECT ticket FROM events WHERE run=? AND type='ticket_opened' AND json_extract(data, '$.reported')",
             recorder.run)}
         self._quiet_since: float | None = None
-        self.held_until = 0.0  # seconds since the epoch; no ticket is opened before
 
     def follow(self, state: State, ts: float) -> str | None:
         """Brings the ticket in line with `state`; returns the id of a ticket that was opened."""
@@ -59,7 +59,7 @@ class Incidents:
     def _open(self, state: State) -> str | None:
         self._note_escalation(state)
         fresh = {key: s for key, s in state.items() if s.firing and key not in self._handed_over}
-        if not fresh or time.time() < self.held_until:
+        if not fresh or time.time() < self._announced.held_until:
             return None
         with contextlib.suppress(tickets.TicketStateError):
             self._last = tickets.open_(

@@ -24,6 +24,7 @@ from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR, MonitorStarted
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor import time_limit
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members
@@ -64,12 +65,13 @@ class Monitor:
         self._wake = threading.Event()
         self._failed: list[BaseException] = []
         self.members = Members(engine, settings.project, subject.members)
-        self.observer = Observer(subject, self.members, recorder, Incidents(recorder, subject.name))
-        self.effects = Effects(recorder, self.members, settings.project, _Healthchecks(engine),
+        announced = Announced(settings.data / "announced.json")
+        self.observer = Observer(subject, self.members, recorder, Incidents(recorder, subject.name, announced))
+        self.effects = Effects(recorder, self.members, settings.project, announced, _Healthchecks(engine),
                                lambda container: _restarted(engine, container))
         self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data / "baseline.json", stop)
-        self.questions = Questions(self.observer, self.oracle, self.effects, recorder,
+        self.questions = Questions(self.observer, self.oracle, announced, recorder,
                                    lambda: discover_network(engine, settings.project),
                                    lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines))
 

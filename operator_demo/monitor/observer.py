@@ -99,11 +99,6 @@ class Observer:
             if state.keys() != self._state.keys():
                 self._publish(observation, state)
 
-    def hold(self, until: float) -> None:
-        """No ticket is opened before `until` (seconds since the epoch)."""
-        with self._lock:
-            self._incidents.held_until = until
-
     def report(self, invariant: str, member: str | None, text: str) -> str:
         """Opens a ticket for what somebody says that he saw, and returns its id."""
         severity = next((i.severity for i in self.subject.invariants if i.name == invariant), "warning")

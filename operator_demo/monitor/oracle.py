@@ -7,7 +7,6 @@ that the ticket is repaired, the oracle judges.
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 from operator_demo import events, outcomes, rpc, tickets
 from operator_demo.errors import OperatorError
 from operator_demo.events import Armed, parse_ts
+from operator_demo.home import replace_json
 from operator_demo.monitor import checks
 from operator_demo.monitor.observer import Observer, loads
 from operator_demo.store import Recorder, Row
@@ -69,7 +69,7 @@ class Oracle:
                              + (" ".join(texts) or f"It has been quiet for {self._observer.held_for():.0f} s only."))
         baseline = {"fingerprint": self._fingerprint(observation), "observation": asdict(observation),
                     "allow": list((scenario or {}).get("allow") or [])}
-        _write(self._file, baseline)
+        replace_json(self._file, baseline)
         self._baseline = baseline
         names = ["invariants", "data_plane", "agreement", "redundancy", "writes", "load", "fingerprint"]
         self._recorder.say(Armed(fingerprint=dict(baseline["fingerprint"]), checks=tuple(names)))
@@ -203,13 +203,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return None
-
-
-def _write(path: Path, baseline: dict[str, Any]) -> None:
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w") as file:
-        json.dump(baseline, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

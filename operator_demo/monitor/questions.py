@@ -8,7 +8,7 @@ from typing import Any
 
 from operator_demo import tickets
 from operator_demo.errors import UsageError
-from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.observer import FRESH, Observer
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.rpc import Handler
@@ -23,9 +23,9 @@ Logs = Callable[[str, int], bytes]
 
 
 class Questions:
-    def __init__(self, observer: Observer, oracle: Oracle, effects: Effects, recorder: Recorder,
+    def __init__(self, observer: Observer, oracle: Oracle, announced: Announced, recorder: Recorder,
                  network: Callable[[], str], inspect: Inspect, logs: Logs) -> None:
-        self._observer, self._oracle, self._effects, self._recorder = observer, oracle, effects, recorder
+        self._observer, self._oracle, self._announced, self._recorder = observer, oracle, announced, recorder
         self._network, self._inspect, self._logs = network, inspect, logs
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -89,9 +89,7 @@ class Questions:
     def fault(self, containers: list[str], seconds: float, hold: bool = False) -> dict[str, Any]:
         """The host says that what happens to these containers (ids) in the next `seconds` is the fault, unless the
         agent does it; with `hold` no ticket opens in this time, for nobody shall repair what is only half broken."""
-        until = time.time() + float(seconds)
-        self._effects.expect(containers, until)
-        self._observer.hold(until if hold else 0.0)
+        self._announced.announce(containers, time.time() + float(seconds), hold)
         return {}
 
     def report(self, invariant: str, text: str, member: str | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from operator_demo import rpc
 from operator_demo.engine import EngineEvent
 from operator_demo.events import AGENT, MONITOR, WORKLOAD
 from operator_demo.guarded_subject import GuardedSubject
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.observer import Observer
 from operator_demo.store import Recorder, Store
@@ -102,8 +103,10 @@ class Bench:
         return Recorder(self.store, "run-1", source, io.StringIO())
 
     def new_observer(self) -> Observer:
+        """As a monitor that is started again: what was in its memory is gone."""
+        self.announced = Announced(self.folder / "announced.json")
         return Observer(GuardedSubject(self.subject), self.members, self.monitor,  # type: ignore[arg-type]
-                       Incidents(self.monitor, "fake"))
+                       Incidents(self.monitor, "fake", self.announced))
 
     def of(self, type: str) -> list[dict[str, Any]]:
         return [e.raw for e in self.store.events("run-1", types=[type])]

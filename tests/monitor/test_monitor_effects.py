@@ -1,6 +1,7 @@
 """What the engine tells becomes an effect, or is noise; and who did it."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,16 +10,21 @@ from monitor_bench import Bench
 from operator_demo import labels, tickets
 from operator_demo.engine import EngineEvent
 from operator_demo.events import ToolCall, ToolResult
+from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 
 
+def make_effects(bench: Bench) -> Effects:
+    return Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
+                   lambda _: HEALTHCHECK, lambda container: container == "id-m2")
+
+
 @pytest.fixture
 def effects(bench: Bench) -> Effects:
     bench.members.refresh()
-    return Effects(bench.monitor, bench.members, "p", lambda _: HEALTHCHECK,  # type: ignore[arg-type]
-                   lambda container: container == "id-m2")
+    return make_effects(bench)
 
 
 def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> EngineEvent:
@@ -62,11 +68,25 @@ def test_what_nobody_announced_is_unexplained(bench: Bench, effects: Effects) ->
 
 def test_an_announced_fault_explains_its_containers_for_its_time(bench: Bench, effects: Effects) -> None:
     now = time.time()
-    effects.expect(["id-m1"], now + 2)
+    bench.announced.announce(["id-m1"], now + 2)
     effects.record(happening("die", time=now + 1))
     effects.record(happening("die", time=now + 3))
     effects.record(happening("die", "m2", time=now + 1))
     assert told(bench) == [("die", "fault"), ("die", None), ("die", None)]
+
+
+def test_a_monitor_that_is_started_again_knows_what_was_announced(bench: Bench) -> None:
+    bench.announced.announce(["id-m1"], time.time() + 20)
+    bench.new_observer()
+    make_effects(bench).record(happening("die"))
+    assert told(bench) == [("die", "fault")]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"faults": 1, "held_until": 0}'])
+def test_a_file_of_announcements_that_is_damaged_counts_as_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "announced.json").write_text(content)
+    announced = Announced(tmp_path / "announced.json")
+    assert not announced.is_fault("id-m1", 0.1)
 
 
 def test_what_falls_into_a_call_is_linked_to_it(bench: Bench, effects: Effects) -> None:
@@ -93,7 +113,7 @@ def test_an_event_that_comes_after_the_result_is_linked_by_its_time(bench: Bench
 
 
 def test_the_agents_own_deed_is_not_taken_for_the_fault(bench: Bench, effects: Effects) -> None:
-    effects.expect(["id-m1"], time.time() + 20)
+    bench.announced.announce(["id-m1"], time.time() + 20)
     call(bench, session(bench))
     effects.record(happening("start"))
     assert told(bench) == [("start", "tool_call")]

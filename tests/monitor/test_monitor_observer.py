@@ -433,8 +433,11 @@ def test_what_is_seen_beside_a_report_attaches_to_its_ticket(bench: Bench, clock
     assert bench.states() == ["open"]
 
 
-def test_no_ticket_opens_while_a_fault_is_only_half_there(bench: Bench, clock: Clock) -> None:
-    bench.observer.hold(clock.now + 5)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_no_ticket_opens_while_a_fault_is_only_half_there(bench: Bench, clock: Clock, restarted: bool) -> None:
+    bench.announced.announce([], clock.now + 5, hold=True)
+    if restarted:
+        bench.observer = bench.new_observer()
     bench.members.set("m1", state="exited", address=None)
     clock.look(4)
     assert bench.states() == []

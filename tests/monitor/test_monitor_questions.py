@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ INSPECTED: dict[str, Any] = {
 
 @pytest.fixture
 def questions(bench: Bench, tmp_path: Path) -> Questions:
-    effects = Effects(bench.monitor, bench.members, "p", lambda _: None, lambda _: False)  # type: ignore[arg-type]
     oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
-    return Questions(bench.observer, oracle, effects, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
+    return Questions(bench.observer, oracle, bench.announced, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
                      lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)
 
 
@@ -91,6 +91,7 @@ def test_status(bench: Bench, questions: Questions) -> None:
 
 def test_an_announced_fault_explains_effects(bench: Bench, questions: Questions) -> None:
     questions.fault(["id-m1"], 5)
-    import time
-    questions._effects.record(EngineEvent("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
+    effects = Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
+                      lambda _: None, lambda _: False)
+    effects.record(EngineEvent("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
     assert bench.of("effect")[0]["explained"] == "fault"
