@@ -61,7 +61,7 @@ def _agent(state: RunState, say: Callable[..., None]) -> None:
     agent = state.agent
     label = phrases.brain_label(agent.brain, agent.model)
     if not agent.sessions:
-        say("Agent", f"{label}, took up no ticket" if agent.brain not in ("", "none") else "no agent")
+        say("Agent", f"{label}, claimed no ticket" if agent.brain not in ("", "none") else "no agent")
         return
     status = agent.session.status or "not finished"
     say("Agent", f"{label}, {agent.mode} mode, session {agent.session.id}: {status}")
