@@ -1,6 +1,6 @@
 """Budgets: how much one run may use, whatever the number of sessions and restarts.
 
-What was used is read from the store each time, so that a restart buys nothing. Dollars need a price for the model.
+What was used is read from the store each time, so that a restart resets nothing. Dollars need a price for the model.
 """
 
 import json
@@ -67,8 +67,8 @@ def price_of(model: str) -> Price | None:
     """The price of a model, by its name or by its name with a date; None when it is not known."""
     table: dict[str, Any] = json.loads(files(__package__).joinpath("prices.json").read_text())["models"]
     undated = model[:-9] if model[-9:-8] == "-" and model[-8:].isdigit() else model
-    found = table.get(undated)
-    return Price(**found) if found else None
+    prices = table.get(undated)
+    return Price(**prices) if prices else None
 
 
 class Budget:

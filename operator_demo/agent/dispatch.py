@@ -1,6 +1,6 @@
 """The only caller of tools: validate, policy, write the call, run, write the result, return.
 
-If the call cannot be written the tool does not run. A call whose result was never written ran to an unknown end.
+A tool runs only after its call is recorded. A call without a recorded result ended in an unknown way.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ class Dispatch:
         self._ids: set[str] = set()
 
     async def __call__(self, id: str, tool: str, given: dict[str, Any]) -> Result:
-        """Raises `LeaseLost` before anything was done when the ticket is not ours, `StoreError` when it cannot be
-        written down (before the tool ran, or after)."""
+        """Raises `LeaseLost`, before anything is done, when another session holds the ticket, and `StoreError` when the
+        call or its result cannot be recorded."""
         work = self._work
         work.prove_lease()
         call = Call(self._unique(id), tool, given)
@@ -56,8 +56,8 @@ class Dispatch:
             return await self._run[call.tool](self._work, call)
         except asyncio.CancelledError:
             live.close()
-            done = call.partial() if call.partial else Result("interrupted", "interrupted")
-            self._write(call, done, began)
+            result = call.partial() if call.partial else Result("interrupted", "interrupted")
+            self._write(call, result, began)
             raise
         except (StoreError, LeaseLost):
             raise
@@ -86,7 +86,7 @@ class Dispatch:
 
 def unfinished_calls(store: Store, run: str, session: str) -> list[tuple[str, str]]:
     """The calls (id, tool) of a session that have no result."""
-    found = {e.raw["call"]: e.raw["tool"] for e in store.events(run, session=session, types=("tool_call",))}
+    unfinished = {e.raw["call"]: e.raw["tool"] for e in store.events(run, session=session, types=("tool_call",))}
     for e in store.events(run, session=session, types=("tool_result",)):
-        found.pop(e.raw["call"], None)
-    return list(found.items())
+        unfinished.pop(e.raw["call"], None)
+    return list(unfinished.items())

@@ -1,15 +1,15 @@
 """Ending what a command left running on the engine.
 
-A process begun by `docker exec` outlives its killed client, and so does a container begun by `docker run`. After a
+A process started by `docker exec` outlives its killed client, and so does a container started by `docker run`. After a
 command that was cut short, or a session that was interrupted, this module ends both:
 
-- containers that carry the session's label (put there by the `docker` wrapper of the shell), made since a moment;
-- execs in the subject's containers begun since a moment and still running, but for health checks. The engine tells
+- containers with the session's label (set by the `docker` wrapper of the shell) that were created since a given time;
+- execs in the subject's containers that were started since then and still run, except health checks. The engine gives
   their process ids in its own namespace only, so a one-shot helper in that namespace kills their process groups.
 
-Limits: what was made by speaking to the socket without the docker command carries no label and stays; an exec that
-left its process group (`setsid`) stays; with user namespaces remapped the engine refuses the helper. In the time looked
-at nobody but the agent execs into the subject's containers; whoever else does so loses that exec.
+Limits: a container that was created through the socket without the docker command has no label and stays; an exec that
+left its process group (`setsid`) stays; with user namespaces remapped the engine refuses the helper. Execs of others in
+the subject's containers during that time are ended too.
 """
 
 import secrets
@@ -57,8 +57,8 @@ def _connect() -> "Engine":
 
 def _end_containers(client: Any, place: Place, since: float) -> list[str]:
     ended = []
-    found = client.api.containers(all=True, filters={"label": f"{labels.SESSION}={place.session}"})
-    for container in found:
+    of_session = {"label": f"{labels.SESSION}={place.session}"}
+    for container in client.api.containers(all=True, filters=of_session):
         if container["Created"] >= int(since):
             client.api.remove_container(container["Id"], force=True)
             ended.append(f"container {container['Names'][0].lstrip('/')}")
@@ -69,10 +69,9 @@ def _end_execs(engine: "Engine", place: Place, since: float, until: float) -> li
     from operator_demo.engine import health_check  # (docker is loaded where something may be left)
 
     client: Any = engine.client
-    wanted = {"type": "container", "event": "exec_start", "label": f"{labels.PROJECT}={place.project}"}
-    happened = client.api.events(since=f"{since:.6f}", until=f"{until:.6f}", filters=wanted, decode=True)
+    exec_starts = {"type": "container", "event": "exec_start", "label": f"{labels.PROJECT}={place.project}"}
     pids, ended = [], []
-    for event in happened:
+    for event in client.api.events(since=f"{since:.6f}", until=f"{until:.6f}", filters=exec_starts, decode=True):
         attributes = event["Actor"]["Attributes"]
         exec_ = client.api.exec_inspect(attributes["execID"])
         argv = [exec_["ProcessConfig"]["entrypoint"], *exec_["ProcessConfig"]["arguments"]]

@@ -1,4 +1,4 @@
-"""The loop: ask the model, run the tools it calls, give back the results, until the ticket is out of our hands.
+"""The loop: ask the model, run the tools it calls, give back the results, until the session ends.
 
 Tools run only when the model stopped for them, one after the other.
 """
@@ -39,9 +39,9 @@ class Loop:
                     return self._over_budget(used_up)
                 self._work.say(Refusal(reason=f"{e}."))
                 return self._hand_over("error", f"{e}.")
-            done = _sendable(message)
-            if done:
-                messages.append({"role": "assistant", "content": done})
+            blocks = _sendable(message)
+            if blocks:
+                messages.append({"role": "assistant", "content": blocks})
             answer = await self._answer(message)
             if isinstance(answer, End):
                 return answer
@@ -49,7 +49,7 @@ class Loop:
                 messages.append({"role": "user", "content": answer})
 
     async def _answer(self, message: Message) -> End | list[dict[str, Any]]:
-        """What to say to the model next (nothing: it goes on by itself), or how the session ended."""
+        """The next message to the model (empty: it continues by itself), or how the session ended."""
         reason = message.stop_reason
         self._cut = self._cut + 1 if reason == "max_tokens" else 0
         self._pauses = self._pauses + 1 if reason == "pause_turn" else 0
@@ -57,16 +57,17 @@ class Loop:
         if reason == "tool_use" and calls:
             return await self._run_tools(calls)
         if reason == "refusal":
-            words = _text_of(message) or "no reason given"
-            self._work.say(Refusal(reason=f"The model declined: {words}"))
-            return self._hand_over("escalated", f"The model declined to go on: {words}")
+            reason = _text_of(message) or "no reason given"
+            self._work.say(Refusal(reason=f"The model declined: {reason}"))
+            return self._hand_over("escalated", f"The model declined to go on: {reason}")
         if reason == "max_tokens" and self._cut <= _MAX_CUT:
-            return [*(_not_run(call.id) for call in calls), _said("Your answer was cut off at its limit. Be briefer.")]
+            too_long = _text_block("Your answer was cut off at its limit. Be briefer.")
+            return [*(_not_run(call.id) for call in calls), too_long]
         if reason == "pause_turn" and self._pauses <= _MAX_PAUSES:
             return []
         if reason in ("end_turn", "stop_sequence", "tool_use") and not self._reminded:
             self._reminded = True
-            return [_said(prompts.reminder(self._work.agent.mode))]
+            return [_text_block(prompts.reminder(self._work.agent.mode))]
         return self._hand_over("escalated", _GAVE_UP.get(reason or "", f"The model stopped ({reason})."))
 
     async def _run_tools(self, calls: list[Any]) -> End | list[dict[str, Any]]:
@@ -102,7 +103,7 @@ _GAVE_UP = {
 
 
 def _sendable(message: Message) -> list[dict[str, Any]]:
-    """The blocks to send back, unchanged; but a thought that was cut off before its signature would be refused."""
+    """The blocks to send back, unchanged, without a thought that was cut off: the API refuses one without signature."""
     blocks = [block.to_dict(mode="json") for block in message.content]
     if message.stop_reason != "max_tokens":
         return blocks
@@ -113,8 +114,8 @@ def _not_run(id: str) -> dict[str, Any]:
     return {"type": "tool_result", "tool_use_id": id, "content": "not run: the call was cut off", "is_error": True}
 
 
-def _said(words: str) -> dict[str, Any]:
-    return {"type": "text", "text": words}
+def _text_block(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
 
 
 def _text_of(message: Message) -> str:

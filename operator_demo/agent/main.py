@@ -1,6 +1,6 @@
-"""The agent's process: waits for a ticket, works on it, waits for the next; until it is told to stop.
+"""The agent's process: waits for a ticket, works on it, waits for the next, until it is told to stop.
 
-A signal, or the end of `max_time`, ends a session in order. What a killed process left is closed at the next start.
+A signal, or the end of `max_time`, ends a session in order. Sessions of a killed process are closed at the next start.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
         recorder.say(Refusal(reason=e.message))
         raise
     # The SDK takes about a second to import: it does so while we look for a ticket.
-    thinking = asyncio.create_task(asyncio.to_thread(_load_brain))
+    loading = asyncio.create_task(asyncio.to_thread(_load_brain))
     if agent.mode == settings.EXECUTE:
         install_docker_wrapper(tools.WRAPPER_FOLDER)
     await recovery.close_own_sessions(recorder, all_, agent, budget, stop)
@@ -64,15 +64,18 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
             if not _free(store, all_.run):
                 await stop.wait(_LOOK)
                 continue
-            await thinking
-            if brain is None:
-                brain = _open(agent)
-            if taken := _claim(recorder, all_, agent):
-                session, ticket = taken
-                await _work(Work(all_, agent, recorder, budget, ticket["ticket"], session), ticket, brain, stop)
+            await loading
+            from operator_demo.agent import session as sessions
+            from operator_demo.agent.brain import open_brain
+
+            brain = brain or open_brain(agent)
+            if claimed := _claim(recorder, all_, agent):
+                session, ticket = claimed
+                work = Work(all_, agent, recorder, budget, ticket["ticket"], session)
+                await sessions.run(work, ticket, brain.client, stop)
         return 0
     finally:
-        await thinking
+        await loading
         if brain is not None:
             await brain.close()
 
@@ -82,27 +85,15 @@ def _load_brain() -> None:
         importlib.import_module(f"operator_demo.agent.{name}")
 
 
-def _open(agent: AgentSettings) -> "Brain":
-    from operator_demo.agent.brain import open_brain
-
-    return open_brain(agent)
-
-
-async def _work(work: Work, ticket: Row, brain: "Brain", stop: Stop) -> None:
-    from operator_demo.agent import session
-
-    await session.run(work, ticket, brain.client, stop)
-
-
 def _free(store: Store, run: str) -> bool:
-    """Is there a ticket to take? Only a look, without the write lock."""
+    """Is there a ticket to claim? Reads only, without the write lock."""
     row = tickets.current(store, run)
     return row is not None and (row["state"] == "open"
                                 or (row["state"] == "acknowledged" and row["lease_until"] < time.time()))
 
 
 def _claim(recorder: AgentRecorder, all_: Settings, agent: AgentSettings) -> tuple[str, Row] | None:
-    """The new session and its ticket, both in one transaction; None when another was faster."""
+    """The new session and its ticket, both in one transaction; None when another session was faster."""
     session = new_id("ses")
     with recorder.transaction():
         ticket = tickets.claim(recorder, session)

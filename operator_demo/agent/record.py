@@ -1,4 +1,4 @@
-"""How the agent speaks: every text that goes into an event is made harmless and freed of secrets here, once."""
+"""How the agent records events: every text is cleaned of control characters and secrets here, once."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ class Scrubber:
 
 
 class AgentRecorder(Recorder):
-    """A recorder that scrubs what it is given, so that no caller can forget to."""
+    """Scrubs every event, so that no caller can forget to."""
 
     def __init__(self, store: Store, run: str, out: TextIO, scrub: Scrubber) -> None:
         super().__init__(store, run, AGENT, out)
@@ -46,10 +46,10 @@ class AgentRecorder(Recorder):
 
 
 class Live:
-    """Text on its way to the screen while it is still being written: `delta` events, at most one each `INTERVAL`.
+    """Sends text to the screen while it is still being written: `delta` events, at most one per `INTERVAL`.
 
-    Secrets may arrive in pieces, so only whole words are shown until `close()`, each time as they read in the whole
-    text so far, and nothing of a private key before its end.
+    A secret may arrive in pieces. So only whole words are shown until `close()`, the whole text so far is scrubbed each
+    time, and nothing of a private key is shown before its end.
     """
 
     INTERVAL = 0.06  # seconds
@@ -66,7 +66,7 @@ class Live:
         self.set(self._raw + piece)
 
     def set(self, whole: str) -> None:
-        """The text so far, as a whole (for what is decoded anew each time)."""
+        """Takes the whole text so far, where it is decoded anew each time."""
         if self._full:
             return
         self._raw = whole

@@ -1,4 +1,4 @@
-"""What an earlier process of this very container left unfinished, found at the start and brought to an end."""
+"""Closes at the start what an earlier process of this container left unfinished."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ def finish(recorder: AgentRecorder, session: str, ticket: str | None, status: st
 
 async def close_own_sessions(recorder: AgentRecorder, all_: Settings, agent: AgentSettings, budget: Budget,
                              stop: Stop) -> None:
-    """Sessions of another container are left alone: it may be alive, and its lease tells."""
+    """Sessions of another container are left alone: it may be alive, and its lease decides."""
     for row in _running(recorder, all_.run):
         started = _started(recorder, all_.run, row["session"])
         if started is None or started.raw.get("container") != agent.container or started.ticket is None:
@@ -37,7 +37,7 @@ async def close_own_sessions(recorder: AgentRecorder, all_: Settings, agent: Age
 
 
 def close_predecessor(recorder: AgentRecorder, run: str, session: str, ticket: str) -> None:
-    """The sessions at a ticket whose lease ran out, and that `session` has taken over, are over too."""
+    """Closes the earlier sessions at a ticket that `session` took over after their lease ran out."""
     for row in _running(recorder, run):
         if row["ticket"] == ticket and row["session"] != session:
             _write_unknown_results(recorder, run, row["session"], ticket)
@@ -60,12 +60,12 @@ async def _close(work: Work, stop: Stop) -> None:
 
 
 async def _verdict(work: Work, stop: Stop) -> End | None:
-    """Had it handed its repair to the oracle, then the verdict is how it ended."""
-    said = list(work.recorder.store.events(work.settings.run, session=work.session, types=("ticket_verifying",)))
+    """How the session ended, if it had handed its repair to the oracle: by the verdict."""
+    claims = list(work.recorder.store.events(work.settings.run, session=work.session, types=("ticket_verifying",)))
     row = tickets.get(work.recorder.store, work.ticket)
-    if not said or row["holder"] != work.session or row["state"] not in ("verifying", "resolved"):
+    if not claims or row["holder"] != work.session or row["state"] not in ("verifying", "resolved"):
         return None
-    waiting = asyncio.create_task(verdict.wait(work, said[-1].raw["summary"]))
+    waiting = asyncio.create_task(verdict.wait(work, claims[-1].raw["summary"]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
     for task in (waiting, stopping):

@@ -1,4 +1,4 @@
-"""One model request: streamed to the screen, bounded in time, tried again where that can help, all of it recorded."""
+"""One model request: streamed to the screen, limited in time, retried where that can help, and recorded."""
 
 import asyncio
 import json
@@ -24,14 +24,14 @@ from operator_demo.agent.work import Work
 from operator_demo.events import Reasoning, Retry
 
 MAX_TOKENS = 16_000  # of one answer, thinking included
-REQUEST_TIMEOUT = 300.0  # seconds for one whole request: a server that drips would hold it for ever
+REQUEST_TIMEOUT = 300.0  # seconds for one whole request, also if the server sends a byte now and then
 MAX_ATTEMPTS = 6
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds
-_LONGEST_RETRY_AFTER = 120.0  # seconds; who asks for more is not waited for
+_LONGEST_RETRY_AFTER = 120.0  # seconds; a request to wait longer ends the attempts
 
 _RETRYABLE_STATUS = (408, 409, 429)  # and all from 500
 _RETRYABLE_TYPES = ("api_error", "overloaded_error", "rate_limit_error", "timeout_error")
-_WORDS = {
+_REASONS = {
     400: "The model's service did not accept the request",
     401: "The API key was refused",
     402: "The account of the API key has no credit",
@@ -42,12 +42,12 @@ _WORDS = {
 
 
 class RequestFailed(Exception):
-    """The model did not answer, and asking again would not help; the text is for people."""
+    """The model did not answer, and a retry would not help; the text is for people."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one attempt failed; `after` is what the server asked us to wait (seconds), if it did."""
+    """Why one attempt failed; `after`: seconds that the server asked to wait, if it did."""
 
     reason: str
     retryable: bool
@@ -70,7 +70,7 @@ class Model:
         }
 
     async def ask(self, messages: list[dict[str, Any]]) -> Message:
-        """Raises `RequestFailed` when no answer can be had, or when waiting for it would break the time budget."""
+        """Raises `RequestFailed` when there is no answer, or when waiting for one would exceed the time budget."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return await self._once(messages)
@@ -146,13 +146,13 @@ class Model:
                 self._work.say(Reasoning(kind=block.type, text=prose))
 
     def _account(self, stream: AsyncMessageStream[None], whole: bool, duration: float) -> None:
-        """Tokens count also where the answer was cut short, as far as they are known."""
+        """Tokens of an answer that was cut short count too, as far as they are known."""
         message = _message(stream)
         if message is None:
             return  # it never began
-        seen = message.usage
-        usage = Usage(seen.input_tokens, seen.output_tokens, seen.cache_read_input_tokens or 0,
-                      seen.cache_creation_input_tokens or 0)
+        counts = message.usage
+        usage = Usage(counts.input_tokens, counts.output_tokens, counts.cache_read_input_tokens or 0,
+                      counts.cache_creation_input_tokens or 0)
         self._work.say(events.Usage(
             **usage.__dict__, cost_usd=self._work.budget.cost(usage), duration=round(duration, 6),
             request_id=stream.request_id, stop_reason=message.stop_reason if whole else "cut"))
@@ -179,8 +179,8 @@ def string_so_far(arguments: str, name: str) -> str:
         value = jiter.from_json(arguments.encode("utf-8", "replace"), partial_mode="trailing-strings")
     except ValueError:
         return ""
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, str) else ""
+    argument = value.get(name) if isinstance(value, dict) else None
+    return argument if isinstance(argument, str) else ""
 
 
 def classify(error: Exception) -> Failure:
@@ -204,15 +204,15 @@ def _classify_status(error: anthropic.APIStatusError) -> Failure:
     status, (kind, detail) = error.status_code, _body(error.body)
     retryable = kind in _RETRYABLE_TYPES if status == 200 else status in _RETRYABLE_STATUS or status >= 500
     if status == 200:
-        words = "The model's service broke off with an error"
+        reason = "The model's service broke off with an error"
     else:
-        words = _WORDS.get(status, f"The model's service answered with status {status}")
-    told = ": ".join(part for part in (kind, text.one_line(detail, 300)) if part)
-    return Failure(f"{words} ({told})" if told else words, retryable, retry_after(error.response.headers))
+        reason = _REASONS.get(status, f"The model's service answered with status {status}")
+    details = ": ".join(part for part in (kind, text.one_line(detail, 300)) if part)
+    return Failure(f"{reason} ({details})" if details else reason, retryable, retry_after(error.response.headers))
 
 
 def _body(body: object) -> tuple[str, str]:
-    """The type and the message of an error as the API writes it, as far as they are there."""
+    """The type and the message of an API error; empty where they are missing."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return "", ""
@@ -220,7 +220,7 @@ def _body(body: object) -> tuple[str, str]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds to wait, from a number of seconds or from a date; None without (or with a senseless) header."""
+    """Seconds to wait, from a number of seconds or a date; None without a valid header."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

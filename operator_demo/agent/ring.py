@@ -1,4 +1,4 @@
-"""Output of unknown length in a bounded place: the beginning and the end are kept."""
+"""Output of any length in limited memory: the beginning and the end are kept."""
 
 from collections.abc import Callable
 
@@ -27,8 +27,8 @@ class Ring:
     def text(self, scrub: Callable[[str], str]) -> tuple[str, int]:
         """What was kept, scrubbed, and the number of bytes left out between its two parts.
 
-        Half a secret would not be recognised as one. So each part is scrubbed first, and then loses what is next to the
-        cut, as much as the longest secret is long.
+        The cut may go through a secret, and half a secret is not recognised. So each part is scrubbed, then loses as
+        many characters beside the cut as the longest secret has.
         """
         tail = self._tail[-self._half:]
         if len(self._head) + len(tail) == self._total:

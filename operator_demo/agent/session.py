@@ -22,9 +22,9 @@ from operator_demo.store import Row, StoreError
 
 
 async def run(work: Work, ticket: Row, client: anthropic.AsyncAnthropic, stop: Stop) -> None:
-    """Works until the ticket is out of our hands, the lease is lost, or `stop` is set; then tidies up.
+    """Works until the ticket is handed over, the lease is lost, or `stop` is set; then cleans up.
 
-    Raises `StoreError` when nothing can be written any more.
+    Raises `StoreError` when nothing can be recorded any more.
     """
     talk = asyncio.create_task(_talk(work, ticket, client))
     lease = asyncio.create_task(work.keep_lease())
@@ -57,28 +57,28 @@ def _error(task: "asyncio.Task[Any]") -> BaseException | None:
 async def _talk(work: Work, ticket: Row, client: anthropic.AsyncAnthropic) -> End:
     mode, project = work.agent.mode, work.settings.project
     model = Model(client, work, prompts.system(mode, project), catalogue.definitions(mode))
-    first = prompts.first_message(await _told(work, ticket), prompts.history(list(_done_before(work))))
+    first = prompts.first_message(await _describe(work, ticket), prompts.history(list(_earlier_calls(work))))
     return await Loop(work, model, Dispatch(work)).run(work.recorder.scrub(first))
 
 
-async def _told(work: Work, ticket: Row) -> dict[str, Any]:
-    """What the model is told of the ticket. Members and network come from the monitor, where it answers."""
-    seen: dict[str, Any] = {}
+async def _describe(work: Work, ticket: Row) -> dict[str, Any]:
+    """The ticket as the model gets it. Members and network come from the monitor, if it answers."""
+    observation: dict[str, Any] = {}
     with suppress(rpc.RpcError):
-        seen = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, "observe", 3.0)
-    named = {v["member"] for v in ticket["violations"] if v.get("member")}
+        observation = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, "observe", 3.0)
+    violated = {v["member"] for v in ticket["violations"] if v.get("member")}
     return {"ticket": ticket["ticket"], "subject": ticket["subject"], "project": work.settings.project,
-            "network": seen.get("network"), "title": ticket["title"], "severity": ticket["severity"],
+            "network": observation.get("network"), "title": ticket["title"], "severity": ticket["severity"],
             "violations": ticket["violations"], "mode": work.agent.mode,
-            "members": sorted(seen.get("members") or named)}
+            "members": sorted(observation.get("members") or violated)}
 
 
-def _done_before(work: Work) -> Iterator[dict[str, Any]]:
-    """The tool calls of earlier sessions at this ticket, with what came of them."""
-    said = [e for e in work.recorder.store.events(work.settings.run, types=("tool_call", "tool_result"))
-            if e.ticket == work.ticket and e.session != work.session]
-    results = {(e.session, e.raw["call"]): e.raw for e in said if e.type == "tool_result"}
-    for e in said:
+def _earlier_calls(work: Work) -> Iterator[dict[str, Any]]:
+    """The tool calls of earlier sessions at this ticket, with their results."""
+    earlier = [e for e in work.recorder.store.events(work.settings.run, types=("tool_call", "tool_result"))
+               if e.ticket == work.ticket and e.session != work.session]
+    results = {(e.session, e.raw["call"]): e.raw for e in earlier if e.type == "tool_result"}
+    for e in earlier:
         if e.type == "tool_call":
             result = results.get((e.session, e.raw["call"]), {})
             yield {"tool": e.raw["tool"], "input": e.raw["input"], "status": result.get("status", "unknown"),
@@ -88,13 +88,13 @@ def _done_before(work: Work) -> Iterator[dict[str, Any]]:
 async def _interrupted(work: Work, reason: str) -> None:
     ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
     work.say(Interrupt(reason=reason, ended=tuple(ended.splitlines())))
-    with suppress(tickets.TicketStateError):  # while the oracle looks, the ticket is not ours to let go
+    with suppress(tickets.TicketStateError):  # while the oracle judges, it holds the ticket
         tickets.release(work.recorder, work.ticket, work.session, reason)
     finish(work.recorder, work.session, work.ticket, "interrupted", reason)
 
 
 def _failed(work: Work, error: BaseException) -> None:
-    """A defect of ours. The ticket goes to a human: the same defect would meet the next session."""
+    """A defect in the agent. The ticket goes to a human: the next session would fail in the same way."""
     print(work.recorder.scrub("".join(traceback.format_exception(error))), file=sys.stderr)
     reason = f"The agent failed ({type(error).__name__}: {error})."
     work.say(Interrupt(reason=reason))

@@ -1,8 +1,8 @@
-"""bash under an account of its own: it may talk to the engine and to the subject, and to nothing of ours.
+"""bash under an account of its own, which may use the engine and the subject, and nothing of the agent.
 
-Its account can read neither the store, nor the program, nor the key, nor look into PID 1, and its environment is made
-from nothing. Whatever a command started in this container ends with the command: first its process group, then every
-other process of the account (`setsid` does not save a process from that).
+The account can read neither the store, nor the program, nor the key, nor PID 1, and its environment inherits nothing.
+Whatever a command started in this container ends with the command: first its process group, then every other process of
+the account (also one that used `setsid`).
 """
 
 import asyncio
@@ -58,8 +58,8 @@ class Account:
 def install_docker_wrapper(folder: Path) -> Path | None:
     """Puts a `docker` into `folder` that labels each container it creates with the session; returns the folder.
 
-    So what a session started can be told from what others start on the same engine. A command that speaks to the
-    socket by other means is not labelled. None where there is no docker command, or no place for this one.
+    The label tells what a session started from what others start on the same engine. A program that uses the socket
+    without the docker command sets no label. None where there is no docker command, or the folder cannot be written.
     """
     real = shutil.which("docker", path=SEARCH_PATH)
     if real is None:
@@ -83,7 +83,7 @@ exec {real} "$@"
 
 
 class Execution:
-    """One command: what came of it can be read at any time, also after it was cancelled."""
+    """One command. Its output and exit code can be read at any time, also after it was cancelled."""
 
     def __init__(self, account: Account, environment: Mapping[str, str], command: str) -> None:
         self._account, self._environment, self._command = account, environment, command
@@ -94,7 +94,7 @@ class Execution:
         self.duration = 0.0
 
     async def run(self, timeout: float, show: Callable[[str], None]) -> None:
-        """Runs to the end, to the time-out (seconds) or to the cancellation; nothing of it is left then.
+        """Runs to the end, the timeout (seconds) or the cancellation; then no process of it is left.
 
         Raises `OSError` when bash cannot be started under the account.
         """
@@ -155,7 +155,7 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
 
 
 def kill_all_of(account: Account) -> None:
-    """Kills every process of the account in one stroke: the kernel does it, so nothing can fork away meanwhile."""
+    """Kills every process of the account at once: the kernel does it, so no process can fork away meanwhile."""
     with suppress(subprocess.TimeoutExpired, OSError):
         subprocess.run(["/bin/sh", "-c", "kill -KILL -1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, env={}, user=account.uid, group=account.gid, extra_groups=[],
@@ -163,7 +163,7 @@ def kill_all_of(account: Account) -> None:
 
 
 def _reap_orphans() -> None:
-    """As PID 1 of the container we inherit what lost its parent. No child of ours runs at this moment."""
+    """PID 1 of a container inherits orphans. The agent itself has no child process at this moment."""
     if os.getpid() != 1:
         return
     with suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""The wish that everything ends, with its reason."""
+"""A request to stop, with its reason."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the tools do. They are called by `dispatch` alone; what the model is told about them is in `catalogue`."""
+"""The tools. Only `dispatch` calls them; `catalogue` describes them to the model."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ def _shell_text(first_line: str, out: str, err: str, ended: str) -> str:
 
 
 async def leftovers(work: Work, since: float) -> str:
-    """Ends what was left on the engine since then; what that was, a line each. Gives up after a few seconds."""
+    """Ends what was started on the engine since then and still runs, and names it, one a line. Takes some seconds."""
     place = Place(work.settings.project, work.session, work.settings.run)
     try:
         return "\n".join(await asyncio.wait_for(asyncio.to_thread(end_leftovers, place, since), _LEFTOVERS_WAIT))
@@ -98,7 +98,7 @@ async def _ask_monitor(work: Work, op: str, **arguments: Any) -> Result:
     return Result("ok", text.cut(whole, MODEL_LIMIT)[0] or "(nothing)", whole)
 
 
-# -- the words of the agent -----------------------------------------------------------------------------------------
+# -- statements of the agent -----------------------------------------------------------------------------------------
 
 async def finding(work: Work, call: Call) -> Result:
     given = call.input

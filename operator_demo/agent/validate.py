@@ -1,4 +1,4 @@
-"""Checks a tool's input against its JSON schema: the flat subset that our tools use, in words that help a model."""
+"""Checks a tool's input against its JSON schema: the flat subset that our tools use. Messages are for the model."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ def problems(value: Any, schema: dict[str, Any], name: str = "the input") -> lis
 
 def _object_problems(value: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     properties: dict[str, Any] = schema["properties"]
-    found = [f"{name} is missing" for name in schema.get("required", []) if name not in value]
+    wrong = [f"{name} is missing" for name in schema.get("required", []) if name not in value]
     for name, item in value.items():
         if name not in properties:
-            found.append(f"there is no argument {name}; those that exist: {', '.join(properties) or 'none'}")
+            wrong.append(f"there is no argument {name}; those that exist: {', '.join(properties) or 'none'}")
         else:
-            found += problems(item, properties[name], name)
-    return found
+            wrong += problems(item, properties[name], name)
+    return wrong
 
 
 def _string_problems(value: str, schema: dict[str, Any], name: str) -> list[str]:

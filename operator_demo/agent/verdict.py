@@ -1,4 +1,4 @@
-"""Waiting for the oracle, after the agent has said that it is repaired."""
+"""Waiting for the oracle, after the agent said that the incident is repaired."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _LOOK = 0.1  # seconds between two looks at the ticket
 
 
 async def wait(work: Work, summary: str) -> Result:
-    """Waits until the oracle has moved the ticket, renewing the lease; tells what it said, and if that is the end."""
+    """Waits until the oracle decides, and renews the lease meanwhile. The result may end the session."""
     began = renewed = time.monotonic()
     while (row := tickets.get(work.recorder.store, work.ticket))["state"] == "verifying":
         await asyncio.sleep(_LOOK)
@@ -43,13 +43,13 @@ async def wait(work: Work, summary: str) -> Result:
 
 
 def _words(work: Work) -> str:
-    said = [e for e in work.recorder.store.events(work.settings.run, types=("ticket_returned",))
-            if e.ticket == work.ticket]
-    return str(said[-1].raw["words"]) if said else "the check did not agree"
+    returns = [e for e in work.recorder.store.events(work.settings.run, types=("ticket_returned",))
+               if e.ticket == work.ticket]
+    return str(returns[-1].raw["words"]) if returns else "the check did not agree"
 
 
 def _checks(work: Work) -> str:
-    said = [e for e in work.recorder.store.events(work.settings.run, types=("verdict",))
-            if e.ticket == work.ticket and e.raw["phase"] == "final"]
-    checks = said[-1].raw["checks"] if said else []
+    verdicts = [e for e in work.recorder.store.events(work.settings.run, types=("verdict",))
+                if e.ticket == work.ticket and e.raw["phase"] == "final"]
+    checks = verdicts[-1].raw["checks"] if verdicts else []
     return "\n".join(f"- {c['name']}: {c['status']}: {c['saw']}" for c in checks)

@@ -1,4 +1,4 @@
-"""What one session works with: its ticket, its lease, its pen; and the two shapes that tools speak in."""
+"""What one session works with: its ticket, lease, recorder and budget; and the types of a tool call and its result."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ RENEW_EVERY = 10.0  # seconds; the lease is `tickets.LEASE`
 
 
 class LeaseLost(Exception):
-    """The ticket is not ours any more: nothing may be touched from here on."""
+    """The session does not hold the ticket any more, and may change nothing from here on."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class End:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a tool call: `text` for the model, `output` (longer) for the record where it is another one.
+    """The result of a tool call: `text` for the model, `output` for the record where it differs (it is longer).
 
-    `ends` is set when the session is over with this call.
+    `ends` is set when this call ends the session.
     """
 
     status: str
@@ -47,7 +47,7 @@ class Result:
 
 @dataclass
 class Call:
-    """One tool call. `partial` is what there is to tell of it when it is cut short; a tool keeps it up to date."""
+    """One tool call. `partial` returns its result so far, for a call that is cut short."""
 
     id: str
     tool: str
@@ -58,7 +58,7 @@ class Call:
 
 @dataclass
 class Work:
-    """One session at one ticket. `diagnosed` once a finding was stated."""
+    """One session at one ticket. `diagnosed`: has it stated a finding?"""
 
     settings: Settings
     agent: AgentSettings
@@ -69,7 +69,7 @@ class Work:
     began: float = field(default_factory=time.time)
     account: Account = field(default_factory=lambda: Account.with_engine())
     diagnosed: bool = False
-    verifying: bool = False  # the oracle has the word: it may move the ticket
+    verifying: bool = False  # the oracle judges now, and may change the ticket
 
     def say(self, content: Payload) -> Event:
         return self.recorder.say(content, ticket=self.ticket, session=self.session)
@@ -85,7 +85,7 @@ class Work:
             raise LeaseLost(e.message) from e
 
     async def keep_lease(self) -> None:
-        """Renews until cancelled. Raises `LeaseLost` once it is not ours (a store that is busy is asked again)."""
+        """Renews until cancelled. Raises `LeaseLost` when the lease is lost; a store that is busy is tried again."""
         while True:
             await asyncio.sleep(RENEW_EVERY)
             if not self.verifying:
