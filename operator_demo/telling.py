@@ -1,12 +1,11 @@
 """Events put into words: who speaks, the lines, and their tone. The one place that has a sentence for each type.
 
 Plain output and the audit choose from it which events to show, and shorten them. They give a speaker `agent` the name
-of its brain. To tell a new type of event, register a function for its payload here.
+of its brain. To tell a new type of event, add a case here.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import singledispatch
 
 from operator_demo import events, phrases
 from operator_demo.chapters import NAMES
@@ -39,82 +38,150 @@ def tell(e: Event, symbols: Symbols) -> Telling | None:
     return Telling(_SPEAKERS.get(type(e.data), e.source), lines(e.data, e, symbols))
 
 
-@singledispatch
 def lines(data: Payload, e: Event, symbols: Symbols) -> list[Line]:
     """The lines of an event, by the type of its payload; one that this version does not know is told as its name."""
+    for part in (_run, _monitor, _tickets, _agent, _load):
+        told = part(data, e, symbols)
+        if told is not None:
+            return told
     return [(one_line(clean(e.type)).replace("_", " "), "")]
 
 
-# -- the run ---------------------------------------------------------------------------------------------------------
+def _run(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    match data:
+        case events.RunStarted():
+            agent = phrases.brain_label(data.brain, data.model)
+            run = f"run {e.run}: {data.subject} in project {data.project}"
+            return [(f"{run}, {data.mode} mode, agent: {agent}", "strong")]
+        case events.Chapter():
+            number = f"{NAMES.index(data.name) + 1}/{len(NAMES)} " if data.name in NAMES else ""
+            return [(f"{symbols.here} {number}{data.title or data.name}", "strong"), *_toned(data.narration)]
+        case events.Progress():
+            name = data.task if data.task == data.item else f"{data.task} {data.item}"
+            return [(f"{name}: {data.status}", "dim")]
+        case events.TruthSealed():
+            return [(f"root cause sealed: sha256 {data.sha256}", "")]
+        case events.TruthOpened():
+            return [(f"the sealed root cause was: {phrases.json_fields(data.truth)}", "")]
+        case events.Fault():
+            tone = "bad" if data.phase in ("injected", "failed") else "warn"
+            return [(f"fault {data.phase}: {data.kind} of {', '.join(data.targets)}", tone)]
+        case events.Note():
+            tone = {"warning": "warn", "error": "bad"}.get(data.level, "")
+            return _text(f"{data.level}: " if tone else "", data.text, tone)
+        case events.Gap():
+            state, tone = ("were filled in", "dim") if data.filled else ("are missing", "warn")
+            return [(f"events {data.first} to {data.last} of {data.from_source} {state}", tone)]
+        case events.Score():
+            return [(f"score: {data.outcome}, expected {data.expected}", "good" if data.reached else "warn")]
+        case events.RunFinished():
+            tone = "good" if data.outcome in ("repaired", "no_action") else "warn"
+            return [(f"the run is over: {data.outcome}", tone)]
+    return None
 
 
-@lines.register
-def _(data: events.RunStarted, e: Event, symbols: Symbols) -> list[Line]:
-    agent = phrases.brain_label(data.brain, data.model)
-    return [(f"run {e.run}: {data.subject} in project {data.project}, {data.mode} mode, agent: {agent}", "strong")]
+def _monitor(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    match data:
+        case events.MonitorStarted():
+            return [(f"watches {data.subject}: {', '.join(data.members)}", "")]
+        case events.Observation():
+            return [health(data.members), leader(leader_of(data.members))]
+        case events.Effect():
+            if data.explained:
+                return [(f"{phrases.effect(data)} [{data.explained.replace('_', ' ')}]", "")]
+            return [(f"{symbols.warn} {phrases.effect(data)}: unexplained, no tool call accounts for it", "warn")]
+        case events.Armed():
+            checks = f" for: {', '.join(data.checks)}" if data.checks else ""
+            return [(f"took its baseline{checks}", "")]
+        case events.Verdict():
+            head = f"{data.phase} verdict: {'passed' if data.passed else 'not passed'}"
+            tone = "good" if data.passed else "bad"
+            if data.phase == "opening":  # must fail while the fault is there
+                tone = "bad" if data.passed else "warn"
+                head += "" if data.passed else ", as expected while the fault is present"
+            return [(head, tone), *(phrases.check(c, symbols) for c in data.checks)]
+    return None
 
 
-@lines.register
-def _(data: events.Chapter, e: Event, symbols: Symbols) -> list[Line]:
-    number = f"{NAMES.index(data.name) + 1}/{len(NAMES)} " if data.name in NAMES else ""
-    return [(f"{symbols.here} {number}{data.title or data.name}", "strong"), *_toned(data.narration)]
+def _tickets(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    ticket = _ticket(e)
+    match data:
+        case events.TicketOpened():
+            head = f"{ticket} opened ({data.severity}): {data.title}"
+            return [(head, "bad"), *(_violation(v, symbols) for v in data.violations)]
+        case events.TicketUpdated():
+            return [(f"{ticket}: {phrases.violated(data)}", "")]
+        case events.TicketClaimed():
+            return [(f"{ticket} claimed by session {data.holder}", "")]
+        case events.TicketVerifying():
+            claim = "nothing needs to be done" if data.claim == "no_action" else "it is repaired"
+            actions: list[Line] = [(f"did: {one_line(action)}", "") for action in data.actions]
+            return [*_text(f"{ticket} verifying: the agent says {claim}. ", data.summary, ""), *actions]
+        case events.TicketReturned():
+            return _text(f"{ticket} returned to the agent: ", data.words, "warn")
+        case events.TicketReleased():
+            return _text(f"{ticket} released: ", data.reason, "warn")
+        case events.TicketResolved():
+            return [(f"{ticket} resolved", "good")]
+        case events.TicketCleared():
+            return [(f"{ticket} cleared", "")]
+        case events.TicketEscalated():
+            return _text(f"{ticket} escalated: ", data.reason, "warn")
+    return None
 
 
-@lines.register
-def _(data: events.Progress, e: Event, symbols: Symbols) -> list[Line]:
-    name = data.task if data.task == data.item else f"{data.task} {data.item}"
-    return [(f"{name}: {data.status}", "dim")]
+def _agent(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    match data:
+        case events.AgentStarted():
+            return [(f"{phrases.brain_label(data.brain, data.model)} is ready ({data.mode} mode)", "")]
+        case events.SessionStarted():
+            return [(f"{phrases.brain_label(data.brain, data.model)} claims {_ticket(e)} ({data.mode} mode)", "")]
+        case events.Reasoning():
+            return _text("thinks: " if data.kind == "thinking" else "says: ", data.text, "")
+        case events.ToolCall():
+            typed = _toned(phrases.command(data.tool, data.input), "strong") or [("", "")]
+            reasons = phrases.why(data.input)
+            return [*typed, *(_text("why: ", reasons, "dim", "dim") if reasons.strip() else [])]
+        case events.ToolResult():
+            output: list[Line] = [(f"{symbols.quote} {line}", "dim") for line in data.output.rstrip().splitlines()]
+            if data.omitted_bytes:
+                output.append((f"{symbols.quote} ({data.omitted_bytes} bytes were not kept)", "dim"))
+            return [phrases.result(data.status, data.exit_code, data.duration, symbols), *output]
+        case events.Finding():
+            return _text("finding: ", phrases.finding(data), "strong")
+        case events.Usage():
+            cost = money(data.cost_usd).replace("—", symbols.none)
+            tokens = f"{data.input_tokens} tokens in, {data.output_tokens} out"
+            return [(f"request {data.request_id or symbols.none}: {tokens}, {seconds(data.duration)}, {cost}, "
+                     f"{data.stop_reason or symbols.none}", "dim")]
+        case events.Retry():
+            return _text(f"retry {data.attempt} in {seconds(data.delay)}: ", data.reason, "warn")
+        case events.Refusal():
+            return _text(f"{symbols.refused} refused: ", data.reason, "warn")
+        case events.Interrupt():
+            ended: list[Line] = [(f"ended: {name}", "") for name in data.ended]
+            return [*_text("interrupted: ", data.reason, "warn"), *ended]
+        case events.SessionFinished():
+            return _text(f"session {e.session or symbols.none} is over: {data.status}. ", data.summary, "")
+    return None
 
 
-@lines.register
-def _(data: events.TruthSealed, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"root cause sealed: sha256 {data.sha256}", "")]
+def _load(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    match data:
+        case events.WorkloadStarted():
+            return [(f"starts: {data.rate:g} op/s on {data.keys} keys", "")]
+        case events.Load():
+            kinds = ", ".join(f"{kind} {count}" for kind, count in data.errors.items() if count)
+            latency = f"p50 {milliseconds(data.p50)}, p99 {milliseconds(data.p99)}".replace("—", symbols.none)
+            errors = f"{plural(data.failed, 'error')}{f' ({kinds})' if kinds else ''}"
+            return [(f"{data.ops:.0f} op/s, {latency}, {errors}", "warn" if data.failed else "")]
+        case events.WriteCheck():
+            tone = "bad" if data.lost else "good"
+            return [(f"acknowledged writes: {data.kept} kept, {data.lost} lost, {data.unknown} unknown", tone)]
+    return None
 
 
-@lines.register
-def _(data: events.TruthOpened, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"the sealed root cause was: {phrases.json_fields(data.truth)}", "")]
-
-
-@lines.register
-def _(data: events.Fault, e: Event, symbols: Symbols) -> list[Line]:
-    tone = "bad" if data.phase in ("injected", "failed") else "warn"
-    return [(f"fault {data.phase}: {data.kind} of {', '.join(data.targets)}", tone)]
-
-
-@lines.register
-def _(data: events.Note, e: Event, symbols: Symbols) -> list[Line]:
-    tone = {"warning": "warn", "error": "bad"}.get(data.level, "")
-    return _text(f"{data.level}: " if tone else "", data.text, tone)
-
-
-@lines.register
-def _(data: events.Gap, e: Event, symbols: Symbols) -> list[Line]:
-    state, tone = ("were filled in", "dim") if data.filled else ("are missing", "warn")
-    return [(f"events {data.first} to {data.last} of {data.from_source} {state}", tone)]
-
-
-@lines.register
-def _(data: events.Score, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"score: {data.outcome}, expected {data.expected}", "good" if data.reached else "warn")]
-
-
-@lines.register
-def _(data: events.RunFinished, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"the run is over: {data.outcome}", "good" if data.outcome in ("repaired", "no_action") else "warn")]
-
-
-# -- monitor and oracle ----------------------------------------------------------------------------------------------
-
-
-@lines.register
-def _(data: events.MonitorStarted, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"watches {data.subject}: {', '.join(data.members)}", "")]
-
-
-@lines.register
-def _(data: events.Observation, e: Event, symbols: Symbols) -> list[Line]:
-    return [health(data.members), leader(leader_of(data.members))]
+# -- parts of lines ---------------------------------------------------------------------------------------------------
 
 
 def health(members: Mapping[str, MemberSeen]) -> Line:
@@ -139,177 +206,12 @@ def leader(name: str | None) -> Line:
     return f"leader: {name or 'none'}", "" if name else "bad"
 
 
-@lines.register
-def _(data: events.Effect, e: Event, symbols: Symbols) -> list[Line]:
-    if data.explained:
-        return [(f"{phrases.effect(data)} [{data.explained.replace('_', ' ')}]", "")]
-    return [(f"{symbols.warn} {phrases.effect(data)}: unexplained, no tool call accounts for it", "warn")]
-
-
-@lines.register
-def _(data: events.Armed, e: Event, symbols: Symbols) -> list[Line]:
-    checks = f" for: {', '.join(data.checks)}" if data.checks else ""
-    return [(f"took its baseline{checks}", "")]
-
-
-@lines.register
-def _(data: events.Verdict, e: Event, symbols: Symbols) -> list[Line]:
-    head = f"{data.phase} verdict: {'passed' if data.passed else 'not passed'}"
-    tone = "good" if data.passed else "bad"
-    if data.phase == "opening":  # must fail while the fault is there
-        tone = "bad" if data.passed else "warn"
-        head += "" if data.passed else ", as expected while the fault is present"
-    return [(head, tone), *(phrases.check(c, symbols) for c in data.checks)]
-
-
-# -- tickets ---------------------------------------------------------------------------------------------------------
-
-
-@lines.register
-def _(data: events.TicketOpened, e: Event, symbols: Symbols) -> list[Line]:
-    head = f"{_ticket(e)} opened ({data.severity}): {data.title}"
-    return [(head, "bad"), *(_violation(v, symbols) for v in data.violations)]
-
-
 def _violation(data: Violation, symbols: Symbols) -> Line:
     return f"{symbols.warn} {data.key}: {one_line(data.text)}", ""
 
 
-@lines.register
-def _(data: events.TicketUpdated, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{_ticket(e)}: {phrases.violated(data)}", "")]
-
-
-@lines.register
-def _(data: events.TicketClaimed, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{_ticket(e)} claimed by session {data.holder}", "")]
-
-
-@lines.register
-def _(data: events.TicketVerifying, e: Event, symbols: Symbols) -> list[Line]:
-    claim = "nothing needs to be done" if data.claim == "no_action" else "it is repaired"
-    actions: list[Line] = [(f"did: {one_line(action)}", "") for action in data.actions]
-    return [*_text(f"{_ticket(e)} verifying: the agent says {claim}. ", data.summary, ""), *actions]
-
-
-@lines.register
-def _(data: events.TicketReturned, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"{_ticket(e)} returned to the agent: ", data.words, "warn")
-
-
-@lines.register
-def _(data: events.TicketReleased, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"{_ticket(e)} released: ", data.reason, "warn")
-
-
-@lines.register
-def _(data: events.TicketResolved, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{_ticket(e)} resolved", "good")]
-
-
-@lines.register
-def _(data: events.TicketCleared, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{_ticket(e)} cleared", "")]
-
-
-@lines.register
-def _(data: events.TicketEscalated, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"{_ticket(e)} escalated: ", data.reason, "warn")
-
-
 def _ticket(e: Event) -> str:
     return f"ticket {e.ticket}" if e.ticket else "ticket"
-
-
-# -- the agent -------------------------------------------------------------------------------------------------------
-
-
-@lines.register
-def _(data: events.AgentStarted, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{phrases.brain_label(data.brain, data.model)} is ready ({data.mode} mode)", "")]
-
-
-@lines.register
-def _(data: events.SessionStarted, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"{phrases.brain_label(data.brain, data.model)} claims {_ticket(e)} ({data.mode} mode)", "")]
-
-
-@lines.register
-def _(data: events.Reasoning, e: Event, symbols: Symbols) -> list[Line]:
-    return _text("thinks: " if data.kind == "thinking" else "says: ", data.text, "")
-
-
-@lines.register
-def _(data: events.ToolCall, e: Event, symbols: Symbols) -> list[Line]:
-    typed = _toned(phrases.command(data.tool, data.input), "strong") or [("", "")]
-    reasons = phrases.why(data.input)
-    return [*typed, *(_text("why: ", reasons, "dim", "dim") if reasons.strip() else [])]
-
-
-@lines.register
-def _(data: events.ToolResult, e: Event, symbols: Symbols) -> list[Line]:
-    output: list[Line] = [(f"{symbols.quote} {line}", "dim") for line in data.output.rstrip().splitlines()]
-    if data.omitted_bytes:
-        output.append((f"{symbols.quote} ({data.omitted_bytes} bytes were not kept)", "dim"))
-    return [phrases.result(data.status, data.exit_code, data.duration, symbols), *output]
-
-
-@lines.register
-def _(data: events.Finding, e: Event, symbols: Symbols) -> list[Line]:
-    return _text("finding: ", phrases.finding(data), "strong")
-
-
-@lines.register
-def _(data: events.Usage, e: Event, symbols: Symbols) -> list[Line]:
-    cost = money(data.cost_usd).replace("—", symbols.none)
-    return [(f"request {data.request_id or symbols.none}: {data.input_tokens} tokens in, {data.output_tokens} out, "
-             f"{seconds(data.duration)}, {cost}, {data.stop_reason or symbols.none}", "dim")]
-
-
-@lines.register
-def _(data: events.Retry, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"retry {data.attempt} in {seconds(data.delay)}: ", data.reason, "warn")
-
-
-@lines.register
-def _(data: events.Refusal, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"{symbols.refused} refused: ", data.reason, "warn")
-
-
-@lines.register
-def _(data: events.Interrupt, e: Event, symbols: Symbols) -> list[Line]:
-    ended: list[Line] = [(f"ended: {name}", "") for name in data.ended]
-    return [*_text("interrupted: ", data.reason, "warn"), *ended]
-
-
-@lines.register
-def _(data: events.SessionFinished, e: Event, symbols: Symbols) -> list[Line]:
-    return _text(f"session {e.session or symbols.none} is over: {data.status}. ", data.summary, "")
-
-
-# -- the load --------------------------------------------------------------------------------------------------------
-
-
-@lines.register
-def _(data: events.WorkloadStarted, e: Event, symbols: Symbols) -> list[Line]:
-    return [(f"starts: {data.rate:g} op/s on {data.keys} keys", "")]
-
-
-@lines.register
-def _(data: events.Load, e: Event, symbols: Symbols) -> list[Line]:
-    kinds = ", ".join(f"{kind} {count}" for kind, count in data.errors.items() if count)
-    latency = f"p50 {milliseconds(data.p50)}, p99 {milliseconds(data.p99)}".replace("—", symbols.none)
-    errors = f"{plural(data.failed, 'error')}{f' ({kinds})' if kinds else ''}"
-    return [(f"{data.ops:.0f} op/s, {latency}, {errors}", "warn" if data.failed else "")]
-
-
-@lines.register
-def _(data: events.WriteCheck, e: Event, symbols: Symbols) -> list[Line]:
-    tone = "bad" if data.lost else "good"
-    return [(f"acknowledged writes: {data.kept} kept, {data.lost} lost, {data.unknown} unknown", tone)]
-
-
-# -- texts with lines ------------------------------------------------------------------------------------------------
 
 
 def _text(head: str, text: str, tone: str, rest: str = "") -> list[Line]:

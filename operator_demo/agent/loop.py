@@ -57,9 +57,9 @@ class Loop:
         if reason == "tool_use" and calls:
             return await self._run_tools(calls)
         if reason == "refusal":
-            reason = _text_of(message) or "no reason given"
-            self._work.say(Refusal(reason=f"The model declined: {reason}"))
-            return self._hand_over("escalated", f"The model declined to go on: {reason}")
+            explanation = _text_of(message) or "no reason given"
+            self._work.say(Refusal(reason=f"The model declined: {explanation}"))
+            return self._hand_over("escalated", f"The model declined to go on: {explanation}")
         if reason == "max_tokens" and self._cut <= _MAX_CUT:
             too_long = _text_block("Your answer was cut off at its limit. Be briefer.")
             return [*(_not_run(call.id) for call in calls), too_long]

@@ -7,7 +7,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from operator_demo import events
-from operator_demo.events import Event
+from operator_demo.events import Event, Payload
 from operator_demo.fields import MAX_FLOAT, MAX_INT, JsonObject
 
 NASTY = ("[bold red]markup[/]", "[/]", "[link=http://x]", "\x1b[2J\x1b[31m", "\x1b]0;title\x07", "\u202egnp.exe",
@@ -50,8 +50,9 @@ def object_of(cls: Any) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @st.composite
-def any_event(draw: st.DrawFn) -> Event:
-    kind = draw(st.sampled_from(sorted(events.TYPES.values(), key=lambda t: t.type)))
+def any_event(draw: st.DrawFn, kind: type[Payload] | None = None) -> Event:
+    """Of this type, or of any."""
+    kind = kind or draw(st.sampled_from(sorted(events.TYPES.values(), key=lambda t: t.type)))
     ids = st.one_of(st.none(), st.sampled_from(["tkt-aaaaaaaa", "ses-aaaaaaaa"]))
     event = Event("run-aaaaaaaa", draw(st.sampled_from(kind.owners)), kind.type, draw(object_of(kind)),
                   None if kind.ephemeral else draw(st.integers(1, 50)), draw(stamps), draw(ids), draw(ids))
