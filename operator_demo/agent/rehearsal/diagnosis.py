@@ -1,6 +1,6 @@
-"""From what the engine says of one container to a cause, in words, and to the smallest repair, if there is one.
+"""From the engine's description of one container to a cause and, if a rule fits, to the smallest repair.
 
-Where no rule fits, there is no repair: a human is asked. Nothing here deletes, recreates or reconfigures anything.
+Without a rule there is no repair: a human is asked. Nothing here deletes, recreates or reconfigures anything.
 """
 
 import re
@@ -17,7 +17,7 @@ _MEANT_TO_BE_STOPPED = re.compile(
 )
 _NO = {"false", "no", "0", "off", "none", ""}
 
-# What a log says of the cause. It only ever chooses a word for the finding, never a command.
+# What a log shows about the cause. It only selects the cause of the finding, never a command.
 _LOG_HINTS = (
     ("disk_full", re.compile(r"no space left on device|disk quota exceeded|database space exceeded", re.I)),
     ("data_corruption", re.compile(r"corrupt|checksum mismatch|crc mismatch|unexpected EOF.*(wal|snap)", re.I)),
@@ -36,8 +36,8 @@ _INVARIANT_HINTS = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`repair` is the command that undoes the cause, None where no rule fits. `may_pass`: the member may only be on
-    its way (starting, electing), so another look can settle it. `effort` orders repairs: the quickest come first."""
+    """`repair` is the command that removes the cause, None where no rule fits. `may_pass`: the member may only be
+    starting or electing, so it is worth another look. Repairs with less `effort` come first."""
 
     member: str
     cause: str
@@ -48,10 +48,10 @@ class Diagnosis:
 
 
 def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str | None, peers: list[Inspected],
-             row: Row | None = None, log: str = "", invariants: Iterable[str] = (), said: Iterable[str] = (),
+             row: Row | None = None, log: str = "", invariants: Iterable[str] = (), texts: Iterable[str] = (),
              cut_off: str = "") -> Diagnosis:
-    """`peers` are the other members; `invariants` those that this member violates, and `said` the monitor's words about
-    that; `cut_off` says, where it was tried, whom it does not reach though both run."""
+    """`peers` are the other members; `invariants` those that this member violates, with the monitor's `texts`;
+    `cut_off` names, if that was tested, the running peers that it does not reach."""
     member, code = sight.name, inspected.exit_code
 
     def unknown(text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
@@ -87,21 +87,21 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
                          shell.restart(inspected.name), effort=3)
     if limited := held_back(member, inspected, peers):
         return limited
-    words = sight.error or " ".join(said).rstrip(".")
-    error = f" The monitor says: {words}." if words else ""
+    report = sight.error or " ".join(texts).rstrip(".")
+    error = f" The monitor says: {report}." if report else ""
     again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
     return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
                    "process_crashed" if inspected.restarts else "unknown", may_pass=True)
 
 
 def _usual_quota(peers: list[Inspected]) -> int | None:
-    """The quota of processor time that all the other members have (0: none); None where they differ."""
+    """The CPU quota that all the other members have (0: none); None where they differ."""
     quotas = {peer.limits.get("CpuQuota", 0) for peer in peers}
     return quotas.pop() if len(quotas) == 1 and len(peers) > 1 else None
 
 
 def held_back(member: str, inspected: Inspected, peers: list[Inspected]) -> Diagnosis | None:
-    """A member that may use less of the processor than all its peers; None where it is not so."""
+    """The diagnosis of a member with a lower CPU quota than all its peers; None for any other."""
     quota, usual = inspected.limits.get("CpuQuota", 0), _usual_quota(peers)
     if usual is None or not quota or (usual and quota >= usual):
         return None
@@ -137,19 +137,19 @@ def _exited(member: str, inspected: Inspected, row: Row | None, unknown: _Unknow
 
 def _unattached(member: str, inspected: Inspected, network: str, peers: list[Inspected]) -> Diagnosis:
     aliases = aliases_like(inspected, [peer for peer in peers if network in peer.networks], network)
-    told = " and ".join(aliases)
+    names = " and ".join(aliases)
     return Diagnosis(member, "network_disconnected",
                      f"{member} runs, but it is not attached to {network}, the network where its peers are. "
-                     f"I attach it again, known to its peers as {told}.",
+                     f"I attach it again, known to its peers as {names}.",
                      shell.connect(network, inspected.name, aliases), effort=1)
 
 
 def aliases_like(own: Inspected, peers: list[Inspected], network: str) -> list[str]:
-    """The aliases that this container had on the network, told from those of its peers.
+    """The aliases that this container had on the network, derived from those of its peers.
 
-    What each peer is called after its own service or container name, this one is called after its own; what all are
-    called alike, it is called too. The short id, which the engine adds by itself, is left out. The service's name is
-    always among them.
+    An alias that each peer has after its own service or container is built from this container's names; an alias that
+    all peers share is copied. The short id, which the engine adds itself, is left out. The service's name is always
+    included.
     """
     patterns = [{_pattern(alias, peer) for alias in peer.networks[network]} for peer in peers]
     common = set.intersection(*patterns) if patterns else set()

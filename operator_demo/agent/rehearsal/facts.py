@@ -1,13 +1,13 @@
-"""What the operator of rules knows: a fold over the messages of one request, and nothing else.
+"""What the rule-based operator knows: computed from the messages of one request, and from nothing else.
 
-Tool results come from outside. They are read as JSON fields of known names; what cannot be read counts as a miss and
-is looked at again. No text in them is ever taken as a wish.
+Tool results come from outside. Only JSON fields with known names are read; what cannot be read counts as a miss and is
+requested again. No text in them is treated as an instruction.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,8 +73,8 @@ class Sight:
 
 @dataclass(frozen=True)
 class View:
-    """One look through the monitor's eyes. `violations` are pairs of invariant and member (None: the whole cluster).
-    `ops` and `errors` are those of the clients in the last second (None without a load)."""
+    """One observation of the monitor. `violations` are pairs of invariant and member (None: the whole cluster). `ops`
+    and `errors` are those of the clients in the last second (`ops` is None without a load)."""
 
     index: int
     members: dict[str, Sight]
@@ -84,11 +84,11 @@ class View:
     texts: tuple[str, ...]
     ops: float | None = None
     errors: dict[str, int] = field(default_factory=dict)
-    schedulers: tuple[str, ...] = ()  # what moves data and leaders about, where the subject tells of it
+    schedulers: tuple[str, ...] = ()  # that move data and leaders, if the subject reports them
 
     @property
     def late(self) -> bool:
-        """Do the clients fail because most of their operations are not begun in time?"""
+        """Do most operations of the clients fail because they do not begin in time?"""
         return self.ops is not None and self.errors.get("late", 0) * 2 > sum(self.errors.values())
 
     @property
@@ -115,7 +115,7 @@ class Row:
 
     @property
     def since(self) -> str:
-        """In Docker's words ("11 seconds ago"); empty where it does not say."""
+        """In Docker's words: `11 seconds ago`; empty where it does not say."""
         match = re.fullmatch(r"Exited \(\d+\) ([\w ]{1,30} ago)", self.status)
         return match.group(1).lower() if match else ""
 
@@ -153,19 +153,19 @@ class Repair:
     index: int
     target: str
     command: str
-    worked: bool | None  # None: nobody knows
+    worked: bool | None  # None: not known
     output: str
 
 
 @dataclass
 class Facts:
-    """`opening` is the first message; `targets` are what tools call a member: its container, or its own name where
-    there is no shell. `misses` counts, per thing looked at, the unreadable answers in a row."""
+    """`opening` is the first message. A target is what tools call a member: its container, or its own name where there
+    is no shell. `misses` counts the unreadable answers in a row, by what was asked for."""
 
     opening: str = ""
     ticket: Ticket | None = None
     offered: frozenset[str] = frozenset()
-    takes_proposal: bool = False  # does `finding` want to know what a human should do?
+    takes_proposal: bool = False  # does `finding` take a proposal for a human?
     spoke: bool = False
     steps: int = 0
     looks: int = 0  # since the last repair
@@ -182,7 +182,7 @@ class Facts:
     acted: int = -1  # index of the last step after which an older look is stale
     confirmed: int = -1  # index of the last step in which all repaired members said themselves that they are well
     refused: int = -1  # index of the last step in which the oracle said "not verified"
-    refusals: list[str] = field(default_factory=list)  # its words, each time
+    refusals: list[str] = field(default_factory=list)  # the oracle's text, each time
     over: str = ""  # "verified" or "escalated"
     misses: Counter[str] = field(default_factory=Counter)
 
@@ -192,7 +192,7 @@ class Facts:
 
     @property
     def done_before(self) -> str:
-        """What the first message tells of an earlier session's work, introduced by "What was done before"."""
+        """The part of the first message about an earlier session's work; it begins with "What was done before"."""
         return "".join(re.split(r"what was done before", self.opening, maxsplit=1, flags=re.I)[1:])
 
     @property
@@ -201,11 +201,11 @@ class Facts:
 
     @property
     def network(self) -> str | None:
-        told = self.view.network if self.view else None
-        return told or (self.ticket.network if self.ticket else None)
+        observed = self.view.network if self.view else None
+        return observed or (self.ticket.network if self.ticket else None)
 
     def target(self, member: str) -> str | None:
-        """None where the member has no container, or more than one that could be meant."""
+        """None where the member has no container, or where it is unclear which one."""
         if not self.has_shell:
             return member if shell.is_name(member) else None
         row = self.row(member)
@@ -222,7 +222,7 @@ class Facts:
         return named[0] if len(named) == 1 else None
 
     def strangers(self) -> list[Row]:
-        """Containers of the project which are not running and no member: not ours to touch."""
+        """Stopped containers of the project that are no members: they are left alone."""
         members = {row.id for name in (self.view.members if self.view else ()) if (row := self.row(name))}
         return [row for row in self.rows or [] if row.id not in members and row.state != "running"]
 
@@ -231,7 +231,7 @@ class Facts:
 
 
 def read(request: dict[str, Any]) -> Facts:
-    """The facts in a request of the Messages API. Never raises, whatever the messages hold."""
+    """The facts in a request of the Messages API. Never raises, whatever the messages contain."""
     tools = _tools(request)
     facts = Facts(offered=frozenset(tools), takes_proposal="proposal" in tools.get("finding", {}))
     messages = [m for m in _list(request.get("messages")) if isinstance(m, dict)]
@@ -253,8 +253,8 @@ def _learn(facts: Facts, step: Step) -> None:
             _learn_shell(facts, step)
         case "inspect":
             member = str(step.input.get("member", ""))
-            told = _own_shape(_json(step.output), member, facts.ticket)
-            _learn_inspected(facts, step.index, [member], {member: told})
+            description = _own_shape(_json(step.output), member, facts.ticket)
+            _learn_inspected(facts, step.index, [member], {member: description})
         case "logs":
             facts.logs[str(step.input.get("member", ""))] = step.output
         case "finding":
@@ -286,14 +286,14 @@ def _learn_shell(facts: Facts, step: Step) -> None:
         rows = [row for line in step.stdout.splitlines() if (row := _row(_json(line), facts.ticket.project))]
         _count(facts, "the list of containers", bool(rows))
         facts.rows = rows or facts.rows
-    elif asked := shell.inspected_in(command):
-        described = (raw for line in step.stdout.splitlines() if isinstance(raw := _json(line), dict))
-        _learn_inspected(facts, step.index, asked, {str(raw.get("Name", "")).lstrip("/"): raw for raw in described})
+    elif containers := shell.inspected_in(command):
+        descriptions = (raw for line in step.stdout.splitlines() if isinstance(raw := _json(line), dict))
+        by_name = {str(raw.get("Name", "")).lstrip("/"): raw for raw in descriptions}
+        _learn_inspected(facts, step.index, containers, by_name)
     elif name := shell.logged_in(command):
         facts.logs[name] = step.stdout
     elif shell.is_probe(command):
-        links = {(words_[0], words_[1].strip("[]")): int(words_[2]) for line in step.stdout.splitlines()
-                 if len(words_ := line.split()) == 3 and words_[2].isascii() and words_[2].isdigit()}
+        links = dict(link for line in step.stdout.splitlines() if (link := _link(line)))
         _count(facts, "the connections between the members", bool(links))
         facts.links, facts.linked = links or facts.links, step.index
     elif (name := shell.repaired_in(command)) is not None:
@@ -311,9 +311,15 @@ def _learn_shell(facts: Facts, step: Step) -> None:
             facts.acted = step.index
 
 
-def _learn_inspected(facts: Facts, index: int, asked: list[str], described: dict[str, object]) -> None:
-    for target in asked:
-        inspected = _inspected(index, described.get(target))
+def _link(line: str) -> tuple[tuple[str, str], int] | None:
+    """From a line `container address exit-status`."""
+    match = re.fullmatch(r"(\S+)\s+(\S+)\s+(\d{1,3})", line.strip(), re.ASCII)
+    return ((match[1], match[2].strip("[]")), int(match[3])) if match else None
+
+
+def _learn_inspected(facts: Facts, index: int, targets: list[str], descriptions: Mapping[str, object]) -> None:
+    for target in targets:
+        inspected = _inspected(index, descriptions.get(target))
         _count(facts, f"the description of {words(target, 60)}", inspected is not None)
         if inspected is not None:
             facts.inspected[target] = inspected
@@ -326,7 +332,7 @@ def _count(facts: Facts, thing: str, seen: bool) -> None:
         facts.misses[thing] += 1
 
 
-# -- reading what came from outside: every function here takes anything and returns None or a default for nonsense ----
+# -- reading what came from outside: these functions take anything, and return None or a default for invalid input -----
 
 
 def words(text: object, width: int = 160) -> str:
@@ -396,13 +402,14 @@ def _row(raw: object, project: str) -> Row | None:
 
 
 def _own_shape(raw: object, member: str, ticket: Ticket | None) -> dict[str, Any]:
-    """What the monitor tells of a member's container, in the shape that our own command gives. The monitor tells of
-    the project's members alone, so where it leaves out the labels, project and service are known."""
-    told = _dict(raw)
-    labels = {_PROJECT: ticket.project if ticket else "", _SERVICE: member, **_dict(told.get("labels"))}
-    return {"Id": told.get("id"), "Name": told.get("name"), "RestartCount": told.get("restart_count"),
-            "State": told.get("state"), "Labels": labels, "Networks": told.get("networks"),
-            "Volumes": [_dict(mount).get("Name") for mount in _list(told.get("mounts"))], "Limits": told.get("limits")}
+    """The monitor's description of a member's container, in the shape of our `docker inspect` command. The monitor
+    describes only members of the project, so project and service are known even without labels."""
+    given = _dict(raw)
+    labels = {_PROJECT: ticket.project if ticket else "", _SERVICE: member, **_dict(given.get("labels"))}
+    return {"Id": given.get("id"), "Name": given.get("name"), "RestartCount": given.get("restart_count"),
+            "State": given.get("state"), "Labels": labels, "Networks": given.get("networks"),
+            "Volumes": [_dict(mount).get("Name") for mount in _list(given.get("mounts"))],
+            "Limits": given.get("limits")}
 
 
 def _inspected(index: int, raw: object) -> Inspected | None:

@@ -1,8 +1,8 @@
 """The Messages API as data: which requests are malformed, and what a message or a stream of events looks like.
 
-The rules are those of the real service as far as an agent loop can break them, so that a loop which works here does
-not fail there: the order of roles, a result for each call in the very next message, thinking blocks sent back as they
-came. Sources: the API reference, and the error messages of the service.
+The rules are those of the real service that an agent loop can break, so a loop that works here also works there: the
+order of roles, a result for each call in the next message, unchanged thinking blocks. Sources: the API reference and
+the error messages of the service.
 """
 
 import base64
@@ -139,9 +139,9 @@ def _check_results(n: int, blocks: list[dict[str, Any]], open_calls: list[str]) 
 
 
 def message(request: dict[str, Any], turn: Turn) -> dict[str, Any]:
-    """The message of this turn. Ids follow from the request alone, so that the same request gets the same answer."""
-    asked = json.dumps([request["messages"], request.get("system")], sort_keys=True)
-    digest = hashlib.sha256(asked.encode()).hexdigest()
+    """The message of this turn. Ids depend on the request alone, so that the same request gets the same answer."""
+    conversation = json.dumps([request["messages"], request.get("system")], sort_keys=True)
+    digest = hashlib.sha256(conversation.encode()).hexdigest()
     content = [*_thinking(request, turn.thinking)]
     if turn.text:
         content.append({"type": "text", "text": turn.text, "citations": None})
@@ -164,11 +164,11 @@ def _tokens(characters: int) -> int:
 
 
 def _thinking(request: dict[str, Any], text: str) -> Iterator[dict[str, Any]]:
-    """As with the real models: no block unless asked for, and an empty one unless its display is asked for."""
-    asked = request.get("thinking")
-    if not text or not isinstance(asked, dict) or asked.get("type") not in ("adaptive", "enabled"):
+    """As with the real models: no block unless requested, and an empty one unless its display is requested."""
+    settings = request.get("thinking")
+    if not text or not isinstance(settings, dict) or settings.get("type") not in ("adaptive", "enabled"):
         return
-    shown = asked.get("display", "summarized" if asked["type"] == "enabled" else "omitted") == "summarized"
+    shown = settings.get("display", "summarized" if settings["type"] == "enabled" else "omitted") == "summarized"
     yield {"type": "thinking", "thinking": text if shown else "", "signature": _sign(text)}
 
 
@@ -178,9 +178,9 @@ def _sign(thinking: str) -> str:
 
 
 def events(whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], int]]:
-    """The stream that tells this message: per event its name, its data and how many characters of prose it adds."""
-    begun = {**whole, "content": [], "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
-    yield _event("message_start", message=begun)
+    """This message as a stream: for each event its name, its data and how many characters of prose it adds."""
+    opening = {**whole, "content": [], "stop_reason": None, "usage": {**whole["usage"], "output_tokens": 1}}
+    yield _event("message_start", message=opening)
     for index, block in enumerate(whole["content"]):
         empty, deltas = _pieces(block)
         yield _event("content_block_start", index=index, content_block=empty)

@@ -1,8 +1,7 @@
-"""The operator of rules: from the messages of one request to its next turn, and from nothing else.
+"""The rule-based operator: from the messages of one request, and nothing else, to its next turn.
 
-It works as a careful person would: look, narrow down, say what it is, do the smallest thing that undoes it, look
-again, and let others judge. Where it has no rule it does not guess, it asks a human. The rules stand in order; the
-first one that has something to say makes the turn.
+It works as a careful person would: observe, narrow down, name the cause, do the smallest repair, observe again, and
+let the oracle judge. Without a rule it does not guess; it asks a human. The first rule that returns a turn decides.
 """
 
 import re
@@ -16,11 +15,11 @@ from operator_demo.agent.rehearsal.diagnosis import Diagnosis, diagnose, held_ba
 from operator_demo.agent.rehearsal.facts import Facts, Inspected, read, words
 from operator_demo.text import one_line
 
-CLUSTER = ""  # the member of a diagnosis that concerns the whole; the finding then names none
-LOOKS_BEFORE = 3  # how often to look before something that may pass by itself counts as not understood
-LOOKS_AFTER = 15  # how often to look whether a repair has worked, two seconds apart
-MOST_TRIES = 2  # of one repair that held, when the same happens again
-MAX_STEPS = 80  # of a session; more means that the rules go round in circles
+CLUSTER = ""  # the member of a diagnosis of the whole cluster; its finding names no member
+LOOKS_BEFORE = 3  # observations before something that may pass by itself counts as not understood
+LOOKS_AFTER = 15  # observations after a repair until it counts as failed, two seconds apart
+MOST_TRIES = 2  # of a repair that worked, when the same fault comes back
+MAX_STEPS = 80  # of a session; more means that the rules run in a loop
 _LONGEST = 3000  # characters of a text that goes into a tool
 _SPACE = re.compile(r"space|quota", re.I)
 _UNEVEN = re.compile(r"leader_?\w*imbalance", re.I)
@@ -35,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Turn:
-    """What the operator thinks, says and calls. Without a call, the turn ends the conversation."""
+    """What the operator thinks, says and calls. A turn without a call ends the conversation."""
 
     thinking: str
     text: str
@@ -89,7 +88,7 @@ def give_up_in_circles(facts: Facts) -> Turn | None:
 
 
 def give_up_blind(facts: Facts) -> Turn | None:
-    """What cannot be read twice in a row is not guessed at."""
+    """After two unreadable answers in a row, a human is asked."""
     blind = sorted(thing for thing, times in facts.misses.items() if times >= 2)
     if blind:
         return _escalate(facts, f"Twice I got no readable answer about {blind[0]}. I do not act on what I cannot see.")
@@ -119,10 +118,10 @@ def list_containers(facts: Facts) -> Turn | None:
     if not facts.has_shell or facts.rows is not None:
         return None
     suspects = facts.view.suspects
-    seen = f"The monitor points at {_join(suspects)}." if suspects else "The monitor points at no single member."
+    pointer = f"The monitor points at {_join(suspects)}." if suspects else "The monitor points at no single member."
     quorum = "" if facts.view.quorum else " The quorum is lost, so nothing is written any more: this is urgent."
-    return Turn(f"{seen}{quorum} What does the engine say? I ask only for the containers of {facts.ticket.project}.",
-                f"{seen} Now I ask the Docker engine.",
+    return Turn(f"{pointer}{quorum} What does the engine say? I ask only for the containers of {facts.ticket.project}.",
+                f"{pointer} Now I ask the Docker engine.",
                 (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
 
 
@@ -138,7 +137,7 @@ def inspect_suspects(facts: Facts) -> Turn | None:
 
 
 def inspect_peers(facts: Facts) -> Turn | None:
-    """Only beside its peers can one tell that a member is missing from their network, or is held back."""
+    """Only the comparison with its peers shows that a member is not on their network, or has lower limits."""
     assert facts.view
     unseen = [name for name in facts.view.members if _inspected(facts, name) is None and facts.target(name)]
     if not unseen:
@@ -161,7 +160,7 @@ def inspect_peers(facts: Facts) -> Turn | None:
 
 
 def be_patient(facts: Facts) -> Turn | None:
-    """What only may be on its way gets time: little before a repair, more after it."""
+    """A member that may only be starting gets time: little before a repair, more after it."""
     assert facts.view
     if facts.view.well or any(not d.may_pass for d in _focus(facts)):
         return None
@@ -173,7 +172,7 @@ def be_patient(facts: Facts) -> Turn | None:
 
 
 def probe_links(facts: Facts) -> Turn | None:
-    """The monitor reaches a member, and its peers may not: that is to be seen only from beside them."""
+    """The monitor reaches a member, but its peers may not: only a test from inside the members shows it."""
     assert facts.view and facts.ticket
     puzzled = [name for name in _puzzling(facts) if facts.view.members[name].state == "running"]
     if not puzzled or not facts.has_shell or facts.linked > max((r.index for r in facts.repairs), default=-1):
@@ -258,12 +257,13 @@ def repair(facts: Facts) -> Turn | None:
     rest = f" Then {_join([other.member for other in todo if other is not d])}." if len(todo) > 1 else ""
     again = any(r.command == d.repair for r in facts.repairs)
     who = d.member or "the cluster"
-    said = f"It was well after my repair, and it has happened to {who} again. Once more." if again else \
-        f"I repair {who}."
-    return Turn(f"The smallest repair for {who}: {d.repair}. It deletes no data that is in use.{rest}"
-                if shell.repaired_in(d.repair) == "" else
-                f"The smallest repair for {who}: {d.repair}. It deletes nothing and can be undone.{rest}",
-                said, (_shell(d.repair, d.text),))
+    text = f"I repair {who}."
+    if again:
+        text = f"It was well after my repair, and it has happened to {who} again. Once more."
+    risk = "It deletes nothing and can be undone."
+    if shell.repaired_in(d.repair) == "":
+        risk = "It deletes no data that is in use."
+    return Turn(f"The smallest repair for {who}: {d.repair}. {risk}{rest}", text, (_shell(d.repair, d.text),))
 
 
 def hand_to_human_in_observe_mode(facts: Facts) -> Turn | None:
@@ -271,36 +271,36 @@ def hand_to_human_in_observe_mode(facts: Facts) -> Turn | None:
     if not todo or facts.has_shell:
         return None
     steps = "; ".join(d.repair or "" for d in sorted(todo, key=lambda d: d.effort))
-    seen = " ".join(d.text for d in todo)
-    return _escalate(facts, f"{seen} In this mode I only look. I would run: {steps}")
+    causes = " ".join(d.text for d in todo)
+    return _escalate(facts, f"{causes} In this mode I only look. I would run: {steps}")
 
 
 def ask_a_human(facts: Facts) -> Turn | None:
-    """Whatever is still wrong here has no rule, or its rule did not help."""
+    """Nothing above has a rule for what is still wrong, or its rule did not help."""
     assert facts.view
     if facts.view.well:
         return None
     diagnoses = _focus(facts)
-    seen = " ".join(_what_is_left(facts, d) for d in diagnoses)
+    problem = " ".join(_what_is_left(facts, d) for d in diagnoses)
     if not diagnoses and _overloaded(facts):
-        seen = _overloaded(facts)
-        diagnoses = [Diagnosis(CLUSTER, "overload", seen)]
+        problem = _overloaded(facts)
+        diagnoses = [Diagnosis(CLUSTER, "overload", problem)]
     elif not diagnoses:
         what = "; ".join(text for text in facts.view.texts if text) or "the cluster is not well as a whole"
-        seen = f"No single member stands out, yet: {what}."
-        diagnoses = [Diagnosis(CLUSTER, "unknown", seen)]
+        problem = f"No single member stands out, yet: {what}."
+        diagnoses = [Diagnosis(CLUSTER, "unknown", problem)]
     unnamed = [d for d in diagnoses if (d.member, d.cause) not in facts.findings]
     if unnamed and "finding" in facts.offered:
         return Turn("I have no rule that explains this well enough to act on. I say what I saw and guess nothing.",
-                    seen, tuple(_finding(facts, d) for d in unnamed))
-    return _escalate(facts, seen)
+                    problem, tuple(_finding(facts, d) for d in unnamed))
+    return _escalate(facts, problem)
 
 
 # -- done? ------------------------------------------------------------------------------------------------------------
 
 
 def accept_the_refusal(facts: Facts) -> Turn | None:
-    """The oracle said no, another look showed nothing to repair: more of the same would be guessing."""
+    """The oracle did not agree, and another look showed nothing to repair: to repair more would be guessing."""
     if facts.refusals and not facts.repairs_since_refusal:
         return _escalate(facts, f"All members look well to the monitor, but the oracle does not agree: "
                                 f"{facts.refusals[-1]}")
@@ -372,43 +372,43 @@ def _diagnoses(facts: Facts) -> list[Diagnosis]:
     assert facts.view and facts.ticket
     if whole := _make_room(facts) or _leaders_kept_away(facts):
         return [whole]
-    found, cut_off = [], _cut_off(facts)
+    diagnoses, cut_off = [], _cut_off(facts)
     for name in (n for n in facts.view.suspects if n in facts.view.members):
         inspected = _inspected(facts, name)
         if inspected is None:
-            found.append(Diagnosis(name, "unknown", f"{name} has no container in this project that I can see. To make "
-                                                    "it anew is more than a repair."))
+            diagnoses.append(Diagnosis(name, "unknown", f"{name} has no container in this project that I can see. To "
+                                                        "create one is more than a repair."))
             continue
-        peers = [seen for peer in facts.view.members if peer != name and (seen := _inspected(facts, peer))]
-        found.append(diagnose(
+        peers = [other for peer in facts.view.members if peer != name and (other := _inspected(facts, peer))]
+        diagnoses.append(diagnose(
             facts.view.members[name], inspected, project=facts.ticket.project, network=facts.network, peers=peers,
             row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
             invariants=[invariant for invariant, member in facts.view.violations if member == name],
-            said=[text for (_, member), text in zip(facts.view.violations, facts.view.texts, strict=True)
-                  if member == name],
+            texts=[text for (_, member), text in zip(facts.view.violations, facts.view.texts, strict=True)
+                   if member == name],
             cut_off=cut_off.get(name, "")))
-    return found or _held_back(facts)
+    return diagnoses or _held_back(facts)
 
 
 def _held_back(facts: Facts) -> list[Diagnosis]:
-    """Nobody stands out, and yet it is not well: a member that may do less than the others slows all of them down."""
+    """No member stands out, and yet the cluster is not well: a member with lower limits may slow down all."""
     assert facts.view and facts.ticket
-    seen = {name: inspected for name in facts.view.members if (inspected := _inspected(facts, name))}
-    if facts.view.well or facts.view.suspects or len(seen) < len(facts.view.members):
+    known = {name: inspected for name in facts.view.members if (inspected := _inspected(facts, name))}
+    if facts.view.well or facts.view.suspects or len(known) < len(facts.view.members):
         return []
-    return [d for name, inspected in seen.items() if inspected.project == facts.ticket.project
+    return [d for name, inspected in known.items() if inspected.project == facts.ticket.project
             and all(r.index < inspected.index for r in facts.attempts(facts.target(name) or ""))
-            and (d := held_back(name, inspected, [peer for other, peer in seen.items() if other != name]))]
+            and (d := held_back(name, inspected, [peer for other, peer in known.items() if other != name]))]
 
 
 def _puzzling(facts: Facts) -> list[str]:
-    """Members whose trouble no rule explains yet."""
+    """Members whose problem no rule explains yet."""
     assert facts.view
     return [d.member for d in _focus(facts) if d.may_pass and d.repair is None and d.member in facts.view.members]
 
 
 def _make_room(facts: Facts) -> Diagnosis | None:
-    """The space for the data is used up, everywhere at once: all members hold the same data."""
+    """The space for data is used up, on all members at once, because all hold the same data."""
     assert facts.view and facts.ticket
     full = sorted({member or "" for invariant, member in facts.view.violations if _SPACE.search(invariant)})
     up = all(sight.state == "running" and sight.reachable for sight in facts.view.members.values())
@@ -419,15 +419,15 @@ def _make_room(facts: Facts) -> Diagnosis | None:
         return None
     begun = max((steps.index(r.command) for r in facts.repairs if r.command in steps), default=-1)
     step = steps[min(begun + 1, len(steps) - 1)] if facts.has_shell else " && ".join(f"({s})" for s in steps)
-    said = f" (so says {_join([name for name in full if name])})" if any(full) else ""
+    reporters = f" (so says {_join([name for name in full if name])})" if any(full) else ""
     return Diagnosis(full[0] if len(full) == 1 else CLUSTER, "disk_full",
-                     f"The database has reached its quota{said}, and the members refuse writes to protect what they "
-                     "have. All of them run and reach each other. Old revisions can be forgotten and the room given "
-                     "back; then the alarm can be lifted.", step, may_pass=begun + 1 == len(steps), effort=begun + 1)
+                     f"The database has reached its quota{reporters}, and the members refuse writes to protect "
+                     "what they have. All of them run and reach each other. Old revisions can be forgotten and the room "
+                     "given back; then the alarm can be lifted.", step, may_pass=begun + 1 == len(steps), effort=begun + 1)
 
 
 def _leaders_kept_away(facts: Facts) -> Diagnosis | None:
-    """The leaders lie unevenly, everybody is well, and there is an order that keeps them away from somebody."""
+    """The leaders are unevenly spread, all members are well, and a scheduler keeps leaders away from some member."""
     assert facts.view and facts.ticket
     uneven = any(_UNEVEN.search(invariant) for invariant, _ in facts.view.violations)
     leader = next((sight.address for sight in facts.view.members.values() if sight.leader), None)
@@ -449,9 +449,9 @@ def _linkable(facts: Facts) -> dict[str, str]:
 
 
 def _cut_off(facts: Facts) -> dict[str, str]:
-    """Members that answer themselves and do not hear, or are not heard by, the greater part; with whom, in words.
+    """Members that answer themselves but have no connection to or from the majority; with which peers, in words.
 
-    Only what a connection that timed out or was refused shows counts; a container without curl shows nothing.
+    Only a timeout or a refused connection counts; a container without curl shows nothing.
     """
     assert facts.view
     if facts.links is None:
@@ -474,7 +474,7 @@ def _cut_off(facts: Facts) -> dict[str, str]:
 
 
 def _overloaded(facts: Facts) -> str:
-    """In words: the members are all well, and what the clients want is more than they can do. "" where it is not so."""
+    """The text of the finding if all members are well and the clients ask for more than they can do; else empty."""
     assert facts.view
     late = facts.view.errors.get("late", 0)
     if not all(s.state == "running" and s.reachable for s in facts.view.members.values()) or not facts.view.quorum:
@@ -488,13 +488,13 @@ def _overloaded(facts: Facts) -> str:
 
 
 def _focus(facts: Facts) -> list[Diagnosis]:
-    """The diagnoses that matter: a bystander, unwell because others are missing, is none while those stand out."""
+    """The diagnoses that matter: those that may pass (a member that waits for others) only if there are no others."""
     diagnoses = _diagnoses(facts)
     return [d for d in diagnoses if not d.may_pass] or diagnoses
 
 
 def _repairable(facts: Facts) -> list[Diagnosis]:
-    """The diagnoses with a repair that has not been tried yet for this cause; or that worked, and was undone again."""
+    """The diagnoses with a repair that was not tried yet, or that worked before the same fault came back."""
     tried = Counter(r.command for r in facts.repairs)
     vain = {r.command for r in facts.repairs if r.index not in facts.held}
     return [d for d in _diagnoses(facts) if d.repair and d.repair not in vain and tried[d.repair] < MOST_TRIES]
@@ -511,12 +511,13 @@ def _what_is_left(facts: Facts, d: Diagnosis) -> str:
 
 
 def _leave_alone(facts: Facts) -> str:
-    """In words: containers that do not run either, and are none of our business."""
-    told = []
+    """In words: other stopped containers of the project, which are left alone."""
+    remarks = []
     for row in facts.strangers():
         label = meant_to_be_stopped(row.labels)
-        told.append(f"{row.name} is {row.state}, too, but {f'meant to be: {words(label)}' if label else 'no member'}.")
-    return f" {' '.join(told)} I leave them alone." if told else ""
+        why = f"meant to be: {words(label)}" if label else "no member"
+        remarks.append(f"{row.name} is {row.state}, too, but {why}.")
+    return f" {' '.join(remarks)} I leave them alone." if remarks else ""
 
 
 def _inspect(facts: Facts, members: list[str], reasoning: str) -> tuple[Call, ...]:

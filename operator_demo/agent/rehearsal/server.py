@@ -1,4 +1,4 @@
-"""A local server that speaks the Messages API, so that the rehearsal runs through the very client that Claude does."""
+"""A local server of the Messages API, so that the rehearsal uses the same client as Claude."""
 
 import contextlib
 import json
@@ -22,8 +22,8 @@ _LARGEST = 32 * 1024 * 1024  # bytes of a request, as with the real service
 class RehearsalServer:
     """Listens on a free port of `host` between `start` and `stop`; also a context manager.
 
-    `pace` is the speed of streamed prose in characters a second, 0 sends all at once. `brain` makes the turns; an
-    exception in it is answered with status 500 and kept out of the terminal.
+    `pace` is the speed of streamed prose in characters per second; 0 sends all at once. `brain` makes the turns; an
+    exception in it becomes an answer with status 500.
     """
 
     def __init__(self, brain: Brain = decide, pace: float = PACE, host: str = "127.0.0.1") -> None:
@@ -48,7 +48,7 @@ class RehearsalServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends every answer that is under way and returns when all threads have ended. May be called again."""
+        """Ends open answers and returns when all threads have ended. May be called again."""
         if self._server is None or self._thread is None:
             return
         self._server.shutdown()
@@ -66,7 +66,7 @@ class RehearsalServer:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Not http.server's own: that one asks the resolver for the host's name, which hangs in a hall without network."""
+    """http.server's own class asks the resolver for the host's name, which may hang without a network."""
 
     daemon_threads = False
     block_on_close = True
@@ -97,7 +97,7 @@ class _Server(socketserver.ThreadingTCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is the client's business; nothing of ours reaches the terminal."""
+        """Prints nothing: a broken connection is the client's concern."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
                               "request_id": self._request_id})
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What http.server itself refuses (a bad request line, another method), in the API's shape."""
+        """Errors of http.server itself (a bad request line, another method), in the API's format."""
         self._request_id = f"req_{secrets.token_hex(12)}"
         self.close_connection = True
         if code == 501:
@@ -187,4 +187,4 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(code, "invalid_request_error", message or "Bad request")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the terminal belongs to the show."""
+        """Prints nothing on the terminal."""

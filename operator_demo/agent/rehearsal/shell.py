@@ -1,6 +1,6 @@
-"""The commands that the operator of rules types, and how it recognises them in its own history.
+"""The commands of the rule-based operator, and how it recognises them in its own history.
 
-The history is its only memory, so each command has one way to be written and one way to be read back.
+The history is its only memory. So each command is written in one way and recognised in one way.
 """
 
 import ipaddress
@@ -24,8 +24,8 @@ _REPAIR = re.compile(
 _CURL = "curl -fsS -m {limit} --noproxy '*'"
 _PROBE = re.compile(rf"for from in (?:{NAME} ?)+; do for to in .*")
 
-# What anybody who runs such a system knows of it, by its name: where it answers whether it is well, where a member
-# answers its peers, and what its manual says to do when its space is used up, step by step.
+# General knowledge about a system, by its name: its health endpoint, the endpoint for peers, and the steps of its
+# manual for a full database.
 _HEALTH = {"etcd": "http://{address}:2379/health"}
 _PEER = {"etcd": "http://{address}:2380/version"}
 _MAKE_ROOM = {"etcd": (
@@ -40,7 +40,7 @@ _MAKE_ROOM = {"etcd": (
     "{curl} -d \"$alarm\" http://{any}:2379/v3/maintenance/alarm || exit 1; done",
 )}
 
-# Which scheduler keeps leaders away from members, as its manual calls it, and how that order is taken back.
+# The scheduler that keeps leaders away from members, by its name in the manual, and how to remove it.
 _EVICTION = {"tikv": ("evict-leader-scheduler",
                       "set -o pipefail; {curl} -X DELETE http://{any}:2379/pd/api/v1/schedulers/evict-leader-scheduler"
                       " | jq -r .")}
@@ -84,12 +84,12 @@ def unthrottle(container: str, quota: int) -> str:
 
 
 def _host(address: str) -> str:
-    """As it stands in a URL."""
+    """For a URL."""
     return address if ":" not in address else f"[{address}]"
 
 
 def make_room(subject: str, addresses: list[str]) -> tuple[str, ...]:
-    """The steps by which the data is made smaller and writes are allowed again; () where nobody knows how."""
+    """The steps that free space and allow writes again; () where none are known for the subject."""
     if not addresses:
         return ()
     hosts = [_host(a) for a in addresses]
@@ -98,8 +98,8 @@ def make_room(subject: str, addresses: list[str]) -> tuple[str, ...]:
 
 
 def call_back(subject: str, schedulers: Collection[str], address: str | None) -> str | None:
-    """Takes back the order that keeps leaders away from members, where one of the schedulers is that order; None where
-    there is none. `address` is that of the leader."""
+    """The command that removes the scheduler which keeps leaders away from members; None where it is not among
+    `schedulers`. `address` is the leader's."""
     name, step = _EVICTION.get(subject, ("", ""))
     if not address or name not in schedulers:
         return None
@@ -107,8 +107,8 @@ def call_back(subject: str, schedulers: Collection[str], address: str | None) ->
 
 
 def probe(subject: str, members: dict[str, str]) -> str | None:
-    """Lets every container ask every address (itself, too) whether it answers its peers; None where nobody knows how.
-    `members` maps containers to addresses. A line of the answer: container, address, exit status of curl."""
+    """Every container sends a request to every address (its own too); None where the endpoint is not known. `members`
+    maps containers to addresses. A line of the answer: container, address, exit status of curl."""
     pattern = _PEER.get(subject)
     if pattern is None or len(members) < 2:
         return None
@@ -125,7 +125,7 @@ def connect(network: str, container: str, aliases: list[str]) -> str:
 
 
 def health(subject: str, addresses: list[str]) -> str | None:
-    """A question to each address whether it is well; None where nobody knows how to ask."""
+    """Asks each address for its health; None where the endpoint is not known."""
     pattern = _HEALTH.get(subject)
     if pattern is None or not addresses:
         return None
@@ -165,12 +165,12 @@ def repaired_in(command: str) -> str | None:
 
 
 def _shape(step: str) -> re.Pattern[str]:
-    """What `make_room` or `call_back` may have made of a step."""
+    """The commands that `make_room` or `call_back` can make of a step."""
     parts = re.split(r"\{curl\}|\{any\}|\{all\}", step)
     return re.compile(".+?".join(re.escape(part.replace("{{", "{").replace("}}", "}")) for part in parts))
 
 
 def repairs_told_in(report: str) -> list[str]:
-    """Repairs of ours in a report of earlier work, in its order. A line of it: `- shell: COMMAND -> how it went`."""
-    told = re.findall(r"^- shell: (.+?) -> ", report, re.MULTILINE)
-    return [command for command in told if repaired_in(command) is not None]
+    """Our repairs in a report of earlier work, in order. A line of it: `- shell: COMMAND -> result`."""
+    commands = re.findall(r"^- shell: (.+?) -> ", report, re.MULTILINE)
+    return [command for command in commands if repaired_in(command) is not None]
