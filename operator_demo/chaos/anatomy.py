@@ -1,4 +1,4 @@
-"""What a subject says of where it can be hurt (`operator_demo.subject.Anatomy`), for the faults that need it."""
+"""What some faults need to know about a subject (`operator_demo.subject.Anatomy`)."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ def anatomy(subject: Subject) -> Anatomy:
 
 
 def of_another_kind(subject: Subject, targets: Sequence[str]) -> str | None:
-    """Why it does not go for these members; None where all are of the kind that the anatomy is true of."""
+    """Why the fault is not possible for these members; None if all are of the anatomy's kind."""
     kind, kinds = anatomy(subject).kind, subject.kinds if isinstance(subject, HasKinds) else {}
     wrong = next((name for name in targets if kind and kinds.get(name) != kind), None)
     return f"{wrong} is of the kind {kinds.get(wrong)}, and it can only be done to the kind {kind}" if wrong else None

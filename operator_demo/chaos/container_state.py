@@ -1,4 +1,4 @@
-"""Faults that the engine's own verbs bring about: the process ended, frozen, or cut from the network."""
+"""Faults that the engine itself can inject: the process ended, frozen, or cut from the network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,12 +16,12 @@ class StateFault(Primitive):
     proof = "the state of the container"
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        found = ground.containers()
+        containers = ground.containers()
         for name in targets:
-            if name not in found:
+            if name not in containers:
                 return f"{name} has no container"
-            if found[name].state != "running":
-                return f"{name} does not run: it is {found[name].state}"
+            if containers[name].state != "running":
+                return f"{name} does not run: it is {containers[name].state}"
         return None
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
@@ -32,10 +32,12 @@ class StateFault(Primitive):
             container_action(ground.engine, before[name]["id"], self.verb)
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        found = {name: container.state if container else "gone" for name in targets
-                 for container in [same_container(ground, before, name)]}
-        return Proof(all(state == self.state for state in found.values()),
-                     ", ".join(f"{name} is {state}" for name, state in found.items()))
+        states = {}
+        for name in targets:
+            container = same_container(ground, before, name)
+            states[name] = container.state if container else "gone"
+        return Proof(all(state == self.state for state in states.values()),
+                     ", ".join(f"{name} is {state}" for name, state in states.items()))
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
@@ -64,11 +66,11 @@ class Disconnect(Primitive):
     proof = "the container has no address on the project's network"
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        found = ground.containers()
+        containers = ground.containers()
         for name in targets:
-            if name not in found:
+            if name not in containers:
                 return f"{name} has no container"
-            if found[name].address is None:
+            if containers[name].address is None:
                 return f"{name} is not on the network"
         return None
 
@@ -99,7 +101,7 @@ class Disconnect(Primitive):
             was = before[name]
             if same_container(ground, before, name) is not None and not self._is_on(ground, was):
                 container_action(ground.engine, was["id"], "connect", network=was["network"],
-                                      aliases=was["aliases"], address=was["address"])
+                                 aliases=was["aliases"], address=was["address"])
 
     def _is_on(self, ground: Ground, was: dict[str, Any]) -> bool:
         try:
@@ -137,7 +139,7 @@ class Restart(Primitive):
 
 
 def same_container(ground: Ground, before: Before, name: str) -> Container | None:
-    """The member's container where it is still the one that was hit; None where it is gone or was made anew."""
+    """The member's container if it is still the one that was hit; None if it is gone or was created again."""
     try:
         container = ground.member(name)
     except FaultError:

@@ -1,4 +1,4 @@
-"""Faults in what a member keeps on its volume. What to change there, the subject says (`Anatomy`)."""
+"""Faults in a member's files on its volume. The subject says what to change there (`Anatomy`)."""
 
 import base64
 import hashlib
@@ -15,13 +15,13 @@ from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter,
 from operator_demo.engine import container_action, parse_time
 from operator_demo.subject import Subject
 
-_YOUNG = 10.0  # seconds within which a member that cannot run has ended again, on a busy machine too
-_HEAD = 64  # bytes with which a log begins and tells whose it is; a torn record after them may be all that was kept
+_YOUNG = 10.0  # seconds within which a member that cannot run has exited again, on a busy machine too
+_HEAD = 64  # bytes at the beginning of a log that identify it; only a torn record may follow them
 _POLICIES = ("always", "unless-stopped", "on-failure")
 
 
 class CrashFault(Primitive):
-    """A member that ends again whenever it is started."""
+    """A member that exits whenever it is started."""
 
     lives_in = "volume"
     settle = 20.0
@@ -61,7 +61,7 @@ class CrashFault(Primitive):
         return {"id": described["Id"], "started": described["State"]["StartedAt"], "volume": volume, "path": inside}
 
     def start_well(self, ground: Ground, before: Before, name: str) -> None:
-        """After its files are as they were: begins anew where it does not run on from before."""
+        """Restarts a member whose files are restored, unless it runs since before the fault."""
         container = same_container(ground, before, name)
         if container is not None and (container.state in ("restarting", "exited", "dead") or
                                       ground.inspect(name)["State"]["StartedAt"] != before[name]["started"]):
@@ -99,12 +99,13 @@ class CrashLoop(CrashFault):
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
             was = before[name]
-            found = helper.read(ground, was["volume"], was["path"]) if helper.volume_exists(ground, was["volume"]) \
-                else []
-            if found and _digest(found[0]) == was["bad"]:
+            files = []
+            if helper.volume_exists(ground, was["volume"]):
+                files = helper.read(ground, was["volume"], was["path"])
+            if files and _digest(files[0]) == was["bad"]:
                 helper.write(ground, was["volume"], was["path"], _unpack(was["content"]))
                 self.start_well(ground, before, name)
-            elif found and found[0] == _unpack(was["content"]) and _is_down(ground, before, name):
+            elif files and files[0] == _unpack(was["content"]) and _is_down(ground, before, name):
                 self.start_well(ground, before, name)
 
 
@@ -124,7 +125,7 @@ class WalCut(CrashFault):
         return anatomy(ground.subject).log
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
-        """The file itself is read when the member has stopped, and is then on the disk before it is cut."""
+        """The log is read when the member has stopped, and is in the journal before it is cut."""
         return {name: self.known(ground, name, self.path(ground)) for name in targets}
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
@@ -138,7 +139,7 @@ class WalCut(CrashFault):
             content = _only_file(ground, was["volume"], path)
             written = len(content.rstrip(b"\0"))
             keep = min(int(values["keep"]), written // 2)
-            # Preallocated: what follows the records is nothing but zeros.
+            # The file is preallocated: only zeros follow the records.
             was |= {"file": path, "size": len(content), "keep": keep, "content": _pack(content[:written])}
             ground.keep()
             helper.write(ground, was["volume"], path, content[:keep])
@@ -150,17 +151,17 @@ class WalCut(CrashFault):
             if "file" in was and helper.volume_exists(ground, was["volume"]):
                 self._restore(ground, before, name)
             elif _is_down(ground, before, name):
-                self.start_well(ground, before, name)  # it was stopped, and no more
+                self.start_well(ground, before, name)  # it was stopped, and its log was not cut
 
     def _restore(self, ground: Ground, before: Before, name: str) -> None:
-        """Only where the file begins as it was cut (the member may have removed the torn record, and added others), and
-        the member does not run with it."""
+        """Restores the log if it is still the one that was cut and the member does not run with it. The member may have
+        removed the torn record and added others."""
         was, whole = before[name], _unpack(before[name]["content"])
         container = same_container(ground, before, name)
         if container is not None and _is_steady(ground, ground.inspect(name)):
             return
-        found = helper.read(ground, was["volume"], was["file"])
-        left = found[0].rstrip(b"\0") if found else b""
+        files = helper.read(ground, was["volume"], was["file"])
+        left = files[0].rstrip(b"\0") if files else b""
         if not left.startswith(whole[:_HEAD]) or left.startswith(whole):
             if left.startswith(whole) and _is_down(ground, before, name):
                 self.start_well(ground, before, name)
@@ -169,7 +170,7 @@ class WalCut(CrashFault):
             container_action(ground.engine, container.id, "stop")
         helper.write(ground, was["volume"], was["file"], whole.ljust(was["size"], b"\0"))
         new = [other for other in self._names(ground, was, "*") if other.startswith(was["names"][-1])
-               and other != was["names"][-1]]  # a copy that the member put aside
+               and other != was["names"][-1]]  # a copy that the member made
         if new:
             folder = shlex.quote(f"/volume/{posixpath.dirname(was['path'])}")
             helper.run(ground, f"cd {folder} && rm -f -- {' '.join(map(shlex.quote, new))}",
@@ -180,8 +181,8 @@ class WalCut(CrashFault):
     def _names(ground: Ground, was: dict[str, Any], pattern: str = "") -> list[str]:
         folder, own = posixpath.split(was["path"])
         script = f"cd {shlex.quote(f'/volume/{folder}')} && ls -1d -- {pattern or own} 2>/dev/null"
-        _, said = helper.run(ground, script, volumes={was["volume"]: "/volume"}, capabilities=("DAC_OVERRIDE",))
-        return sorted(said.split())
+        _, output = helper.run(ground, script, volumes={was["volume"]: "/volume"}, capabilities=("DAC_OVERRIDE",))
+        return sorted(output.split())
 
 
 # -- files on volumes ------------------------------------------------------------------------------------------------
@@ -213,10 +214,10 @@ def _volume_problem(ground: Ground, name: str, path: str) -> str | None:
 
 
 def _only_file(ground: Ground, volume: str, path: str) -> bytes:
-    found = helper.read(ground, volume, path)
-    if len(found) != 1:
+    files = helper.read(ground, volume, path)
+    if len(files) != 1:
         raise FaultError(f"There is no file {path} in the volume {volume}.")
-    return found[0]
+    return files[0]
 
 
 def _is_down(ground: Ground, before: Before, name: str) -> bool:
@@ -225,8 +226,8 @@ def _is_down(ground: Ground, before: Before, name: str) -> bool:
 
 
 def _is_steady(ground: Ground, described: dict[str, Any]) -> bool:
-    """Has it run for so long that nothing ends it any more, and is well where its image tells? (One that lost the
-    beginning of its log may run on, and never take part again.)"""
+    """Has it run for some time, and is it healthy if it has a health check? (A member that lost the beginning of its
+    log may keep running and never take part again.)"""
     state = described["State"]
     health = (state.get("Health") or {}).get("Status", "none")
     return bool(state["Running"]) and state["Status"] != "restarting" and health in ("healthy", "none") and \

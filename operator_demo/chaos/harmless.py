@@ -1,4 +1,4 @@
-"""What breaks nothing in the subject: nothing at all, a thing beside it that looks odd, more load than it bears."""
+"""Faults that break nothing in the subject: none at all, an odd container beside it, more load than it can carry."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -47,7 +47,7 @@ class Decoy(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         leave_exited(ground.engine, before["image"], ["sh", "-c", f"exit {values['status']:.0f}"],
-                          name=before["name"], network=ground.network)
+                     name=before["name"], network=ground.network)
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         try:
@@ -72,7 +72,7 @@ class LoadSurge(Primitive):
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
         if ground.ask is None:
-            return None  # (nothing runs yet that could be asked)
+            return None  # the workload does not run yet
         try:
             self._rate(ground)
         except OperatorError as e:
@@ -90,7 +90,7 @@ class LoadSurge(Primitive):
         return Proof(rate == values["rate"] != before["rate"], f"the load aims at {rate:g} operations a second")
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        """A load that does not run cannot be too much."""
+        """A workload that does not run needs no revert."""
         try:
             if self._rate(ground) == values["rate"]:
                 self._set(ground, before["rate"])

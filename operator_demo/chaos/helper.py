@@ -1,7 +1,7 @@
-"""One-shot helper containers: what is done to a member from beside it, without a word of it on the engine.
+"""One-shot helper containers: they change a member from outside and do not show on the engine what they do.
 
-Their names, labels and command lines are the same whatever they do; the script is put into the container. While one
-lives, `inspect` shows whose network or processes it shares, and with which capabilities.
+Their names, labels and command lines are the same whatever they do; the script is copied into the container. While one
+runs, `inspect` shows whose network or processes it shares, and its capabilities.
 """
 
 import secrets
@@ -32,10 +32,10 @@ def run(ground: Ground, script: str, *, content: bytes | None = None, timeout: f
     return run_once(ground.engine, _helper(ground), script, Access(**access), content=content, timeout=timeout)
 
 
-def told(ground: Ground, script: str, **how: Any) -> tuple[int, str]:
-    """As `run`; what was said is one line for people, its end where it is long."""
-    status, said = run(ground, script, **how)
-    return status, " ".join(said.split())[-300:]
+def run_for_line(ground: Ground, script: str, **options: Any) -> tuple[int, str]:
+    """As `run`, with the output as one line for people; of a long one the end."""
+    status, output = run(ground, script, **options)
+    return status, " ".join(output.split())[-300:]
 
 
 def read(ground: Ground, volume: str, path: str) -> list[bytes]:
@@ -44,16 +44,16 @@ def read(ground: Ground, volume: str, path: str) -> list[bytes]:
 
 
 def write(ground: Ground, volume: str, path: str, content: bytes) -> None:
-    """Replaces the content of a file that is there. Its owner stays, and so does the time of its folder, which some
-    engines take for the time at which the volume was made."""
-    status, said = run(ground, f"cat /content >{shlex.quote(f'/volume/{path}')}", volumes={volume: "/volume"},
+    """Replaces the content of an existing file. Its owner stays, and so does the time of its folder, which some engines
+    report as the volume's creation time."""
+    status, output = run(ground, f"cat /content >{shlex.quote(f'/volume/{path}')}", volumes={volume: "/volume"},
                        capabilities=("DAC_OVERRIDE",), content=content)
     if status != 0:
-        raise FaultError(f"{path} of the volume {volume} could not be written: {said.strip()}")
+        raise FaultError(f"{path} of the volume {volume} could not be written: {output.strip()}")
 
 
 def volume_exists(ground: Ground, volume: str) -> bool:
-    """Asked before a volume is mounted, for the engine would make one that is not there."""
+    """Asked before a volume is mounted, because the engine would create a missing one."""
     return volume in project_volumes(ground.engine, ground.project)
 
 
@@ -63,16 +63,15 @@ def missing(ground: Ground) -> str | None:
 
 
 def probe(ground: Ground, script: str, capabilities: Sequence[str] = (), unconfined: bool = False) -> tuple[int, str]:
-    """Tries in a container with no network of its own what a fault needs; asked of an engine once."""
+    """Tries what a fault needs, in a container without a network; once per engine."""
     key = (ground.engine.id, script)
     if key not in _probed:
-        status, said = run(ground, script, capabilities=capabilities, unconfined=unconfined)
-        _probed[key] = status, " ".join(said.split())[-200:]
+        _probed[key] = run_for_line(ground, script, capabilities=capabilities, unconfined=unconfined)
     return _probed[key]
 
 
 def sweep(ground: Ground) -> None:
-    """Ends what a helper of a killed host may still be doing."""
+    """Removes the helpers that a killed host left running."""
     remove_oneoffs(ground.engine, f"{ground.project}-operator", HELPER_SERVICE)
 
 

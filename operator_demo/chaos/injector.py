@@ -1,4 +1,4 @@
-"""Injecting and reverting with the journal: written down first, proved, and undone after any crash."""
+"""Injecting and reverting with the journal: recorded first, proved, and reverted after any crash."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +12,15 @@ from operator_demo.engine import Engine
 from operator_demo.errors import OperatorError
 from operator_demo.events import new_id
 
-_LOOK = 0.1  # seconds between two proofs while a fault shall begin to bite
+_LOOK = 0.1  # seconds between two proofs until a fault takes effect
 
 
 def check(ground: Ground, kind: str, targets: Sequence[str] = ()) -> None:
-    """Raises `FaultError` where this engine, kernel or subject cannot do it, or the targets are not fit for it."""
+    """Raises `FaultError` if the fault is not possible with this engine, kernel, subject or these targets."""
     problem = FAULTS[kind].problem(ground, targets)
     if problem:
-        raise FaultError(f"The fault {kind} cannot be brought about here: {problem}.",
-                         "`operator-demo chaos list` shows what can.")
+        raise FaultError(f"The fault {kind} is not possible here: {problem}.",
+                         "`operator-demo chaos list` shows which faults are possible.")
 
 
 class Injector:
@@ -30,14 +30,15 @@ class Injector:
         self.ground, self.journal = ground, journal
 
     def plan(self, run: str, subject: str, kind: str, targets: Sequence[str], values: Mapping[str, float]) -> Record:
-        """Probes, reads what will be put back, and writes it down; nothing is touched. Raises `FaultError`."""
+        """Probes, reads the present state, and records both; changes nothing. Raises `FaultError`."""
         fault = FAULTS[kind]
         check(self.ground, kind, targets)
         clash = next((r for r in self.journal.open() if r.kind == kind and FAULTS[kind].lasting
                       and (set(r.targets) & set(targets) or not fault.targeted)), None)
         if clash:
-            raise FaultError(f"The fault {kind} of {', '.join(clash.targets) or self.ground.project} is there already.",
-                             "`operator-demo chaos revert` takes it back.")
+            of = ", ".join(clash.targets) or self.ground.project
+            raise FaultError(f"The fault {kind} of {of} is in effect already.",
+                             "`operator-demo chaos revert` reverts it.")
         record = Record(new_id("flt"), run, subject, kind, self.ground.network, self.ground.image, list(targets),
                         dict(values), fault.before(self.ground, targets, values), at=time.time())
         self.note(record)
@@ -48,8 +49,7 @@ class Injector:
             self.journal.put(record)
 
     def inject(self, record: Record) -> Proof:
-        """Brings a planned fault about, and has it proved. Raises `FaultError` where it does not bite in time; what
-        was done is then reverted."""
+        """Injects a planned fault and proves it. Reverts it and raises `FaultError` if it has no effect in time."""
         fault = FAULTS[record.kind]
         with self.journal.lock():
             record.phase = INJECTING
@@ -62,7 +62,7 @@ class Injector:
                 try:
                     self._take_back(record)
                 except OperatorError as again:
-                    e.hint = f"It could not be taken back either ({again.message}): `operator-demo chaos revert`."
+                    e.hint = f"It could not be reverted either ({again.message}): `operator-demo chaos revert`."
                 raise
             record.phase = INJECTED
             self.journal.put(record)
@@ -80,7 +80,7 @@ class Injector:
             time.sleep(_LOOK)
 
     def holds(self, record: Record) -> Proof:
-        """Is the fault still there? Disturbs nothing."""
+        """Is the fault still in effect? Disturbs nothing."""
         return FAULTS[record.kind].holds(self.ground, record.targets, record.parameters, record.before)
 
     def revert(self, record: Record) -> None:
@@ -97,9 +97,9 @@ class Injector:
 def revert_all(engine: Engine, project: str, journal: FaultJournal, image: str = "",
                wanted: Callable[[Record], bool] = lambda _: True,
                ask: Callable[..., Mapping[str, object]] | None = None) -> tuple[list[Record], list[str]]:
-    """Reverts whatever of the project is not, the newest first: (what was reverted, what could not be and why).
+    """Reverts the open faults of the project, the newest first: (reverted records, problems in words).
 
-    `image` is for helpers where that of the record is no longer on the engine.
+    Helpers use `image` if the one in the record is no longer on the engine.
     """
     done: list[Record] = []
     problems: list[str] = []

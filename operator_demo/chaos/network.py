@@ -1,7 +1,7 @@
 """Faults inside a member's own network namespace, set by one-shot helpers that share it.
 
-They end when the member is restarted, for then its namespace is a new one. Everything of ours in a namespace has a name
-of its own (a chain, a handle), so that taking it back removes nothing else.
+They end when the member is restarted, because it then has a new namespace. Each rule or queue has a name of its own (a
+chain, a handle), so that reverting removes nothing else.
 """
 
 import re
@@ -15,48 +15,48 @@ from operator_demo.chaos.container_state import KILL, same_container
 from operator_demo.chaos.primitive import Before, FaultError, Ground, Parameter, Primitive, Proof, Values
 from operator_demo.engine import Container
 
-# Which of the two the engine's kernel has; the same one every time.
+# The one that the kernel supports; the same choice every time.
 _IPTABLES = "ipt=iptables-nft; $ipt -S >/dev/null 2>&1 || ipt=iptables-legacy\n"
 _RIGHTS = ("NET_ADMIN", "NET_RAW")
 
 
 class NamespaceFault(Primitive):
-    """`setting` is the script that sets it, `present` one that succeeds while it is there, `taking` takes it back."""
+    """`setting` is the script that injects the fault, `present` succeeds while it is in effect, `taking` reverts it."""
 
     every = 6.0  # a look costs a helper container
     settle = 15.0
-    needs: str  # a script that succeeds where the kernel can do it, in a namespace of its own
+    needs: str  # a script that succeeds, in a namespace of its own, if the kernel supports the fault
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
         if missing := helper.missing(ground):
             return missing
-        status, said = helper.probe(ground, self.needs, _RIGHTS)
+        status, output = helper.probe(ground, self.needs, _RIGHTS)
         if status != 0:
-            return f"the engine's kernel cannot do it ({said})"
+            return f"the engine's kernel cannot do it ({output})"
         wrong = KILL.problem(ground, ground.subject.members if targets else [])
         if wrong or not targets:
             return wrong
-        found = ground.containers()
-        if len(found) < 2 or set(targets) == set(found):
+        containers = ground.containers()
+        if len(containers) < 2 or set(targets) == set(containers):
             return "a member must be left on the other side"
-        alone = [name for name, container in found.items() if container.address is None]
+        alone = [name for name, container in containers.items() if container.address is None]
         return f"{', '.join(alone)} is not on the network" if alone else None
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
-        found = ground.containers()
-        return {name: {"id": found[name].id, "started": ground.inspect(name)["State"]["StartedAt"],
-                       "name": f"N{secrets.token_hex(3)}", "peers": self.peers(found, targets, name)}
+        containers = ground.containers()
+        return {name: {"id": containers[name].id, "started": ground.inspect(name)["State"]["StartedAt"],
+                       "name": f"N{secrets.token_hex(3)}", "peers": self.peers(containers, targets, name)}
                 for name in targets}
 
-    def peers(self, found: Mapping[str, Container], targets: Sequence[str], name: str) -> dict[str, str]:
-        """Whom the fault concerns: name -> address."""
-        return {other: str(c.address) for other, c in found.items() if other != name and c.address}
+    def peers(self, containers: Mapping[str, Container], targets: Sequence[str], name: str) -> dict[str, str]:
+        """The other members that the fault concerns: name -> address."""
+        return {other: str(c.address) for other, c in containers.items() if other != name and c.address}
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            status, said = self.inside(ground, before, name, self.setting(before[name], values))
+            status, output = self.inside(ground, before, name, self.setting(before[name], values))
             if status != 0:
-                raise FaultError(f"The rules for {name} were not taken: {said}")
+                raise FaultError(f"The rules for {name} could not be set: {output}")
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         saw = []
@@ -71,7 +71,7 @@ class NamespaceFault(Primitive):
 
     @abstractmethod
     def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
-        """Does it bite for this one target, whose namespace and peers are what they were?"""
+        """Does it take effect on this target, whose namespace and peers are unchanged?"""
 
     def holds(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         gone = [name for name in targets if not self.unchanged(ground, before, name)
@@ -83,22 +83,23 @@ class NamespaceFault(Primitive):
             container = same_container(ground, before, name)
             if container is None or container.state not in ("running", "paused"):
                 continue  # a namespace ends with its process
-            status, said = self.inside(ground, before, name, self.taking(before[name]))
+            status, output = self.inside(ground, before, name, self.taking(before[name]))
             if status != 0 and same_container(ground, before, name) == container:
-                raise FaultError(f"The rules for {name} could not be removed: {said}")
+                raise FaultError(f"The rules for {name} could not be removed: {output}")
 
     def inside(self, ground: Ground, before: Before, name: str, script: str) -> tuple[int, str]:
-        return helper.told(ground, script, network_of=before[name]["id"], capabilities=_RIGHTS)
+        return helper.run_for_line(ground, script, network_of=before[name]["id"], capabilities=_RIGHTS)
 
     def unchanged(self, ground: Ground, before: Before, name: str) -> bool:
-        """Is it still the same namespace, and are the peers where they were?"""
-        found = ground.containers()
-        if name not in found or found[name].id != before[name]["id"] or found[name].state not in ("running", "paused"):
+        """Is it still the same namespace, and do the peers have the same addresses?"""
+        containers = ground.containers()
+        container = same_container(ground, before, name)
+        if container is None or container.state not in ("running", "paused"):
             return False
         if ground.inspect(name)["State"]["StartedAt"] != before[name]["started"]:
             return False
-        return all(found[other].address in (None, address) for other, address in before[name]["peers"].items()
-                   if other in found)
+        return all(containers[other].address in (None, address) for other, address in before[name]["peers"].items()
+                   if other in containers)
 
     @abstractmethod
     def setting(self, was: Before, values: Values) -> str: ...
@@ -138,8 +139,8 @@ class Partition(RulesFault):
     proof = "no ping passes between the sides, and the rules are in place"
     chains = ("INPUT", "OUTPUT")
 
-    def peers(self, found: Mapping[str, Container], targets: Sequence[str], name: str) -> dict[str, str]:
-        return {other: str(c.address) for other, c in found.items() if other not in targets and c.address}
+    def peers(self, containers: Mapping[str, Container], targets: Sequence[str], name: str) -> dict[str, str]:
+        return {other: str(c.address) for other, c in containers.items() if other not in targets and c.address}
 
     def rules(self, was: Before, values: Values) -> list[str]:
         return [f"{side} {address} -j DROP" for address in was["peers"].values() for side in ("-s", "-d")]
@@ -150,11 +151,11 @@ class Partition(RulesFault):
         return Proof(True, f"{', '.join(targets)} cannot reach {', '.join(cut)}") if proof.bites else proof
 
     def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
-        # In the background, side by side: an answer is told, silence is not.
+        # All in the background: only an answer prints something.
         pings = "\n".join(f"ping -n -q -c 1 -W 1 {address} >/dev/null 2>&1 && echo reached {other} &"
                           for other, address in before[name]["peers"].items())
-        status, said = self.inside(ground, before, name, f"{self.present(before[name])}\n{pings}\nwait")
-        reached = re.findall(r"reached (\S+)", said)
+        status, output = self.inside(ground, before, name, f"{self.present(before[name])}\n{pings}\nwait")
+        reached = re.findall(r"reached (\S+)", output)
         if status != 0 or reached:
             return Proof(False, f"{name} reaches {', '.join(reached)}" if reached else f"no rules in {name}")
         return Proof(True, f"{name} reaches nobody on the other side")
@@ -172,11 +173,11 @@ class Loss(RulesFault):
 
     def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
         was = before[name]
-        status, said = self.inside(ground, before, name, (
+        status, output = self.inside(ground, before, name, (
             f"{self.present(was)}\nping -n -q -c 100 -i 0.005 -W 1 {a_peer(was)} >/dev/null\n"
             f"$ipt -L INPUT -v -x -n | awk '$3 == \"{was['name']}\" {{print \"seen\", $1}}'\n"
             f"$ipt -L {was['name']} -v -x -n | awk '$3 == \"DROP\" {{print \"lost\", $1}}'"))
-        counts = dict(re.findall(r"(seen|lost) (\d+)", said))
+        counts = dict(re.findall(r"(seen|lost) (\d+)", output))
         if status != 0 or int(counts.get("seen", 0)) == 0:
             return Proof(False, f"no rules in {name}")
         share = 100 * int(counts.get("lost", 0)) / int(counts["seen"])
@@ -195,9 +196,9 @@ class QueueFault(NamespaceFault):
         for name in targets:
             was = before[name]
             was["handle"] = f"{secrets.randbelow(0x7000) + 0x1000:x}:"
-            status, said = self.inside(ground, before, name, f"{self.device(was)}tc qdisc show dev $dev root")
-            if status != 0 or not re.match(r"qdisc noqueue|$", said):
-                raise FaultError(f"The network interface of {name} has a queue already: {said}")
+            status, output = self.inside(ground, before, name, f"{self.device(was)}tc qdisc show dev $dev root")
+            if status != 0 or not re.match(r"qdisc noqueue|$", output):
+                raise FaultError(f"The network interface of {name} has a queue already: {output}")
         return before
 
     def device(self, was: Before) -> str:
@@ -232,9 +233,9 @@ class Latency(QueueFault):
         return f"netem limit 10000 delay {values['delay']:g}ms {values['jitter']:g}ms"
 
     def measure(self, ground: Ground, before: Before, name: str, values: Values) -> Proof:
-        _, said = self.inside(ground, before, name, f"ping -n -q -c 5 -i 0.1 -W 30 {a_peer(before[name])}")
-        found = re.search(r"= [\d.]+/([\d.]+)/", said)
-        trip = float(found[1]) if found else 0.0
+        _, output = self.inside(ground, before, name, f"ping -n -q -c 5 -i 0.1 -W 30 {a_peer(before[name])}")
+        mean = re.search(r"= [\d.]+/([\d.]+)/", output)
+        trip = float(mean[1]) if mean else 0.0
         return Proof(trip >= 0.7 * max(values["delay"] - values["jitter"], 1.0),
                      f"a round trip from {name} takes {trip:.1f} ms")
 
@@ -258,13 +259,13 @@ class Bandwidth(QueueFault):
         script = (f"{self.device(was)}sent() {{ cat /sys/class/net/$dev/statistics/tx_bytes; }}\n"
                   f"a=$(sent); timeout 1 ping -n -f -q -s 1300 {peer} >/dev/null 2>&1; echo rate $(($(sent)-a))\n"
                   + self.present(was))
-        status, said = self.inside(ground, before, name, script)
-        found = re.search(r"rate (\d+)", said)
-        rate = int(found[1]) * 8 / 1000 if found else 0.0  # kbit in one second
-        bites = status == 0 and found is not None and rate <= 1.3 * values["rate"] + self.burst(values) * 8 / 1000
+        status, output = self.inside(ground, before, name, script)
+        sent = re.search(r"rate (\d+)", output)
+        rate = int(sent[1]) * 8 / 1000 if sent else 0.0  # kbit in one second
+        bites = status == 0 and sent is not None and rate <= 1.3 * values["rate"] + self.burst(values) * 8 / 1000
         return Proof(bites, f"{name} sends {rate:.0f} kbit/s")
 
 
 def a_peer(was: Before) -> str:
-    """The address of one of those whom the fault concerns."""
+    """The address of one peer that the fault concerns."""
     return str(next(iter(was["peers"].values())))

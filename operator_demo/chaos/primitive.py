@@ -1,8 +1,8 @@
-"""What a fault primitive is: one way of breaking a subject, proved from outside and undone from what was read before.
+"""What a fault primitive is: one way to break a subject, proved from outside and reverted to the state read before.
 
-The order is always: `problem` (can this be done here?) and `before` (what is there now), both read only; then, with
-`before` on the disk of this machine, `inject`; `prove` until the verdict; `revert`, which may come from another process
-after a crash, and more than once.
+The order is always: `problem` (is it possible here?) and `before` (the present state), which only read; then, with
+`before` in the journal, `inject`; `prove` until the verdict; `revert`, possibly by another process after a crash, and
+more than once.
 """
 
 from abc import ABC, abstractmethod
@@ -18,11 +18,11 @@ Values = Mapping[str, float]
 """Parameters of one injection, complete and within their ranges."""
 
 Before = dict[str, Any]
-"""What was read before, as JSON."""
+"""The state before the injection, as JSON."""
 
 
 class FaultError(OperatorError):
-    """The fault cannot be brought about here, or the engine does not show it."""
+    """The fault is not possible here, or does not show."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Parameter:
 
 
 def plain(value: float) -> str:
-    """A number as people write it, never as 1e+06."""
+    """A number as people write it, not as 1e+06."""
     return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Does the fault bite now, and what was seen (for people)?"""
+    """Is the fault in effect now, and what was seen (for people)?"""
 
     bites: bool
     saw: str
@@ -57,9 +57,9 @@ class Proof:
 
 @dataclass
 class Ground:
-    """Where a fault happens. `image` is that of our helpers ("" where none is known); `ask` puts a question to our own
-    containers (the operation and its arguments), None where they do not run; `keep` writes `before` to the disk once
-    more, for what can only be read while a fault is under way."""
+    """Where a fault happens. `image` is that of the helpers ("" if unknown); `ask` sends a request to our containers
+    (the operation and its arguments), None if they do not run; `keep` writes `before` to the journal again, for what
+    can only be read during the injection."""
 
     engine: Engine
     project: str
@@ -71,16 +71,16 @@ class Ground:
 
     def containers(self) -> dict[str, Container]:
         """The subject's members that have a container, by name."""
-        found = {c.service: c for c in members(self.engine, self.project)}
-        return {name: found[name] for name in self.subject.members if name in found}
+        containers = {c.service: c for c in members(self.engine, self.project)}
+        return {name: containers[name] for name in self.subject.members if name in containers}
 
     def member(self, name: str) -> Container:
         """Raises `FaultError` where the member has no container."""
-        found = self.containers().get(name)
-        if found is None:
+        container = self.containers().get(name)
+        if container is None:
             raise FaultError(f"{name} of project {self.project} has no container on the engine.",
                              "`operator-demo status` shows what is there.")
-        return found
+        return container
 
     def inspect(self, name: str) -> dict[str, Any]:
         """The engine's full description of a member's container."""
@@ -90,48 +90,47 @@ class Ground:
 class Primitive(ABC):
     """One kind of fault. `targets` are names of members, [] where `targeted` is False.
 
-    `lives_in` says what must go for the fault to go with it: `container`, `volume`, or `engine` (something of its own,
-    which `revert` alone removes). A fault that is not `lasting` is over as soon as it has happened. `in_steps`: on the
-    way to it the subject is broken in another way, which nobody shall see or repair.
+    `lives_in` says whose removal ends the fault: `container`, `volume`, or `engine` (an object that only `revert`
+    removes). A fault that is not `lasting` is over as soon as it has happened. `in_steps`: while it is injected the
+    subject is broken in another way, for which no ticket must open.
     """
 
     kind: str
     what: str  # one sentence without a full stop
-    proof: str  # how it is proved, for `chaos list` and the docs
+    proof: str  # how it is proved, for `chaos list`
     parameters: ClassVar[Mapping[str, Parameter]] = {}
     targeted: bool = True
     lasting: bool = True
     in_steps: bool = False
     lives_in: str = "container"
     every: float = 1.0  # seconds between two proofs until the verdict
-    settle: float = 5.0  # seconds that it may take to bite
+    settle: float = 5.0  # seconds until it must be in effect
 
     def aims_at(self, subject: Subject) -> str:
-        """The one kind of member (see `HasKinds`) that it can be done to, and so what chance chooses among; "" where
-        it can be any."""
+        """The only kind of member (see `HasKinds`) that it works on; "" if it works on all."""
         return ""
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        """Why it cannot be done here (engine, kernel, subject, or the state of the targets); None: it can. Without
-        targets only what does not depend on them is looked at."""
+        """Why it is not possible here (engine, kernel, subject, or the state of the targets); None if it is. Without
+        targets only what does not depend on them is checked."""
         return None
 
     @abstractmethod
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
-        """What will be put back. Changes nothing."""
+        """The state that `revert` restores. Changes nothing."""
 
     @abstractmethod
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None: ...
 
     @abstractmethod
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        """Measures whether the fault bites."""
+        """Measures whether the fault is in effect."""
 
     def holds(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        """As `prove`, for every few seconds until the verdict: must disturb nothing."""
+        """As `prove`, but called every few seconds until the verdict: must disturb nothing."""
         return self.prove(ground, targets, values, before)
 
     @abstractmethod
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
-        """Puts back what `before` holds where the fault is still there, and leaves alone what somebody has repaired
-        meanwhile. Harmless when done again, or when the containers are gone."""
+        """Restores `before` if the fault is still in effect, and leaves alone what somebody has repaired. Harmless if
+        repeated, or if the containers are gone."""

@@ -1,4 +1,4 @@
-"""Faults that take from a member what it needs: processor, memory, disk."""
+"""Faults that limit a member's resources: processor, memory, disk."""
 
 import re
 import shlex
@@ -14,8 +14,8 @@ from operator_demo.engine import container_action, happened, inspect, set_limits
 from operator_demo.errors import OperatorError
 
 _PERIOD = 100_000  # microseconds, the kernel's own where none was chosen
-_LEAST_QUOTA = 1_000  # microseconds, the engine's
-_UNLIMITED = (1 << 63) - 4096  # bytes: what the kernel calls no limit; the engine takes neither 0 nor -1 for that
+_LEAST_QUOTA = 1_000  # microseconds, the engine's minimum
+_UNLIMITED = (1 << 63) - 4096  # bytes: no limit for the kernel; the engine accepts neither 0 nor -1
 MIB = 1 << 20
 
 
@@ -82,8 +82,8 @@ class Cpu(Primitive):
 
     @staticmethod
     def _throttled(ground: Ground, container: str) -> int:
-        seen = stats(ground.engine, container)
-        return int(((seen.get("cpu_stats") or {}).get("throttling_data") or {}).get("throttled_periods") or 0)
+        cpu = stats(ground.engine, container)
+        return int(((cpu.get("cpu_stats") or {}).get("throttling_data") or {}).get("throttled_periods") or 0)
 
 
 # Finds the cgroup of the process 1 that the helper sees: cgroup v2, or the named controller of v1.
@@ -110,9 +110,8 @@ class Memory(Primitive):
             return "the engine's kernel has no memory limits"
         if missing := helper.missing(ground):
             return missing
-        status, said = helper.probe(ground, _CGROUP.format(controller="memory"), _CGROUP_RIGHTS,
-                                    unconfined=True)
-        return f"a helper cannot reach the cgroups ({said})" if status != 0 else KILL.problem(ground, targets)
+        status, output = helper.probe(ground, _CGROUP.format(controller="memory"), _CGROUP_RIGHTS, unconfined=True)
+        return f"a helper cannot reach the cgroups ({output})" if status != 0 else KILL.problem(ground, targets)
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
         before = {}
@@ -130,7 +129,7 @@ class Memory(Primitive):
             was["since"] = ground.engine.now()
             ground.keep()
             set_limits(ground.engine, was["id"], Memory=was["limit"], MemorySwap=was["limit"])
-            # The member is made the one that the kernel ends, and not the helper that asks for the memory.
+            # The kernel must kill the member, and not the helper that allocates the memory.
             script = _CGROUP.format(controller="memory") + (
                 "kills() { cat memory.oom_control memory.events 2>/dev/null | sed -n 's/^oom_kill //p'; }\n"
                 "before=$(kills); echo 1000 >/proc/1/oom_score_adj; echo 0 >cgroup.procs\n"
@@ -171,11 +170,11 @@ class Memory(Primitive):
 
 
 def _used(ground: Ground, container: str) -> int:
-    """Bytes that cannot be taken back: without what the kernel keeps of files."""
-    seen = stats(ground.engine, container).get("memory_stats") or {}
-    detail = seen.get("stats") or {}
+    """Bytes that the kernel cannot reclaim: without its cache of files."""
+    memory = stats(ground.engine, container).get("memory_stats") or {}
+    detail = memory.get("stats") or {}
     files = detail.get("total_cache", detail.get("file", 0)) - detail.get("total_mapped_file", 0)
-    return max(int(seen.get("usage") or 0) - max(int(files), 0), 0)
+    return max(int(memory.get("usage") or 0) - max(int(files), 0), 0)
 
 
 class SlowDisk(Primitive):
@@ -193,18 +192,18 @@ class SlowDisk(Primitive):
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
         if missing := helper.missing(ground):
             return missing
-        status, said = helper.probe(
+        status, output = helper.probe(
             ground, _CGROUP.format(controller="blkio") + self._FILE + '[ -e $file ] || { echo "no throttle"; exit 1; }',
             _CGROUP_RIGHTS, unconfined=True)
         if status != 0:
-            return f"the engine's kernel cannot throttle a disk, or a helper cannot reach the cgroups ({said})"
+            return f"the engine's kernel cannot throttle a disk, or a helper cannot reach the cgroups ({output})"
         wrong = KILL.problem(ground, targets)
         for name in targets if wrong is None else []:
             if not mounted_volumes(ground, name):
                 return f"{name} has no volume"
-            status, said = self._in_group(ground, name, ground.member(name).id, self._DEVICE)
+            status, output = self._in_group(ground, name, ground.member(name).id, self._DEVICE)
             if status != 0:
-                return said
+                return output
         return wrong
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
@@ -212,20 +211,20 @@ class SlowDisk(Primitive):
         for name in targets:
             id_ = ground.member(name).id
             look = 'echo device $dev\ngrep "^$dev " $file || true'
-            status, said = self._in_group(ground, name, id_, self._DEVICE + look)
-            found = re.match(r"device (\S+)(?: \S+ (.*))?$", said)
-            if status != 0 or not found:
-                raise FaultError(f"The disk of {name} cannot be told: {said}")
-            before[name] = {"id": id_, "device": found[1], "limit": found[2] or "",
+            status, output = self._in_group(ground, name, id_, self._DEVICE + look)
+            device = re.match(r"device (\S+)(?: \S+ (.*))?$", output)
+            if status != 0 or not device:
+                raise FaultError(f"The disk of {name} cannot be found: {output}")
+            before[name] = {"id": id_, "device": device[1], "limit": device[2] or "",
                             "started": ground.inspect(name)["State"]["StartedAt"]}
         return before
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
             was = before[name]
-            status, said = self._in_group(ground, name, was["id"], self._setting(was["device"], values))
+            status, output = self._in_group(ground, name, was["id"], self._setting(was["device"], values))
             if status != 0:
-                raise FaultError(f"The disk of {name} could not be throttled: {said}")
+                raise FaultError(f"The disk of {name} could not be throttled: {output}")
 
     @staticmethod
     def _setting(device: str, values: Values) -> str:
@@ -241,16 +240,16 @@ class SlowDisk(Primitive):
         size = max(int(values["rate"] * 1024 * 1.5) // 4096, 8)
         for name in targets:
             if not self._same(ground, before, name):
-                return Proof(False, f"{name} was started anew")
-            # Not in the root of the volume, whose change some engines take for the making of the volume.
-            status, said = self._in_group(ground, name, before[name]["id"], self._present(before[name], values) + (
+                return Proof(False, f"{name} was restarted")
+            # Not in the root of the volume: some engines report its last change as the volume's creation time.
+            status, output = self._in_group(ground, name, before[name]["id"], self._present(before[name], values) + (
                 "echo 0 >cgroup.procs\n"
                 "folder=$(find /volumes/0 -mindepth 1 -type d -print -quit); file=${folder:-/volumes/0}/.aux\n"
                 f"dd if=/dev/zero of=$file bs=4096 count={size} oflag=direct 2>&1 | tail -n 1; rm -f $file"))
-            found = re.search(r"([\d.]+) s,", said)
-            if status != 0 or not found:
-                return Proof(False, f"{name}: {said}")
-            rate = size * 4 / max(float(found[1]), 1e-6)
+            took = re.search(r"([\d.]+) s,", output)
+            if status != 0 or not took:
+                return Proof(False, f"{name}: {output}")
+            rate = size * 4 / max(float(took[1]), 1e-6)
             saw.append(f"{name} writes {rate:.0f} KiB/s")
             if rate > 2 * values["rate"]:
                 return Proof(False, saw[-1])
@@ -265,14 +264,14 @@ class SlowDisk(Primitive):
         for name in targets:
             was = before[name]
             if not self._same(ground, before, name):
-                continue  # the group ended with the process
+                continue  # the cgroup ended with the process
             old = shlex.quote(f"{was['device']} {was['limit']}") if was["limit"] else ""
             script = (f"({self._present(was, values)}) || exit 0\n" +
                       (f"echo {old} >$file" if old else
                        f'n=0; [ $v = 1 ] || n=wbps=max; echo "{was["device"]} $n" >$file'))
-            status, said = self._in_group(ground, name, was["id"], script)
+            status, output = self._in_group(ground, name, was["id"], script)
             if status != 0 and self._same(ground, before, name):
-                raise FaultError(f"The disk of {name} could not be set free: {said}")
+                raise FaultError(f"The throttle of {name}'s disk could not be removed: {output}")
 
     @staticmethod
     def _same(ground: Ground, before: Before, name: str) -> bool:
@@ -281,9 +280,10 @@ class SlowDisk(Primitive):
             ground.inspect(name)["State"]["StartedAt"] == before[name]["started"]
 
     def _in_group(self, ground: Ground, name: str, id_: str, script: str) -> tuple[int, str]:
-        """Runs the script in the directory of the member's control group."""
+        """Runs the script in the directory of the member's cgroup."""
         try:
-            return helper.told(ground, _CGROUP.format(controller="blkio") + self._FILE + script, processes_of=id_,
-                               volumes=helper_mounts(ground, name), capabilities=_CGROUP_RIGHTS, unconfined=True)
+            whole = _CGROUP.format(controller="blkio") + self._FILE + script
+            return helper.run_for_line(ground, whole, processes_of=id_, volumes=helper_mounts(ground, name),
+                                       capabilities=_CGROUP_RIGHTS, unconfined=True)
         except OperatorError as e:
             return 1, e.message

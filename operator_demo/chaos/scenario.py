@@ -1,6 +1,6 @@
-"""Scenarios are data: which fault hits which member, what a good end is, and what is told of it.
+"""Scenarios are data: the fault, its target, the expected outcome, and the texts of the chapters.
 
-A file is read so that every mistake is named with file, line and key. No scenario needs code.
+Every mistake in a file is reported with file, line and key. No scenario needs code.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ from operator_demo.errors import UsageError
 from operator_demo.outcomes import ESCALATED, NO_ACTION, REPAIRED
 from operator_demo.subject import Found, Subject
 
-BY_HAND = "by-hand"  # nothing is injected: somebody breaks it
+BY_HAND = "by-hand"  # nothing is injected: somebody breaks the subject
 HARMLESS = ("none", "decoy", "restart")  # kinds of fault beside which a false ticket may stand
 _OUTCOMES = (REPAIRED, ESCALATED, NO_ACTION)
 OR = " or "  # between invariants of which one is enough
@@ -33,7 +33,7 @@ _KEYS = ("title", "difficulty", "fault", "ticket", "cause", "invariants", "outco
 
 @dataclass(frozen=True)
 class FalseTicket:
-    """What somebody reports though it is not so: the agent is handed a ticket with this violation."""
+    """A report of a violation that does not exist: the agent gets a ticket with it."""
 
     invariant: str
     text: str
@@ -42,7 +42,7 @@ class FalseTicket:
 
 @dataclass(frozen=True)
 class Telling:
-    """What a chapter says to the audience, and what only the presenter reads. Empty: the usual text."""
+    """The texts of a chapter, for the audience and for the presenter alone. Empty: the default text."""
 
     narration: str = ""
     notes: str = ""
@@ -51,7 +51,7 @@ class Telling:
 @dataclass(frozen=True)
 class Scenario:
     """`invariants` must be among the ticket's violations ("a or b": one of them); `allow` is what a repair may change
-    in the subject's fingerprint; `repair` are the lines of bash that are known to repair it; the limits are in seconds.
+    in the subject's fingerprint; `repair` are lines of bash that repair it; the limits are in seconds.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Scenario:
     story: Mapping[str, Telling] = field(default_factory=dict)  # by chapter
 
     def unseen(self, violated: Collection[str]) -> list[str]:
-        """What of `invariants` is not among these."""
+        """The entries of `invariants` that are not among these."""
         return [entry for entry in self.invariants if not set(entry.split(OR)) & set(violated)]
 
     def telling(self, chapter: str) -> Telling:
@@ -83,7 +83,7 @@ def names(folder: Traversable) -> list[str]:
 
 
 def default(found: Found) -> str:
-    """What is played where none is named: the subject's own choice, else `member-kill`, else the first by name."""
+    """The default scenario: the subject's own choice, else `member-kill`, else the first by name."""
     known = names(found.folder)
     chosen = str(getattr(found.subject, "default_scenario", DEFAULT))
     if not known:
@@ -92,7 +92,7 @@ def default(found: Found) -> str:
 
 
 def is_file(text: str) -> bool:
-    """Is this the path of somebody's own scenario, and not the name of one of the subject's?"""
+    """Is this the path of a scenario file, and not the name of one of the subject's scenarios?"""
     return text.endswith((".yaml", ".yml"))
 
 
@@ -136,12 +136,12 @@ def parse(name: str, text: str, subject: Subject, where: str) -> Scenario:
         repair=tuple(keys["repair"].texts()) if "repair" in keys else (),
         detect_limit=limits["detect"].parsed(_seconds) if "detect" in limits else 60.0,
         repair_limit=limits["repair"].parsed(_seconds) if "repair" in limits else 300.0,
-        story={chapter: _telling(told) for chapter, told in _section(keys, "story", chapters.NAMES).items()},
+        story={chapter: _telling(text) for chapter, text in _section(keys, "story", chapters.NAMES).items()},
     )
     if scenario.outcome == NO_ACTION and scenario.ticket is None:
-        keys["outcome"].fail("no_action is the right end of a false ticket only; the key 'ticket' is missing")
+        keys["outcome"].fail("no_action is the outcome of a false ticket only; the key 'ticket' is missing")
     if scenario.ticket is not None and scenario.outcome != NO_ACTION:
-        keys["ticket"].fail("a false ticket is handed over, so the outcome must be no_action")
+        keys["ticket"].fail("with a false ticket the outcome must be no_action")
     return scenario
 
 
@@ -171,7 +171,7 @@ def _target(value: Value) -> str | list[str]:
 
 
 def _parameters(kind: str, value: Value | None) -> dict[str, float]:
-    """Each is checked alone first, so that the complaint names its line."""
+    """Each is checked alone first, so that the error names its line."""
     raw = {}
     for key, entry in value.map().items() if value else ():
         raw[key] = entry.text()

@@ -1,4 +1,4 @@
-"""Faults that the subject's own scripts bring about, prove and take back (`operator_demo.subject.Script`)."""
+"""Faults that the subject's own scripts inject, prove and revert (`operator_demo.subject.Script`)."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,16 @@ _LIMIT = 180.0  # seconds of one script
 
 
 class Scripted(Primitive):
-    """`unsaid`: what a subject without the script does not say. `already`: why it is not done where it is so."""
+    """The texts: `unsaid`, what a subject without the script does not say; `already`, why the fault is refused if it
+    is in effect; `failed` and `stays`, for a script `do` or `undo` that fails."""
 
     lives_in = "volume"
     every = 6.0
     settle = 15.0
     unsaid: str
     already: str
-    failed: str  # it could not be done
-    stays: str  # it could not be undone
+    failed: str
+    stays: str
 
     def script(self, subject: Subject) -> Script | None:
         raise NotImplementedError
@@ -47,23 +48,26 @@ class Scripted(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         for name in targets:
-            status, said = _run(ground, name, self._known(ground).do, values.get("size", 0), before[name]["volumes"])
+            status, output = _run(ground, name, self._known(ground).do, values.get("size", 0), before[name]["volumes"])
             if status != 0:
-                raise FaultError(f"{self.failed} ({name}): {said}")
+                raise FaultError(f"{self.failed} ({name}): {output}")
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
-        told = [_run(ground, name, self._known(ground).check, values.get("size", 0), before[name]["volumes"])
-                for name in targets]
-        return Proof(all(status == 0 for status, _ in told), ", ".join(said for _, said in told if said))
+        results = [_run(ground, name, self._known(ground).check, values.get("size", 0), before[name]["volumes"])
+                   for name in targets]
+        return Proof(all(status == 0 for status, _ in results), ", ".join(output for _, output in results if output))
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         if not ground.containers():
             if project_volumes(ground.engine, ground.project):
                 raise FaultError(f"The subject does not run. {self.stays}.", "Run it again, or remove its volumes.")
             return
-        told = {name: _run(ground, name, self._known(ground).undo, values.get("size", 0), before[name]["volumes"])
-                for name in targets}
-        problems = [f"{name}: {said}" for name, (status, said) in told.items() if status != 0]
+        problems = []
+        for name in targets:
+            script = self._known(ground).undo
+            status, output = _run(ground, name, script, values.get("size", 0), before[name]["volumes"])
+            if status != 0:
+                problems.append(f"{name}: {output}")
         if problems:
             raise FaultError(f"{self.stays} ({', '.join(problems)}).")
 
@@ -101,12 +105,12 @@ class EvictLeaders(Scripted):
 
 
 def _run(ground: Ground, name: str, script: str, size: float, volumes: Mapping[str, str]) -> tuple[int, str]:
-    """`volumes` are those that the member had before: its container may be gone, and what is on them not."""
-    found = ground.containers()
-    order = [name, *(other for other in found if other != name)]
-    addresses = [str(found[other].address) for other in order
-                 if other in found and found[other].state == "running" and found[other].address]
+    """`volumes` are those that the member had before: its container may be gone while they still exist."""
+    containers = ground.containers()
+    order = [name, *(other for other in containers if other != name)]
+    addresses = [str(containers[other].address) for other in order
+                 if other in containers and containers[other].state == "running" and containers[other].address]
     lines = [f"ADDRESSES={shlex.quote(' '.join(addresses))}", f"MEMBER={shlex.quote(name)}", f"SIZE={size:.0f}", script]
-    return helper.told(ground, "\n".join(lines), network=ground.network,
-                       volumes={v: path for v, path in volumes.items() if helper.volume_exists(ground, v)},
-                       capabilities=("DAC_OVERRIDE",), timeout=_LIMIT)
+    existing = {volume: path for volume, path in volumes.items() if helper.volume_exists(ground, volume)}
+    return helper.run_for_line(ground, "\n".join(lines), network=ground.network, volumes=existing,
+                               capabilities=("DAC_OVERRIDE",), timeout=_LIMIT)

@@ -1,4 +1,4 @@
-"""A fault as it is asked for, before its targets are known."""
+"""A fault as requested, before its targets are chosen."""
 
 import math
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from operator_demo.chaos.primitive import Parameter
 
 @dataclass(frozen=True)
 class FaultSpec:
-    """`target` is a member, a list of members, or a role (see `targets`), of which `count` are hit. `again`: seconds
-    after the cluster was seen well again at which the same fault strikes once more, once."""
+    """`target` is a member, a list of members, or a role (see `targets`), of which `count` are hit. `again`: the
+    same fault is injected a second time, so many seconds after the cluster is healthy again."""
 
     kind: str
     target: str | list[str] = "random"
@@ -24,8 +24,8 @@ class FaultSpec:
 def parse_parameters(kind: str, raw: Mapping[str, Any]) -> dict[str, float]:
     """All parameters of a kind: those given, within their ranges, and the defaults of the others.
 
-    A value is a number, or text with or without the unit ("300", "300 ms"). Raises `ValueError`, for a kind that there
-    is not, too.
+    A value is a number, or text with or without the unit ("300", "300 ms"). Raises `ValueError`, also for
+    an unknown kind.
     """
     if kind not in FAULTS:
         raise ValueError(f"there is no fault {kind!r} (known: {', '.join(FAULTS)})")

@@ -1,4 +1,4 @@
-"""Which members a fault hits: chosen by role, by kind, by name or by chance, the same ones for the same seed."""
+"""Which members a fault hits: by role, kind or name, or at random; the same seed chooses the same members."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ ROLES = ("random", "leader", "follower")
 
 
 def kinds(subject: Subject) -> tuple[str, ...]:
-    """The kinds of member that a fault can be aimed at; () where all members are alike."""
+    """The kinds of member that can be a target; () if all members are alike."""
     return tuple(dict.fromkeys(subject.kinds[name] for name in subject.members)) if isinstance(subject, HasKinds) \
         else ()
 
@@ -17,7 +17,7 @@ def kinds(subject: Subject) -> tuple[str, ...]:
 def check(target: str | Sequence[str], count: int, subject: Subject, kind: str = "") -> None:
     """Raises `ValueError` for a target or a count that can never be met by the members of this subject.
 
-    `kind` is that to which alone the fault can be done, "" for any.
+    `kind` is the only kind that the fault works on, "" for any.
     """
     members, by_chance = subject.members, (*ROLES, *kinds(subject))
     named = [target] if isinstance(target, str) else list(target)
@@ -46,7 +46,7 @@ def _meant(target: str, kind: str) -> str:
 
 
 def among(target: str, subject: Subject) -> list[str]:
-    """The members that a role, or a kind, may mean, well or not."""
+    """The members that a role or kind may mean, healthy or not."""
     if not isinstance(subject, HasKinds):
         return list(subject.members)
     if target in kinds(subject):
@@ -58,8 +58,8 @@ def choose(target: str | Sequence[str], count: int, roles: Mapping[str, str], su
            chance: random.Random, kind: str = "") -> list[str]:
     """The members to hit, in the subject's order.
 
-    `roles` maps those that are well to `leader` or `follower`; for `kind` see `check`: `random` chooses among that
-    alone. Raises `ValueError` where too few fit now.
+    `roles` maps the healthy ones to `leader` or `follower`; for `kind` see `check`: `random` chooses among that kind.
+    Raises `ValueError` if too few fit now.
     """
     check(target, count, subject, kind)
     order = list(subject.members).index
@@ -70,7 +70,7 @@ def choose(target: str | Sequence[str], count: int, roles: Mapping[str, str], su
     target = _meant(target, kind)
     fitting = [name for name in among(target, subject) if name in roles and target in (
         roles[name], "random", *kinds(subject))]
-    if target == "follower" and isinstance(subject, HasKinds):  # of a leader there is now, and not of something else
+    if target == "follower" and isinstance(subject, HasKinds):  # only of a kind that has a leader now
         leading = {subject.kinds[name] for name, role in roles.items() if role == "leader"}
         fitting = [name for name in fitting if subject.kinds[name] in leading]
     if len(fitting) < count:

@@ -68,7 +68,7 @@ def test_without_netem_the_slow_network_is_refused_and_says_why(demo: Demo) -> N
         pytest.skip("this kernel has sch_netem")
     result = run(demo, PLAYS[NEEDS_NETEM], "--no-agent")
     assert result.status == 3, result.story
-    assert "The fault latency cannot be brought about here: the engine's kernel has no sch_netem." in result.stderr
+    assert "The fault latency is not possible here: the engine's kernel has no sch_netem." in result.stderr
     assert "chaos list" in result.stderr
     assert not result.of("fault")
     assert demo.leftovers() == []

@@ -420,10 +420,11 @@ def _make_room(facts: Facts) -> Diagnosis | None:
     begun = max((steps.index(r.command) for r in facts.repairs if r.command in steps), default=-1)
     step = steps[min(begun + 1, len(steps) - 1)] if facts.has_shell else " && ".join(f"({s})" for s in steps)
     reporters = f" (so says {_join([name for name in full if name])})" if any(full) else ""
-    return Diagnosis(full[0] if len(full) == 1 else CLUSTER, "disk_full",
-                     f"The database has reached its quota{reporters}, and the members refuse writes to protect "
-                     "what they have. All of them run and reach each other. Old revisions can be forgotten and the room "
-                     "given back; then the alarm can be lifted.", step, may_pass=begun + 1 == len(steps), effort=begun + 1)
+    text = (f"The database has reached its quota{reporters}, and the members refuse writes to protect what they have. "
+            "All of them run and reach each other. Old revisions can be forgotten and the room given back; then the alarm "
+            "can be lifted.")
+    return Diagnosis(full[0] if len(full) == 1 else CLUSTER, "disk_full", text, step,
+                     may_pass=begun + 1 == len(steps), effort=begun + 1)
 
 
 def _leaders_kept_away(facts: Facts) -> Diagnosis | None:
