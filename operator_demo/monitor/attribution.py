@@ -1,7 +1,7 @@
 """Did a shell command cause an event of a container? Judged by the command's text.
 
 On a shared engine, an event during a command proves nothing. So an event of a container that is neither the subject's
-nor made by the session is attributed to a command only where the command does just this action, and either
+nor created by the session is attributed to a command only if the command contains this action, and either
 
 - names the container: by name, by id or the beginning of one, by Compose project, or by a filter that its name passes;
 - or leaves its targets open (`$(docker ps -q)`, `xargs`, `prune`) and names nothing of the subject.
@@ -32,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{4,64}")  # (what is shorter is too often something e
 
 
 def causes(command: str, event: EngineEvent, subject: Iterable[str]) -> bool:
-    """`subject`: the names and ids by which a command can mean the subject (its project, members and containers)."""
+    """`subject`: names and ids of the subject (its project, members and containers)."""
     action = event.action.partition(":")[0]
     command = command.replace("\\\n", " ")
     matching = [part for part in _BETWEEN.split(command) if action in _actions(part)]

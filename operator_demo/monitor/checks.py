@@ -1,4 +1,4 @@
-"""The items of the oracle that are the same for every subject. Each is a function of what was seen: no side effects."""
+"""The oracle's checks that are the same for every subject: functions of what was observed, without side effects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
@@ -11,18 +11,18 @@ PASSED, FAILED, UNKNOWN = "passed", "failed", "unknown"
 NOT_TESTED, NOT_CHECKED = "not_tested", "not_checked"
 _ACCEPTABLE = (PASSED, NOT_TESTED, NOT_CHECKED)
 
-BEFORE = 30.0  # seconds of load before the fault that are the measure
-SETTLED = 5  # seconds of load that are compared with it
+BEFORE = 30.0  # seconds of load before the fault that count as normal
+SETTLED = 5  # newest seconds of load that are compared with them
 _FEWER = 0.9  # of the operations per second
 _SLOWER = 2.0  # times the p99 ...
-_SLACK = 0.05  # ... plus this, in seconds: below it nobody notices
+_SLACK = 0.05  # ... plus this, in seconds
 _LEAST = 5  # seconds of load that must have been seen before the fault
 _ERRORS = 0.01  # of the operations; etcd's own alert rules warn above 1 %
 
 Load = Mapping[str, Any]  # `ts` in seconds since the epoch, `data` of a `load` event
 
 FREED = {"data": ("volumes",)}
-"""What a scenario may allow to differ, besides the names of a fingerprint's own items."""
+"""What a scenario may allow to differ, besides the names of items in a fingerprint."""
 
 
 def invariants(state: State, held_for: float, wanted: float) -> Check:
@@ -33,7 +33,7 @@ def invariants(state: State, held_for: float, wanted: float) -> Check:
 
 
 def load(loads: Sequence[Load], fault_at: float, repaired_at: float, now: float) -> Check:
-    """Is the load back to what it was before the fault? Judged only where the fault had moved it."""
+    """Is the load back to normal? Judged only if the fault changed it."""
     before = [x["data"] for x in loads if fault_at - BEFORE <= x["ts"] < fault_at]
     if len(before) < _LEAST:
         return Check("load", NOT_TESTED, "there was no load before the fault")
@@ -46,19 +46,19 @@ def load(loads: Sequence[Load], fault_at: float, repaired_at: float, now: float)
     if worse:
         return Check("load", FAILED, worse)
     if not any(measure.off([second]) for second in during):
-        return Check("load", NOT_TESTED, "the fault did not move the load")
-    return Check("load", PASSED, f"{measure.told(recent)}, as before the fault ({measure.told(before)})")
+        return Check("load", NOT_TESTED, "the fault did not change the load")
+    return Check("load", PASSED, f"{measure.summary(recent)}, as before the fault ({measure.summary(before)})")
 
 
 class _Measure:
-    """What the load was, and in which way other seconds fall short of it."""
+    """The normal load, and how other seconds fall short of it."""
 
     def __init__(self, before: Sequence[Mapping[str, Any]]) -> None:
         self._ops = median(x["ops"] for x in before)
         self._p99 = median(_p99s(before) or [0.0])
 
     def off(self, seconds: Sequence[Mapping[str, Any]], tolerated: float = 0.0) -> str:
-        """What is worse than before, in words; "" where nothing is. `tolerated` is a share of failed operations."""
+        """What is worse than before, in words; "" if nothing is. `tolerated` is a share of failed operations."""
         errors, done = sum(sum(x["errors"].values()) for x in seconds), sum(x["ops"] for x in seconds)
         ops, p99s = median(x["ops"] for x in seconds), _p99s(seconds)
         faults = [f"{errors} of {errors + done} operations failed"] if errors > tolerated * (errors + done) else []
@@ -71,7 +71,7 @@ class _Measure:
         return ", ".join(faults)
 
     @staticmethod
-    def told(seconds: Sequence[Mapping[str, Any]]) -> str:
+    def summary(seconds: Sequence[Mapping[str, Any]]) -> str:
         p99s = _p99s(seconds)
         return f"{median(x['ops'] for x in seconds):.0f} op/s, p99 {median(p99s or [0.0]) * 1000:.0f} ms"
 
@@ -81,7 +81,7 @@ def _p99s(seconds: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def writes(answer: Mapping[str, Any] | None, reason: str = "") -> Check:
-    """From the load's own check of its acknowledged writes; None where it could not be asked, for `reason`."""
+    """`answer` is the workload's own check of its acknowledged writes; None if there was none, for `reason`."""
     if answer is None:
         return Check("writes", UNKNOWN, reason)
     if "not_checked" in answer:
@@ -115,7 +115,8 @@ def fingerprint(before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mappi
 
 
 def untouched(effects: Iterable[Mapping[str, Any]]) -> Check:
-    """For who says that nothing was to do: did the session leave the subject as it was? `effects` are its own."""
+    """After a claim that nothing needs to be done: has the session changed the subject? `effects` are those of the
+    session."""
     changes = [f"{e['action']} of {e['member'] or e['container']}" for e in effects
                if (e["member"] and e["action"] != "exec_start") or e["action"].startswith(("volume ", "network "))]
     if changes:
@@ -129,10 +130,10 @@ def _short(value: object) -> str:
 
 
 def words(checks: Iterable[Check]) -> str:
-    """What the agent is told when the repair is not accepted."""
+    """The text for the agent when the repair is not accepted."""
     return " ".join(f"{c.name} {c.status}: {c.saw.rstrip('.')}." for c in checks if c.status not in _ACCEPTABLE)
 
 
 def accepted(checks: Iterable[Check]) -> bool:
-    """No item failed, and none that was asked remained unknown."""
+    """No check failed, and none is unknown."""
     return all(c.status in _ACCEPTABLE for c in checks)

@@ -1,4 +1,4 @@
-"""Tickets from active violations: one open ticket at a time, to which all that fire attach."""
+"""Tickets from active violations: one open ticket at a time, with all violations that fire."""
 
 import contextlib
 import time
@@ -15,21 +15,21 @@ CLEAR_AFTER = 3.0  # seconds without a violation until a ticket that nobody hold
 
 
 class Incidents:
-    """Opens, updates and clears the run's ticket. Called after each look, by one thread at a time."""
+    """Opens, updates and clears the run's ticket. Called after each observation, by one thread at a time."""
 
     def __init__(self, recorder: Recorder, subject: str, announced: Announced) -> None:
         self._recorder, self._subject, self._announced = recorder, subject, announced
         row = recorder.store.row("SELECT ticket FROM tickets WHERE run=? ORDER BY opened DESC LIMIT 1", recorder.run)
         self._last: str | None = row["ticket"] if row else None
         self._handed_over: set[str] = set()
-        # Tickets that no look of ours opened, so none of ours may clear them.
+        # Tickets that no observation opened, so none may clear them.
         self._reported = {row["ticket"] for row in recorder.store.rows(
             "SELECT ticket FROM events WHERE run=? AND type='ticket_opened' AND json_extract(data, '$.reported')",
             recorder.run)}
         self._quiet_since: float | None = None
 
     def follow(self, state: State, ts: float) -> str | None:
-        """Brings the ticket in line with `state`; returns the id of a ticket that was opened."""
+        """Updates the ticket from `state`; returns the id of a ticket that was opened."""
         self._handed_over &= state.keys()
         if not holds(state):
             self._quiet_since = None
@@ -49,10 +49,10 @@ class Incidents:
         return None
 
     def report(self, violation: Violation, ts: float) -> str:
-        """Opens a ticket for what somebody says, whatever a look shows. Raises `TicketStateError` beside another."""
-        said = {violation.key: ActiveViolation(violation, ts, True)}
-        self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(said),
-                                   violations=_attached(said), severity=violation.severity, reported=True)
+        """Opens a ticket for a reported violation. Raises `TicketStateError` if another ticket is open."""
+        reported = {violation.key: ActiveViolation(violation, ts, True)}
+        self._last = tickets.open_(self._recorder, subject=self._subject, title=_title(reported),
+                                   violations=_attached(reported), severity=violation.severity, reported=True)
         self._reported.add(self._last)
         return self._last
 
@@ -69,7 +69,7 @@ class Incidents:
         return None
 
     def _note_escalation(self, state: State) -> None:
-        """What an escalated ticket was about is in a human's hands: it opens no other ticket as long as it lasts."""
+        """The violations of an escalated ticket are a human's concern: they open no other ticket while they last."""
         if self._last is None:
             return
         row = tickets.get(self._recorder.store, self._last)

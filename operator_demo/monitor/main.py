@@ -1,4 +1,4 @@
-"""The monitor's process: looks every second, and at once when the engine tells of a change."""
+"""The monitor's process: observes every second, and at once when the engine reports a change."""
 
 import contextlib
 import signal
@@ -34,15 +34,15 @@ from operator_demo.monitor.questions import Questions
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 
-PERIOD = 1.0  # seconds between the beginnings of two looks
+PERIOD = 1.0  # seconds between the beginnings of two observations
 _CHANGES = ("start", "die", "pause", "unpause", "destroy", "connect", "disconnect", "oom")
-"""Actions after which a member may be another than before."""
+"""Actions that may change a member."""
 
 
 def run(settings: Settings) -> int:
-    """Watches until SIGTERM or SIGINT. At the end of the run's time it stops all that belongs to the run.
+    """Watches until SIGTERM or SIGINT. At the end of the run's time it stops all containers of the run.
 
-    Raises `OperatorError` where that fails: the engine then starts the monitor again, and it goes on with it.
+    Raises `OperatorError` if that fails; the engine then restarts the monitor, which tries again.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,11 +98,11 @@ class Monitor:
                 thread.join()
         if self._failed:
             raise self._failed[0]
-        if expired:  # (nobody looks any more, so what is stopped now opens no ticket)
+        if expired:  # nothing observes any more, so stopped members open no ticket
             time_limit.end_run(self._engine, self._settings.project, self._recorder, self._settings.max_time)
 
     def _part(self, part: Callable[[], None]) -> None:
-        """A part that fails ends the process, which the engine then starts again: no monitor is ever half blind."""
+        """A part that fails ends the process, and the engine restarts it: a monitor never runs with a part missing."""
         try:
             part()
         except BaseException as e:
@@ -112,7 +112,7 @@ class Monitor:
             self._wake.set()
 
     def _look_until(self, end: float) -> None:
-        """Looks until `stop` is set, or until `end` (monotonic)."""
+        """Observes until `stop` is set, or until `end` (monotonic)."""
         while not self._stop.is_set() and time.monotonic() < end:
             began = time.monotonic()
             self._wake.clear()
@@ -123,7 +123,7 @@ class Monitor:
         for event in watch(self._engine, self._stop, since):
             changed = event.kind != "volume" and event.action in _CHANGES and self._is_member(event)
             if changed:
-                with contextlib.suppress(OperatorError):  # the engine does not answer: the next look will say so
+                with contextlib.suppress(OperatorError):  # the engine does not answer: the next observation says so
                     self.observer.apply(event)
             else:
                 self.members.apply(event)
@@ -136,7 +136,7 @@ class Monitor:
 
 
 def _restarted(engine: Engine, container: str) -> bool:
-    """Docker counts the restarts by its policy, and begins anew when somebody starts a container."""
+    """Docker counts restarts by its policy, and resets the count when somebody starts a container."""
     try:
         return int(inspect(engine, container).get("RestartCount") or 0) > 0
     except OperatorError:
@@ -144,7 +144,7 @@ def _restarted(engine: Engine, container: str) -> bool:
 
 
 class _Healthchecks:
-    """The command of a container's health check as the engine's events name it; asked once for each container."""
+    """The command of a container's health check as in the engine's events; requested once per container."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine, self._known = engine, dict[str, str | None]()

@@ -1,4 +1,4 @@
-"""Who the members are, as the engine tells it: by label, state and address, never by name resolution."""
+"""The members as the engine describes them: by label, state and address, never by name resolution."""
 
 import threading
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ class Members:
         self._containers: dict[str, Container] = {}
         self._members = [Member(name, "", MISSING) for name in names]
         self._applied = 0  # events
-        self._killed: set[str] = set()  # ids of containers that somebody ordered to end
+        self._killed: set[str] = set()  # ids of containers that got a deadly signal
 
     def refresh(self) -> list[Member]:
-        """Asks the engine. Raises `OperatorError` where it does not answer; what was known stays known."""
+        """Asks the engine. Raises `OperatorError` if it does not answer; `latest` then stays as it was."""
         while True:
             applied = self._applied
-            found = {c.service: c for c in members(self._engine, self._project)}
+            containers = {c.service: c for c in members(self._engine, self._project)}
             with self._lock:
                 if applied != self._applied:
                     continue  # the answer is older than an event that was applied meanwhile
-                self._containers.update({name: c for name, c in found.items() if name in self._names})
-                self._members = [self._member(name, found.get(name)) for name in self._names]
+                self._containers.update({name: c for name, c in containers.items() if name in self._names})
+                self._members = [self._member(name, containers.get(name)) for name in self._names]
                 return list(self._members)
 
     def _member(self, name: str, c: Container | None) -> Member:
@@ -41,11 +41,11 @@ class Members:
         return Member(name, c.name, c.state, c.address, c.exit_code)
 
     def apply(self, event: EngineEvent) -> bool:
-        """Updates a member from an event alone; False where the engine must be asked for the new state.
+        """Updates a member from an event alone; False if the engine must be asked for the new state.
 
-        An exit that somebody ordered is final, so it needs no question. To ask would cost a third of a second: the
-        engine keeps the container locked while it takes down its network. A container that exits by itself may be
-        restarted, so there the engine must be asked.
+        An exit after a deadly signal is final. To ask would take a third of a second, because the engine keeps the
+        container locked while it removes it from its networks. A container that exits by itself may be restarted, so
+        then the engine must be asked.
         """
         if event.kind != "container":
             return False
@@ -78,18 +78,18 @@ class Members:
 
 
 def as_reported(last: Observation, members: Sequence[Member], ts: float) -> Observation:
-    """`last` with what the engine reports now: a member that does not run answers nobody. What only the subject can
-    tell (is it healthy again?) stays as it was."""
-    seen = {}
+    """`last` with the engine's present report: a member that does not run is unreachable. What only the subject can
+    tell (is a member healthy again?) stays as it was."""
+    reported = {}
     for m in members:
         before = last.members.get(m.name, {"reachable": False, "healthy": False, "leader": False, "error": None})
-        seen[m.name] = before | {"container": m.container, "state": m.state, "address": m.address,
-                                 "exit_code": m.exit_code}
+        reported[m.name] = before | {"container": m.container, "state": m.state, "address": m.address,
+                                     "exit_code": m.exit_code}
         if m.state != "running" or not m.address:
             error = "not on the network" if m.state == "running" else m.state
-            seen[m.name] |= {"reachable": False, "healthy": False, "leader": False, "error": error}
+            reported[m.name] |= {"reachable": False, "healthy": False, "leader": False, "error": error}
     cluster = dict(last.cluster)
-    leader = seen.get(cluster.get("leader") or "")
+    leader = reported.get(cluster.get("leader") or "")
     if leader is None or not leader["reachable"]:
         cluster["leader"] = None
-    return Observation(ts, seen, cluster, last.load, failure=last.failure)
+    return Observation(ts, reported, cluster, last.load, failure=last.failure)

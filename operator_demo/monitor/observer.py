@@ -18,16 +18,16 @@ from operator_demo.store import Recorder
 from operator_demo.subject import Invariant, Observation, Violation
 from operator_demo.text import clean, one_line
 
-DEADLINE = 2.0  # seconds that one look may take
-FRESH = 0.5  # seconds for which a look answers questions
-LOAD_FRESH = 3.0  # seconds after which the newest `load` event says nothing about now
+DEADLINE = 2.0  # seconds that one observation may take
+FRESH = 0.5  # seconds for which an observation answers questions
+LOAD_FRESH = 3.0  # seconds after which the newest `load` event is too old
 OBSERVATION_FAILED = Invariant(
-    "observation_failed", "critical", None, "", 2.0, "The engine tells about the members.",
-    "Own choice: not to see is not to be well. Grace: two looks in a row.")
+    "observation_failed", "critical", None, "", 2.0, "The engine reports the members.",
+    "Own choice: what cannot be observed is not healthy. Grace: two observations in a row.")
 
 
 class Observer:
-    """`look` observes the whole subject, `apply` takes over one event of the engine at once.
+    """`look` observes the whole subject, `apply` applies one event of the engine at once.
 
     Safe to use from several threads.
     """
@@ -48,11 +48,11 @@ class Observer:
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def look(self, max_age: float | None = None) -> Observation:
-        """A look that begins after this call. With `max_age`, also one that ended at most so many seconds ago, or the
-        one that is under way.
+        """An observation that begins after this call. With `max_age`, also one that ended at most so many seconds ago,
+        or the one that is under way.
 
-        One look is under way at a time, and all who wait for it share it: nobody waits for more than two looks,
-        however many ask.
+        Only one observation is under way at a time, and all callers that wait for it share it. So no caller waits for
+        more than two, however many there are.
         """
         with self._looks:
             if max_age is not None and time.monotonic() - self._ended_at <= max_age:
@@ -76,17 +76,17 @@ class Observer:
         observation, violations = self._observe()
         with self._lock:
             if applied != self._applied:
-                # The engine reported a change while we looked: what it is certain of must not be lost to a look that
-                # began before; the next look, which follows at once, will tell.
+                # The engine reported a change meanwhile: its certain violations must not be lost to an observation that
+                # began before. The next observation follows at once.
                 certain = [s.violation for s in self._state.values() if s.violation.certain]
                 violations += [v for v in certain if v.key not in {w.key for w in violations}]
             self._publish(observation, fold(self._state, violations, self._graces, observation.ts))
         return observation
 
     def apply(self, event: EngineEvent) -> None:
-        """Takes over an event of the engine: a certain violation opens the ticket without waiting for a look.
+        """Applies an event of the engine: a certain violation opens the ticket at once.
 
-        Raises `OperatorError` where the engine does not answer.
+        Raises `OperatorError` if the engine does not answer.
         """
         members = self.members.latest if self.members.apply(event) else self.members.refresh()
         with self._lock:
@@ -100,7 +100,7 @@ class Observer:
                 self._publish(observation, state)
 
     def report(self, invariant: str, member: str | None, text: str) -> str:
-        """Opens a ticket for what somebody says that he saw, and returns its id."""
+        """Opens a ticket for a reported violation, and returns its id."""
         severity = next((i.severity for i in self.subject.invariants if i.name == invariant), "warning")
         with self._lock:
             return self._incidents.report(Violation(invariant, member, severity, text), time.time())
@@ -112,7 +112,7 @@ class Observer:
             members = self.members.refresh()
         except OperatorError as e:
             members = self.members.latest
-            text = one_line(clean(f"The engine does not tell about the members: {e.message}"), 300)
+            text = one_line(clean(f"The engine does not report the members: {e.message}"), 300)
             violations.append(Violation(OBSERVATION_FAILED.name, None, OBSERVATION_FAILED.severity, text))
         observation = self.subject.observe(members, DEADLINE)
         observation.load = self.newest_load(began)
@@ -134,7 +134,7 @@ class Observer:
             return event["data"] if now - event["ts"] < LOAD_FRESH else None
         return None
 
-    # -- what was seen -----------------------------------------------------------------------------------------------
+    # -- what was observed -------------------------------------------------------------------------------------------
 
     @property
     def last(self) -> Observation:

@@ -1,4 +1,4 @@
-"""The independent check that a repair is real. It takes nothing of what the agent says for granted.
+"""The independent check of a repair. It relies on nothing that the agent says.
 
 Its baseline is taken while all is healthy (`arm`) and kept in the volume, so that it outlives a restart of the monitor.
 When a ticket opens, the oracle checks once: it must fail then, or a later pass would prove nothing. When the agent says
@@ -24,14 +24,14 @@ from operator_demo.store import Recorder, Row
 from operator_demo.subject import Check, Member, Observation
 
 HOLD = 10.0  # seconds in a row that the invariants must hold
-HEAL = 15.0  # seconds after the agent's word within which they must have begun to hold
-LIMIT = 40.0  # seconds after the agent's word at which the oracle stops waiting for them
-LOAD_HEAL = 20.0  # seconds more that the load may take when all else is as it was
+HEAL = 15.0  # seconds after the agent's claim within which they must begin to hold
+LIMIT = 40.0  # seconds after the agent's claim at which the oracle stops waiting for them
+LOAD_HEAL = 20.0  # seconds more for the load when everything else is back
 QUIET = 3.0  # seconds without a violation that make the subject healthy
 _ASK = 5.0  # seconds that each of the subject's checks may take
 _ASK_BRIEFLY = 2.0  # the same, when the ticket opens and it is expected to fail
 _POLL = 0.2  # seconds between two looks at the tickets
-_LOADS = 600  # newest seconds of load that are looked at
+_LOADS = 600  # newest seconds of load that are read
 
 Fingerprint = dict[str, dict[str, Any]]
 
@@ -76,15 +76,15 @@ class Oracle:
         return {"checks": names}
 
     def _fingerprint(self, observation: Observation) -> Fingerprint:
-        """The engine's, with what the subject itself calls its members."""
-        found = json.loads(json.dumps(self._take_fingerprint()))  # as it will be when it is read back
+        """The engine's fingerprint, with the subject's own ids of its members."""
+        items = json.loads(json.dumps(self._take_fingerprint()))  # as it is when it is read back
         known = self._baseline["fingerprint"] if self._baseline else {}
         for name, seen in observation.members.items():
-            # A member that does not answer is not another one for that; `redundancy` says that it is missing.
+            # A member that does not answer keeps its id here; `redundancy` reports that it is missing.
             id_ = seen.get("id") or known.get(name, {}).get("member_id")
-            if name in found and id_:
-                found[name]["member_id"] = id_
-        return dict(found)
+            if name in items and id_:
+                items[name]["member_id"] = id_
+        return dict(items)
 
     # -- judging -----------------------------------------------------------------------------------------------------
 
@@ -96,34 +96,34 @@ class Oracle:
                 continue
             if ticket["ticket"] not in self._opened:
                 self._opened.add(ticket["ticket"])
-                if not self._was_said(ticket["ticket"], "opening"):
+                if not self._is_recorded(ticket["ticket"], "opening"):
                     self._say("opening", ticket, self.opening())
             elif ticket["state"] == "verifying":
                 self.judge(ticket)
 
-    def _was_said(self, ticket: str, phase: str) -> bool:
+    def _is_recorded(self, ticket: str, phase: str) -> bool:
         return self._recorder.store.row(
             "SELECT 1 FROM events WHERE run=? AND source='monitor' AND type='verdict' AND ticket=? AND "
             "json_extract(data, '$.phase')=?", self._recorder.run, ticket, phase) is not None
 
     def opening(self) -> list[Check]:
-        """The items that answer at once, without waiting for anything to heal."""
+        """The checks that need not wait for anything to heal."""
         members = self._observer.members.latest
         return [checks.invariants(self._observer.state, self._observer.held_for(), HOLD),
                 self._ask("data_plane", lambda: self._observer.subject.data_plane(members, _ASK_BRIEFLY)),
                 *self._against_baseline()]
 
     def judge(self, ticket: Row) -> None:
-        """Waits for the invariants to hold, checks everything, and moves the ticket accordingly."""
-        said_at = parse_ts(ticket["updated"])
+        """Waits for the invariants to hold, checks everything, and changes the ticket accordingly."""
+        claimed_at = parse_ts(ticket["updated"])
         self._wait_for_quiet()
         if self._stop.is_set():
             return
-        found = self.final(ticket, said_at)
+        results = self.final(ticket, claimed_at)
         with contextlib.suppress(tickets.TicketStateError), self._recorder.transaction():
-            # Both or none: somebody may have taken the ticket out of the oracle's hands meanwhile.
-            self._say("final", ticket, found)
-            tickets.judge(self._recorder, ticket["ticket"], checks.accepted(found), checks.words(found))
+            # Both or none: the ticket may have been escalated meanwhile.
+            self._say("final", ticket, results)
+            tickets.judge(self._recorder, ticket["ticket"], checks.accepted(results), checks.words(results))
 
     def _wait_for_quiet(self) -> None:
         began = time.monotonic()
@@ -132,11 +132,11 @@ class Oracle:
             if held >= HOLD or waited >= LIMIT or (waited >= HEAL and held == 0):
                 return
 
-    def final(self, ticket: Row, said_at: float) -> list[Check]:
+    def final(self, ticket: Row, claimed_at: float) -> list[Check]:
         observer, subject = self._observer, self._observer.subject
         observer.look()
         members: Sequence[Member] = observer.members.latest
-        found = [
+        results = [
             checks.invariants(observer.state, observer.held_for(), HOLD),
             self._ask("data_plane", lambda: subject.data_plane(members, _ASK)),
             self._ask("agreement", lambda: subject.agreement(members, _ASK)),
@@ -144,22 +144,23 @@ class Oracle:
             self._ask("writes", self._writes),
         ]
         if tickets.claim_of(self._recorder.store, self._recorder.run, ticket["ticket"]) == outcomes.NO_ACTION:
-            found.append(checks.untouched(self._deeds(ticket["ticket"])))
-        patience = LOAD_HEAL if checks.accepted(found) else 0.0
-        return [*found, self._ask("load", lambda: self._load(ticket, said_at, patience))]
+            results.append(checks.untouched(self._effects_of(ticket["ticket"])))
+        patience = LOAD_HEAL if checks.accepted(results) else 0.0
+        return [*results, self._ask("load", lambda: self._load(ticket, claimed_at, patience))]
 
-    def _deeds(self, ticket: str) -> list[dict[str, Any]]:
-        """The effects of what was done about the ticket, in the engine's own record."""
+    def _effects_of(self, ticket: str) -> list[dict[str, Any]]:
+        """What the agent's commands for the ticket changed, as the engine reported it."""
         return [e.raw for e in self._recorder.store.events(self._recorder.run, types=("effect",))
                 if e.ticket == ticket and e.raw["explained"] == "tool_call"]
 
-    def _load(self, ticket: Row, said_at: float, patience: float) -> Check:
-        """Load calms down last, and other work on the machine shakes it: it may take up to `patience` seconds."""
+    def _load(self, ticket: Row, claimed_at: float, patience: float) -> Check:
+        """The load recovers last, and other work on the machine disturbs it: it gets up to `patience` seconds."""
         until = time.monotonic() + patience
         while True:
-            found = checks.load(loads(self._recorder, _LOADS)[::-1], self._fault_at(ticket), said_at, time.time())
-            if found.status != checks.FAILED or time.monotonic() >= until or self._stop.wait(1.0):
-                return found
+            newest = loads(self._recorder, _LOADS)[::-1]
+            check = checks.load(newest, self._fault_at(ticket), claimed_at, time.time())
+            if check.status != checks.FAILED or time.monotonic() >= until or self._stop.wait(1.0):
+                return check
 
     def _against_baseline(self) -> list[Check]:
         baseline = self._baseline
@@ -172,7 +173,7 @@ class Oracle:
                                                                     baseline["allow"]))]
 
     def _ask(self, name: str, check: Callable[[], Check]) -> Check:
-        """A check that cannot be made is unknown, and never passed."""
+        """A check that raises is unknown, and never passed."""
         try:
             return check()
         except Exception as e:
@@ -185,16 +186,16 @@ class Oracle:
             return checks.writes(None, e.message)
 
     def _fault_at(self, ticket: Row) -> float:
-        """When it began: the first violation that the ticket names, or the fault's own effect shortly before."""
+        """When the fault began: the ticket's first violation, or an effect of the fault shortly before it."""
         began = min([parse_ts(v["since"]) for v in ticket["violations"]] + [parse_ts(ticket["opened"])])
         effects = self._recorder.store.rows(
             "SELECT json_extract(data, '$.time') AS time FROM events WHERE run=? AND source='monitor' AND "
             "type='effect' AND json_extract(data, '$.explained')='fault'", self._recorder.run)
         return float(min([began, *(e["time"] for e in effects if began - checks.BEFORE < e["time"])]))
 
-    def _say(self, phase: str, ticket: Row, found: list[Check]) -> None:
-        results = tuple(events.Check(c.name, c.status, c.saw) for c in found)
-        self._recorder.say(events.Verdict(phase=phase, passed=checks.accepted(found), checks=results),
+    def _say(self, phase: str, ticket: Row, results: list[Check]) -> None:
+        as_events = tuple(events.Check(c.name, c.status, c.saw) for c in results)
+        self._recorder.say(events.Verdict(phase=phase, passed=checks.accepted(results), checks=as_events),
                            ticket=ticket["ticket"], session=ticket["holder"])
 
 

@@ -1,4 +1,4 @@
-"""What the others may ask the monitor over its socket."""
+"""The requests that the monitor answers on its socket."""
 
 import json
 import time
@@ -33,8 +33,8 @@ class Questions:
                 "arm": self.arm, "status": self.status, "fault": self.fault, "report": self.report}
 
     def observe(self) -> dict[str, Any]:
-        """The newest observation, with what violates the invariants and the name of the members' network. Looks anew
-        if it is older than half a second."""
+        """The newest observation, with the violations and the name of the members' network. Observes again if it is
+        older than half a second."""
         observation = self._observer.look(FRESH)
         state = self._observer.state
         return asdict(observation) | {"network": self._network(), "violations": [
@@ -43,12 +43,12 @@ class Questions:
              "seconds": round(max(0.0, observation.ts - s.since), 1)} for key, s in sorted(state.items())]}
 
     def members(self) -> dict[str, Any]:
-        seen = self._observer.last.members
-        return {"members": [asdict(m) | {"reachable": bool(seen.get(m.name, {}).get("reachable"))}
+        observed = self._observer.last.members
+        return {"members": [asdict(m) | {"reachable": bool(observed.get(m.name, {}).get("reachable"))}
                             for m in self._observer.members.latest]}
 
     def inspect(self, member: str) -> dict[str, Any]:
-        """What the engine knows of a member's container, reduced to what a diagnosis needs, without secrets."""
+        """The engine's description of a member's container, reduced to what a diagnosis needs, without secrets."""
         full = self._inspect(self._container(member))
         host, config = full["HostConfig"], full["Config"]
         reduced = {
@@ -87,13 +87,13 @@ class Questions:
                 "violations": sorted(self._observer.state)}
 
     def fault(self, containers: list[str], seconds: float, hold: bool = False) -> dict[str, Any]:
-        """The host says that what happens to these containers (ids) in the next `seconds` is the fault, unless the
-        agent does it; with `hold` no ticket opens in this time, for nobody shall repair what is only half broken."""
+        """What happens to these containers (ids) in the next `seconds` is the fault, unless the agent does it. With
+        `hold` no ticket opens in this time, because the injection is not complete."""
         self._announced.announce(containers, time.time() + float(seconds), hold)
         return {}
 
     def report(self, invariant: str, text: str, member: str | None = None) -> dict[str, Any]:
-        """Opens a ticket because somebody says so, not because it was seen."""
+        """Opens a ticket for a violation that is reported, not observed."""
         return {"ticket": self._observer.report(invariant, member, text)}
 
 

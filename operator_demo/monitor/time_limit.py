@@ -1,7 +1,7 @@
-"""The end of a run whose time is over: whatever became of its host, everything that belongs to it stops.
+"""The end of a run whose time is over: all its containers stop, even if its host is gone.
 
-Only the monitor can do this: it runs as long as the run does and holds the engine's socket. Containers are stopped and
-keep their data, so that `down` can still take over the record.
+The monitor does this, because it runs as long as the run and has the engine's socket. Stopped containers keep their
+data, so that `down` can still copy the record.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _SELF = "monitor"  # the Compose service
 
 
 def began(recorder: Recorder) -> float:
-    """When the run's first monitor started, in seconds since the epoch; a restart of the monitor buys no time."""
+    """When the run's first monitor started, in seconds since the epoch; a restart of the monitor does not extend it."""
     row = recorder.store.row("SELECT min(ts) AS ts FROM events WHERE run=? AND source='monitor'", recorder.run)
     assert row
     return parse_ts(row["ts"])
@@ -28,7 +28,7 @@ def began(recorder: Recorder) -> float:
 def end_run(engine: Engine, project: str, recorder: Recorder, max_time: float) -> None:
     """Records why, stops the agent and the load, closes an open ticket, and stops the subject.
 
-    The agent goes first, because it would start members again. Raises `OperatorError` where something could not be
+    The agent goes first, because it would start members again. Raises `OperatorError` if something could not be
     stopped.
     """
     reason = f"The longest time of a run ({max_time:g} s) is over."
@@ -45,7 +45,7 @@ def end_run(engine: Engine, project: str, recorder: Recorder, max_time: float) -
 
 
 def _stop(engine: Engine, containers: Iterable[Container]) -> list[str]:
-    """Stops those that run, side by side; returns what went wrong, in words."""
+    """Stops those that run, in parallel; returns the problems, in words."""
     def stop(container: Container) -> str | None:
         try:
             container_action(engine, container.id, "stop")

@@ -1,4 +1,4 @@
-"""Which violations are active, since when, and which of them fire: a fold over observations, without side effects.
+"""Which violations are active, since when, and which of them fire. Computed from observations, without side effects.
 
 As with an alert rule, a violation is pending during its grace and fires after it; only what fires is worth a ticket.
 """
@@ -26,12 +26,12 @@ State = Mapping[str, ActiveViolation]
 
 
 def fold(before: State, seen: Iterable[Violation], graces: Mapping[str, float], ts: float) -> State:
-    """The state after an observation at `ts`; what it did not see is gone."""
+    """The state after an observation at `ts`; a violation that it did not see has ended."""
     return {v.key: _active(before.get(v.key), v, graces.get(v.invariant, 0.0), ts) for v in seen}
 
 
 def fold_certain(before: State, seen: Iterable[Violation], ts: float) -> State:
-    """The state after a report of the engine alone: what it is certain of is added, nothing is taken away."""
+    """The state after a report of the engine alone: certain violations are added, none is removed."""
     return {**before, **{v.key: _active(before.get(v.key), v, 0.0, ts) for v in seen if v.certain}}
 
 

@@ -10,15 +10,15 @@ from operator_demo.subject import Deadline, KeyValue
 from operator_demo.workload.ledger import Entry, Ledger, number
 
 _READERS = 4
-_AGAIN, _PAUSE = 5, 0.2  # times, and seconds between them, that a key is read again which leaves it open
+_AGAIN, _PAUSE = 5, 0.2  # times, and seconds between them, that a key with an unclear value is read again
 
 Connect = Callable[[str], KeyValue]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of the acknowledged writes of one key. `unknown` where the key could not be read (then nothing counts as kept),
-    or where what was read leaves it open."""
+    """The acknowledged writes of one key. `unknown` counts those whose key could not be read (then none counts as
+    kept), and those about which the value says nothing."""
 
     key: str
     entry: Entry
@@ -29,7 +29,7 @@ class Outcome:
 
 
 def judge(key: str, entry: Entry, value: int | None) -> Outcome:
-    """`entry` is as it was before the read that returned `value` (None: it could not be read)."""
+    """`entry` is from before the read that returned `value` (None: the key could not be read)."""
     written = entry.count()
     if value is None:
         return Outcome(key, entry, value, lost=entry.lost, unknown=written - entry.lost)
@@ -41,7 +41,7 @@ def judge(key: str, entry: Entry, value: int | None) -> Outcome:
 
 
 def check(ledger: Ledger, addresses: Sequence[str], connect: Connect, limit: float) -> dict[str, Any]:
-    """Reads all keys within about `limit` seconds. `refused` and `unanswered` count writes that were never promised."""
+    """Reads all keys within about `limit` seconds. `refused` and `unanswered` count the other writes."""
     deadline, keys = Deadline(limit), ledger.keys
 
     def look(client: "_Reader", key: str) -> Outcome:
@@ -49,7 +49,7 @@ def check(ledger: Ledger, addresses: Sequence[str], connect: Connect, limit: flo
         for _ in range(_AGAIN):
             if not outcome.unknown or outcome.value is None:
                 break
-            time.sleep(_PAUSE)  # the next write of the key makes it plain
+            time.sleep(_PAUSE)  # the next write of the key clears it up
             outcome = judge(key, ledger.entry(key), client.read(key))
         return outcome
 
@@ -86,7 +86,7 @@ class _Reader:
             self._client.close()
 
     def read(self, key: str) -> int | None:
-        """The counter, or None where no member answers in time."""
+        """The counter, or None if no member answers in time."""
         for _ in self._addresses:
             if not self._deadline.left():
                 return None
@@ -94,7 +94,7 @@ class _Reader:
                 if self._client is None:
                     self._client = self._connect(self._addresses[self._at % len(self._addresses)])
                 return number(self._client.get(key))
-            except Exception:  # whatever a client raises: this member does not tell
+            except Exception:  # whatever a client raises: this member does not answer
                 if self._client is not None:
                     self._client.close()
                 self._client, self._at = None, self._at + 1

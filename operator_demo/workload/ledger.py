@@ -1,12 +1,12 @@
-"""What was written and what became of it: for each key the counter that its one writer counts up.
+"""What was written, and with which result: for each key a counter, which one writer counts up.
 
 A value is acknowledged, refused (then it is used again) or unanswered (then it is never used again, and leaves a hole).
-So all values from 1 to the highest acknowledged one were acknowledged, but for the holes. A write `n` is kept when a
-later linearizable read returns `n` or more. A read that returns an unanswered value says nothing about those above it:
-a write that a frozen member held back may take effect late, after them.
+So all values from 1 to the highest acknowledged one were acknowledged, except the holes. A write `n` is kept if a later
+linearizable read returns `n` or more. A read that returns an unanswered value says nothing about higher ones: a write
+that a frozen member had received may take effect after them.
 
 The file is ahead of the writer: a block of values is reserved on the disk before the first of them is used. After a
-crash what was reserved and not known to be acknowledged is a hole.
+crash, reserved values that are not known to be acknowledged are holes.
 """
 
 import json
@@ -23,8 +23,8 @@ _BLOCK = 8  # values of one key that are reserved at once, at least
 
 @dataclass
 class Entry:
-    """One key. `holes` are ranges (first, last) of unanswered values, rising; `lost` is how many acknowledged writes a
-    read during the run found missing."""
+    """One key. `holes` are ranges (first, last) of unanswered values, rising; `lost` counts acknowledged writes that a
+    read during the run did not find."""
 
     acknowledged: int = 0
     last: int = 0  # highest value that was tried
@@ -40,7 +40,7 @@ class Entry:
         self.flushed = self.last
 
     def count(self, above: int = 0) -> int:
-        """How many writes with a value above `above` were acknowledged."""
+        """The number of acknowledged writes with a value above `above`."""
         span = max(0, self.acknowledged - above)
         return span - sum(max(0, min(b, self.acknowledged) - max(a, above + 1) + 1) for a, b in self.holes)
 
@@ -92,7 +92,7 @@ class Ledger:
             self._db.close()
 
     def flush(self) -> None:
-        """Brings all to the disk, and reserves the next values."""
+        """Writes all to the disk, and reserves the next values."""
         with self._lock:
             for entry in self._entries.values():
                 entry.reserve()
@@ -112,7 +112,7 @@ class Ledger:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def next(self, key: str) -> int:
-        """The value to write next; its outcome is told with one of the following three."""
+        """The value to write next; report its result with one of the following three."""
         entry = self._entries[key]
         if entry.last >= entry.reserved:
             self.flush()
@@ -136,7 +136,7 @@ class Ledger:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def floor(self, key: str) -> int:
-        """What a linearizable read that starts now must at least return."""
+        """The least value that a linearizable read from now on must return."""
         return self._entries[key].acknowledged
 
     def missed(self, key: str, floor: int, value: int) -> bool:
@@ -168,5 +168,5 @@ def _restored(acknowledged: int, reserved: int, refused: int, lost: int, holes: 
 
 
 def number(value: str | None) -> int:
-    """The counter in a value that was read; 0 for nothing or for what is none of ours."""
+    """The counter in a value that was read; 0 for none, or for a foreign value."""
     return int(value) if value is not None and value.isascii() and value.isdigit() else 0

@@ -1,4 +1,4 @@
-"""The load's process: workers by the clock, one event a second, and a check of what was acknowledged."""
+"""The workload's process: workers on a schedule, one event per second, and a check of acknowledged writes."""
 
 import contextlib
 import os
@@ -27,9 +27,9 @@ from operator_demo.workload.worker import TIMEOUT, Worker
 
 RATE = 200.0  # operations per second
 KEYS = 64
-WORKERS = 16  # at most so many operations are under way
+WORKERS = 16  # at most so many operations run at a time
 _PERIOD = 1.0  # seconds between two `load` events
-_ASK = 1.0  # seconds that the monitor may take to tell about the members
+_ASK = 1.0  # seconds that the monitor may take to answer
 
 
 def run(settings: Settings) -> int:
@@ -92,7 +92,7 @@ class Workload:
                 thread.join()
 
     def _part(self, part: Callable[[], None]) -> None:
-        """A part that fails ends the process, which the engine then starts again."""
+        """A part that fails ends the process, and the engine restarts it."""
         try:
             part()
         except BaseException as e:
@@ -110,7 +110,7 @@ class Workload:
             self._ledger.flush()
 
     def _find_members(self) -> bool:
-        """Asks the monitor for the members' addresses; what was known stays where it does not answer."""
+        """Asks the monitor for the members' addresses; keeps the known ones if it does not answer."""
         with contextlib.suppress(rpc.RpcError):
             self._targets.update(rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"])
         return bool(self._targets.addresses)
@@ -122,10 +122,10 @@ class Workload:
     def _connect(self, address: str) -> KeyValue:
         return self._subject.client(address, TIMEOUT)
 
-    # -- what may be asked -------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     def check(self, limit: float = 10.0) -> dict[str, Any]:
-        """Looks for every acknowledged write, and says so in an event."""
+        """Reads every acknowledged write, and reports the result in an event."""
         self._find_members()
         answer = check(self._ledger, self._targets.addresses, self._connect, float(limit))
         self._recorder.say(WriteCheck.of(answer))
@@ -135,7 +135,7 @@ class Workload:
         return {"rate": self._rate, "keys": KEYS, "members": self._targets.addresses}
 
     def rate(self, ops: float | None = None) -> dict[str, Any]:
-        """The operations a second that are aimed at, after changing them to `ops` where that is given."""
+        """The target rate in operations per second, changed to `ops` if given."""
         if ops is not None:
             self._rate = max(float(ops), 0.1)
             for worker in self._workers:

@@ -1,4 +1,4 @@
-"""Tells of a load that the subject's own services make, where the program has no client to read and write with."""
+"""Measures a load that the subject's own services make, where the program has no client to read and write with."""
 
 import contextlib
 import threading
@@ -15,11 +15,11 @@ from operator_demo.store import Recorder
 from operator_demo.subject import Load, Member
 
 _PERIOD = 1.0  # seconds between two `load` events
-_ASK = 1.0  # seconds that the monitor may take to tell about the members, and the subject to measure
+_ASK = 1.0  # seconds that the monitor may take to answer, and the subject to measure
 
 
 class Meter:
-    """`run` blocks until `stop` is set. `rate` is what the load aims at, in operations per second; 0: there is none."""
+    """`run` blocks until `stop` is set. `rate` is the load's target in operations per second; 0: there is no load."""
 
     def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float) -> None:
         self._subject = GuardedSubject(subjects.load(settings.subject).subject)
@@ -54,16 +54,17 @@ class Meter:
         if not self._rate:
             return
         with contextlib.suppress(rpc.RpcError):
-            told = rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"]
-            self._members = [Member(m["name"], m["container"], m["state"], m["address"], m["exit_code"]) for m in told]
+            members = rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"]
+            self._members = [Member(m["name"], m["container"], m["state"], m["address"], m["exit_code"])
+                             for m in members]
         load = self._subject.measure_load(self._members, _ASK)
         if load is not None:
             self._recorder.say(as_event(load))
 
-    # -- what may be asked -------------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------------------------
 
     def check(self, limit: float = 0.0) -> dict[str, Any]:
-        """No list of acknowledged writes is kept, so nothing can be checked; `limit` is not needed."""
+        """There is no list of acknowledged writes to check; `limit` is ignored."""
         maker = self._subject.load_maker if self._rate else None
         return {"not_checked": f"{maker} keeps no list of acknowledged writes" if maker else "there is no load"}
 

@@ -1,4 +1,4 @@
-"""One second of results."""
+"""The results of one second."""
 
 import math
 import threading
@@ -33,7 +33,7 @@ class Tally:
             self._stale += 1
 
     def take(self) -> dict[str, Any]:
-        """The data of a `load` event for what came in since the last call."""
+        """The data of a `load` event for the results since the last call."""
         with self._lock:
             latencies, reads, errors, stale = sorted(self._latencies), self._reads, self._errors, self._stale
             self._latencies, self._reads, self._errors, self._stale = [], 0, Counter(), 0

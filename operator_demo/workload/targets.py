@@ -1,11 +1,11 @@
-"""Which member a worker talks to: spread evenly, and away from one that fails."""
+"""Which member a worker uses: spread evenly, and avoiding one that fails."""
 
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_AVOID = 1.0  # seconds for which a member that failed is left alone
+_AVOID = 1.0  # seconds for which a member that failed is avoided
 
 
 class Targets:
@@ -17,7 +17,7 @@ class Targets:
         self._avoid_until: dict[str, float] = {}
 
     def update(self, members: Sequence[Mapping[str, Any]]) -> None:
-        """Takes over what the monitor knows: members that answer, or all that run where it sees none that does."""
+        """From the monitor's answer: the members that answer, or all that run if none answers."""
         running = [m for m in members if m["state"] == "running" and m["address"]]
         answering = [m for m in running if m.get("reachable")]
         with self._lock:
@@ -28,7 +28,7 @@ class Targets:
             self._avoid_until[address] = time.monotonic() + _AVOID
 
     def pick(self, worker: int) -> str | None:
-        """The address for this worker: its own, or the next one that did not fail lately; None where none is known."""
+        """The address for this worker: its own, or the next one that did not fail lately; None if none is known."""
         with self._lock:
             if not self._addresses:
                 return None

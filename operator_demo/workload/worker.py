@@ -1,7 +1,7 @@
-"""One connection's worth of load, by the clock.
+"""The load of one connection, on a schedule.
 
-Each worker has its own keys and its own times at which operations are due. Whether the last one was answered early or
-late does not move them: a slow member makes operations wait, and their latency is counted from when they were due.
+Each worker has its own keys and its own schedule, which does not depend on how fast operations are answered. A slow
+member makes operations wait, and their latency counts from when they were due.
 """
 
 import threading
@@ -14,7 +14,7 @@ from operator_demo.workload.tally import Tally
 from operator_demo.workload.targets import Targets
 
 TIMEOUT = 1.0  # seconds that one operation may take
-MAX_LATE = 1.0  # seconds after which an operation that was not begun is given up
+MAX_LATE = 1.0  # seconds after which an operation that has not begun is given up
 
 Connect = Callable[[str], KeyValue]
 
@@ -22,7 +22,7 @@ Connect = Callable[[str], KeyValue]
 class Worker:
     def __init__(self, index: int, own: Sequence[str], connect: Connect, ledger: Ledger, targets: Targets,
                  tally: Tally, period: float, offset: float) -> None:
-        """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) make up its times. The
+        """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) are its schedule. The
         period may be changed at any time."""
         self._index, self._connect = index, connect
         self._ledger, self._targets, self._tally = ledger, targets, tally
@@ -63,7 +63,7 @@ class Worker:
         floor = self._ledger.floor(key)
         if number(client.get(key)) >= floor:
             return
-        # Lost, or only old: a member that was frozen may answer with what it knew before. A second read tells.
+        # Lost or stale: a member that was frozen may return an old value once. A second read decides.
         value = number(client.get(key))
         if value >= floor or not self._ledger.missed(key, floor, value):
             self._tally.stale()
@@ -104,7 +104,7 @@ def kind(error: Exception) -> str:
 
 
 def _round(keys: Sequence[str], start: int) -> Iterator[str]:
-    """The keys one after the other, for ever, from a place of its own."""
+    """The keys one after the other, endlessly, from `start`."""
     n = start
     while True:
         yield keys[n % len(keys)]

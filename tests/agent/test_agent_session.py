@@ -234,11 +234,11 @@ def test_a_defect_of_the_agent_goes_to_a_human(bench: Bench, fake: Fake) -> None
 
     from operator_demo.agent import session as module
 
-    original, module._told = module._told, broken  # type: ignore[assignment]
+    original, module._describe = module._describe, broken  # type: ignore[assignment]
     try:
         session = bench.run_session(fake().base_url)
     finally:
-        module._told = original
+        module._describe = original
     assert bench.session_row(session)["status"] == "error"
     assert "RuntimeError: a bug" in bench.ticket_row()["reason"]
 

@@ -421,8 +421,8 @@ def _make_room(facts: Facts) -> Diagnosis | None:
     step = steps[min(begun + 1, len(steps) - 1)] if facts.has_shell else " && ".join(f"({s})" for s in steps)
     reporters = f" (so says {_join([name for name in full if name])})" if any(full) else ""
     text = (f"The database has reached its quota{reporters}, and the members refuse writes to protect what they have. "
-            "All of them run and reach each other. Old revisions can be forgotten and the room given back; then the alarm "
-            "can be lifted.")
+            "All of them run and reach each other. Old revisions can be forgotten and the room given back; then the "
+            "alarm can be lifted.")
     return Diagnosis(full[0] if len(full) == 1 else CLUSTER, "disk_full", text, step,
                      may_pass=begun + 1 == len(steps), effort=begun + 1)
 
