@@ -1,10 +1,11 @@
-"""What subjects share that ask their members over HTTP: all side by side, each within bounds."""
+"""What subjects share that observe their members over HTTP: bounded requests, to all members at the same time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
 from operator_demo.subject import Deadline, Member
 
@@ -14,10 +15,53 @@ _LATE = 0.05  # seconds by which an answer may come after the deadline
 T = TypeVar("T")
 
 
-def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], T]) -> dict[str, T | Exception]:
-    """Calls `ask` for every member side by side, until the deadline; an exception stands in the place of a result.
+class NoAnswer(Exception):
+    """The request was sent and no complete answer came: whether it took effect is unknown."""
 
-    A call whose answer dribbles in beyond the deadline is not waited for: its socket ends it soon after.
+
+class NoConnection(NoAnswer):
+    """The member was not reached: the request was certainly not sent."""
+
+
+class Timeout(NoAnswer):
+    """No complete answer came in time."""
+
+
+class Connection:
+    """A kept-alive connection to one port of one member. Not for use by two threads at once."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._pool = urllib3.HTTPConnectionPool(address, port, maxsize=1, retries=False)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def request(self, method: str, path: str, timeout: float, *, body: bytes | None = None,
+                headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer, within about `timeout` seconds. Raises `NoAnswer` or one of its kinds."""
+        deadline = Deadline(timeout)
+        try:
+            response = self._pool.urlopen(method, path, body=body, headers=dict(headers or {}), redirect=False,
+                                          preload_content=False, timeout=urllib3.Timeout(total=max(timeout, 0.001)))
+            return response.status, _whole_body(response, deadline)
+        except (NewConnectionError, ConnectTimeoutError) as e:
+            raise NoConnection(_why_no_connection(e)) from e
+        except TimeoutError as e:
+            raise Timeout(f"no answer within {timeout:.1f} s") from e
+        except (HTTPError, OSError, ValueError) as e:
+            raise NoAnswer(f"the connection broke ({type(e).__name__})") from e
+
+
+def failed_share(load: Mapping[str, Any]) -> float:
+    """Per cent of the clients' operations that failed; `load` is the data of a `load` event."""
+    failed, done = sum(load["errors"].values()), load["ops"]
+    return 100.0 * failed / (failed + done) if failed else 0.0
+
+
+def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], T]) -> dict[str, T | Exception]:
+    """Calls `ask` for all members at the same time, until the deadline. Instead of a result there may be an exception.
+
+    A call that goes on beyond the deadline is not waited for; its timeout ends it soon after.
     """
     if not members:
         return {}
@@ -27,16 +71,15 @@ def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], 
         done, _ = wait(futures.values(), timeout=limit.left() + _LATE)
         results: dict[str, T | Exception] = {}
         for name, future in futures.items():
-            error = future.exception() if future in done else TimeoutError("no answer in time")
+            error = future.exception() if future in done else Timeout("no answer in time")
             results[name] = error if isinstance(error, Exception) else future.result()
         return results
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def whole_body(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-    """The body of an answer that was not preloaded. Raises ValueError where it is too long or too slow, and what
-    urllib3 raises."""
+def _whole_body(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
+    """Raises `ValueError` if the body is too long or too slow, and what urllib3 raises."""
     raw = b""
     try:
         while part := response.read1(65536):
@@ -49,7 +92,7 @@ def whole_body(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
     return raw
 
 
-def no_connection(error: Exception) -> str:
+def _why_no_connection(error: Exception) -> str:
     """Why a member was not reached, in a few words."""
     text = str(error).lower()
     for known in ("connection refused", "no route to host", "network is unreachable"):

@@ -1,1 +1,1 @@
-"""Campaigns: many runs of many scenarios and models, one table of what they were worth."""
+"""Campaigns: many runs of many scenarios and models, and one table of their results."""

@@ -15,15 +15,15 @@ from operator_demo.errors import UsageError
 from operator_demo.outcomes import REPAIRED
 
 NO_AGENT = "none"
-CONTROL = "quiet"  # the scenario in which nothing is broken, and the right thing is to do nothing
+CONTROL = "quiet"  # the scenario in which nothing is broken and the right outcome is `no_action`
 _KEYS = ("subjects", "models", "trials", "parallel", "baseline", "control", "options", "limit")
-_CORES_A_RUN = 2  # a cluster, its load and its observers; fewer and the runs disturb each other
+_CORES_A_RUN = 2  # for a cluster, its load and its monitor; with fewer, runs disturb each other
 _HINT = "docs/score.md shows a campaign."
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run. The same subject, scenario and `number` give the same `seed`, so that all models meet the same fault."""
+    """One run. The same subject, scenario and `number` give the same `seed`, so that all models get the same fault."""
 
     subject: str
     scenario: str
@@ -50,7 +50,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Campaign:
-    """`parallel` runs at a time; `options` go to every run; `limit` is in seconds, after which a run is ended."""
+    """`parallel` runs at a time; `options` go to every run; `limit` is the maximum seconds of a run."""
 
     trials: Sequence[Trial]
     parallel: int
@@ -87,7 +87,7 @@ def load(file: Path) -> Campaign:
 
 
 def _plays(value: Value, control: bool) -> dict[str, list[Scenario]]:
-    """The scenarios of each subject; `all` means all that need nobody's hand."""
+    """The scenarios of each subject; `all` means all except `by-hand`."""
     plays = {}
     for name, chosen in value.map().items():
         found = subjects.load(name)

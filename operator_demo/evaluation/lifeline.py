@@ -1,7 +1,7 @@
-"""A run that another program started ends with that program, however it ends.
+"""A run that another program started ends when that program ends, in any way.
 
-The parent holds one end of a pipe for as long as it lives, and the run has the other as its standard input: the kernel
-closes the pipe even for a parent that was killed.
+The parent holds one end of a pipe, and the run has the other as its standard input. The kernel closes the pipe even if
+the parent is killed.
 """
 
 import os
@@ -21,5 +21,5 @@ def _wait() -> None:
         while os.read(0, 1024):
             pass
     except OSError:
-        pass  # closed from the beginning: nobody holds the other end
+        pass  # closed from the beginning: there is no parent
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Playing a campaign: each trial is a run of its own process, project and home; what is done is not done again."""
+"""Runs a campaign: each trial has its own process, project and home; finished trials are not repeated."""
 
 import json
 import os
@@ -22,13 +22,13 @@ Result = dict[str, Any]
 RESULTS = "results.jsonl"
 _GRACE = 120.0  # seconds that a run has to take itself down
 _LEAST_TIME, _MOST_TIME = 60.0, 86400.0  # seconds; what `run --max-time` takes
-_TAIL = 2000  # characters of a failed run's last words
+_TAIL = 2000  # characters of the end of a failed run's output
 _BEAT = 0.2  # seconds
 
 
 def finished(folder: Path) -> dict[str, Result]:
-    """The results that are there already, by the name of the trial; a last line that was cut off does not count."""
-    found = {}
+    """The results so far, by the name of the trial; an incomplete last line does not count."""
+    results = {}
     try:
         lines = (folder / RESULTS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -36,60 +36,60 @@ def finished(folder: Path) -> dict[str, Result]:
     for line in lines:
         try:
             result = json.loads(line)
-            found[str(result["trial"])] = result
+            results[str(result["trial"])] = result
         except (ValueError, TypeError, KeyError):
             continue
-    return found
+    return results
 
 
 def play(campaign: Campaign, folder: Path, program: Path, began: Callable[[Trial], None],
          ended: Callable[[Trial, Result], None]) -> None:
     """Runs what is not in `folder` yet, `campaign.parallel` at a time; each result is on the disk before `ended`.
 
-    Whatever is raised meanwhile (KeyboardInterrupt, SystemExit) ends the runs under way, which take themselves down,
-    and is raised again. Runs also end by themselves when this process is gone.
+    An exception meanwhile (KeyboardInterrupt, SystemExit) ends the runs under way, which take themselves down, and is
+    raised again. Runs also end by themselves when this process is gone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done, waiting, stop = finished(folder), queue.SimpleQueue[Trial](), threading.Event()
     for trial in campaign.trials:
         if trial.name not in done:
             waiting.put(trial)
-    told: queue.SimpleQueue[tuple[Trial, Result | None] | BaseException] = queue.SimpleQueue()
+    news: queue.SimpleQueue[tuple[Trial, Result | None] | BaseException] = queue.SimpleQueue()
 
     def work() -> None:
         try:
             while not stop.is_set():
                 trial = waiting.get_nowait()
-                told.put((trial, None))
+                news.put((trial, None))
                 result = run(trial, campaign, folder, program, stop)
                 if not stop.is_set():
-                    told.put((trial, result))
+                    news.put((trial, result))
         except queue.Empty:
             pass
         except BaseException as e:
-            told.put(e)
+            news.put(e)
 
     workers = [threading.Thread(target=work, name=f"trial-{n}") for n in range(campaign.parallel)]
     for worker in workers:
         worker.start()
     try:
-        while any(worker.is_alive() for worker in workers) or not told.empty():
-            _tell(told, folder, began, ended)
+        while any(worker.is_alive() for worker in workers) or not news.empty():
+            _take_next(news, folder, began, ended)
     finally:
         stop.set()
         for worker in workers:
             worker.join()
 
 
-def _tell(told: "queue.SimpleQueue[Any]", folder: Path, began: Callable[[Trial], None],
-          ended: Callable[[Trial, Result], None]) -> None:
+def _take_next(news: "queue.SimpleQueue[Any]", folder: Path, began: Callable[[Trial], None],
+               ended: Callable[[Trial, Result], None]) -> None:
     try:
-        said = told.get(timeout=_BEAT)
+        item = news.get(timeout=_BEAT)
     except queue.Empty:
         return
-    if isinstance(said, BaseException):
-        raise said
-    trial, result = said
+    if isinstance(item, BaseException):
+        raise item
+    trial, result = item
     if result is None:
         began(trial)
         return
@@ -109,7 +109,7 @@ def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: thr
             "--display", "plain", "--project", trial.project, "--seed", str(trial.seed), "--restart", lifeline.OPTION,
             "--max-time", str(_max_time(campaign.limit)), *campaign.options]
     with (home / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
-        # A group of its own: an interrupt of the terminal must not reach it before we say so.
+        # In its own session, so that Ctrl-C reaches only this process, which then ends the runs.
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
                               env=os.environ | {"OPERATOR_HOME": str(home)}, start_new_session=True) as process:
             status = _wait(process, campaign.limit, stop)
@@ -122,8 +122,7 @@ def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: thr
 
 
 def _max_time(limit: float) -> float:
-    """What the containers of a run are told: they outlive the limit by what a take-down may take, should nobody be
-    there to end the run."""
+    """The limit for the run's containers, in case nobody ends the run: longer by the time of a take-down."""
     return min(max(limit + _GRACE, _LEAST_TIME), _MOST_TIME)
 
 
@@ -142,7 +141,7 @@ def _wait(process: "subprocess.Popen[bytes]", limit: float, stop: threading.Even
 
 
 def _record(home: Path) -> tuple[str, Result | None]:
-    """How the run ended, by its own store."""
+    """Outcome and score of the run, from its store."""
     try:
         with Store(home / "tickets.db", read_only=True) as store:
             row = store.row("SELECT run, outcome FROM runs ORDER BY started DESC LIMIT 1")

@@ -1,4 +1,4 @@
-"""What a campaign's results come to: one row for each subject, scenario and model."""
+"""The table of a campaign: one row for each subject, scenario and model."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,12 +20,12 @@ def rows(results: Iterable[Row]) -> list[Row]:
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for result in results:
         groups.setdefault((result["subject"], result["scenario"], result["model"]), []).append(result)
-    made = [_row(*key, group) for key, group in sorted(groups.items())]
-    alone = {(r["subject"], r["scenario"]): r["rate"] for r in made if r["model"] == NO_AGENT}
-    for row in made:
-        healed = alone.get((row["subject"], row["scenario"]))
+    table = [_row(*key, group) for key, group in sorted(groups.items())]
+    without_agent = {(r["subject"], r["scenario"]): r["rate"] for r in table if r["model"] == NO_AGENT}
+    for row in table:
+        healed = without_agent.get((row["subject"], row["scenario"]))
         row["added"] = None if healed is None or row["model"] == NO_AGENT else row["rate"] - healed
-    return made
+    return table
 
 
 def _row(subject: str, scenario: str, model: str, group: Sequence[Row]) -> Row:

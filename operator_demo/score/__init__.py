@@ -1,4 +1,4 @@
-"""What a run was worth: measures that follow from its recorded events, and from nothing else."""
+"""How good a run was, computed from its recorded events alone."""
 
 from operator_demo.score.score import Expected, grade
 

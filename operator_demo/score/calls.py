@@ -1,7 +1,7 @@
-"""What the agent's commands did, judged by what the engine saw happen while they ran, not by their text.
+"""What the agent's commands did, judged by what the engine reported while they ran, not by their text.
 
-Text decides only where the engine sees nothing: a request that writes over HTTP reaches the subject unseen, and whether
-it repaired or harmed cannot be told, so it counts as `unknown`.
+The text decides only where the engine sees nothing: a request that writes over HTTP may repair or harm the subject, so
+it counts as `unknown`.
 """
 
 import re
@@ -17,7 +17,7 @@ _DESTROYING = {"destroy", "volume destroy", "network destroy"}
 _HALTING = {"kill", "stop", "die", "pause", "network disconnect", "oom"}
 _BRINGING_BACK = {"start", "restart", "unpause", "network connect", "update", "rename"}
 _CHANGING = _DESTROYING | _HALTING | _BRINGING_BACK
-_ENTERED = "exec_start"  # of a member it is how one looks; in a container that is no member's the agent has no business
+_ENTERED = "exec_start"  # normal in a member; other containers are none of the agent's concern
 
 # curl with a body or another method than GET, wget with a body, a redirection or an editor inside `docker exec`.
 _WRITES = re.compile(
@@ -42,7 +42,7 @@ class Call:
         if actions & _DESTROYING:
             return DESTRUCTIVE
         if actions & _BRINGING_BACK:
-            return REPAIRING  # a restart halts and brings back
+            return REPAIRING  # a restart stops and starts
         if actions & _HALTING:
             return DESTRUCTIVE
         return UNKNOWN if _WRITES.search(self.command) else READING
@@ -70,13 +70,13 @@ def by_kind(calls: Sequence[Call]) -> Calls:
 
 
 def most_repeated(calls: Sequence[Call]) -> int:
-    """How often the command was run that was run most often."""
+    """How often the most frequent command was run."""
     return max(Counter(call.command for call in calls).values(), default=0)
 
 
 def touched(calls: Sequence[Call], targets: Sequence[str]) -> list[str]:
-    """Members, containers, networks and volumes which the agent changed and which had nothing to do with the fault; and
-    containers of others that it entered."""
+    """Members, containers, networks and volumes that the agent changed and that are unrelated to the fault, and other
+    projects' containers that it entered."""
     names = set()
     for effect in (effect for call in calls for effect in call.effects):
         action, member = effect.action, effect.member
@@ -90,5 +90,5 @@ def touched(calls: Sequence[Call], targets: Sequence[str]) -> list[str]:
 
 
 def _belongs(volume: str, target: str) -> bool:
-    """`demo-etcd_etcd1-data` is etcd1's: by the convention of the subjects' Compose files."""
+    """`demo-etcd_etcd1-data` belongs to etcd1: a convention of the subjects' Compose files."""
     return bool(re.search(rf"(^|[_-]){re.escape(target)}([_-]|$)", volume))

@@ -10,11 +10,11 @@ from operator_demo.events import Event, Payload, parse_ts
 from operator_demo.run_state import RunState
 from operator_demo.ticket_state import Moment, Ticket
 
-BASELINE = 30  # newest seconds of load before the fault that are the measure of those after it
+BASELINE = 30  # newest seconds of load before the fault, which count as normal
 LOST = 0.5  # of the operations a second before the fault: a second with fewer counts as lost
-FAILING = 0.01  # share of failed operations above which a second is not yet a good one
+FAILING = 0.01  # share of failed operations above which a second is not good
 
-Said = TypeVar("Said", bound=Payload)
+P = TypeVar("P", bound=Payload)
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,19 @@ class Incident:
         """Seconds from the beginning to `moment`."""
         return None if moment is None or self.began is None else round(moment - self.began, 3)
 
-    def within(self, kind: type[Said]) -> list[Moment[Said]]:
-        """What was said of this type from the beginning to the end."""
+    def within(self, kind: type[P]) -> list[Moment[P]]:
+        """The payloads of this type from the beginning to the end."""
         began = self.began
         if began is None:
             return []
-        return [moment for moment in said(self.events, kind) if began <= moment.at <= self.ended]
+        return [moment for moment in payloads(self.events, kind) if began <= moment.at <= self.ended]
 
-    def of_sessions(self, kind: type[Said]) -> list[Moment[Said]]:
-        """What the agent said of this type while it worked at the fault's tickets."""
-        return list(said([e for e in self.events if e.session in self.sessions], kind))
+    def of_sessions(self, kind: type[P]) -> list[Moment[P]]:
+        """The agent's payloads of this type while it worked on the fault's tickets."""
+        return list(payloads([e for e in self.events if e.session in self.sessions], kind))
 
 
-def said(events: Sequence[Event], kind: type[Said]) -> Iterator[Moment[Said]]:
+def payloads(events: Sequence[Event], kind: type[P]) -> Iterator[Moment[P]]:
     return (Moment(e.at, e.data) for e in events if isinstance(e.data, kind))
 
 
@@ -85,7 +85,7 @@ def felt_by_clients(incident: Incident) -> Felt | None:
     began = incident.began
     if began is None:
         return None
-    before = [second.data.ops for second in said(incident.events, events.Load) if second.at < began][-BASELINE:]
+    before = [second.data.ops for second in payloads(incident.events, events.Load) if second.at < began][-BASELINE:]
     if not before:
         return None
     least = LOST * median(before)
@@ -105,7 +105,7 @@ def felt_by_clients(incident: Incident) -> Felt | None:
 
 
 def well_since(incident: Incident) -> float | None:
-    """Since when the monitor saw no violation any more, until the end."""
+    """The time from which the monitor saw no violation until the end; None if there was one at the end."""
     since: float | None = None
     for look in incident.within(events.Observation):
         if look.data.violations:
@@ -120,10 +120,10 @@ def first_symptom(incident: Incident) -> float | None:
     began = incident.began
     if began is None:
         return None
-    seen = [look.at for look in incident.within(events.Observation) if look.data.violations][:1]
+    observed = [look.at for look in incident.within(events.Observation) if look.data.violations][:1]
     opened = incident.within(events.TicketOpened)
-    told = [_since(violation) for ticket in opened for violation in ticket.data.violations]
-    return min((t for t in seen + told if t is not None and t >= began), default=None)
+    reported = [_since(violation) for ticket in opened for violation in ticket.data.violations]
+    return min((t for t in observed + reported if t is not None and t >= began), default=None)
 
 
 def _since(violation: events.Violation) -> float | None:

@@ -3,9 +3,9 @@
 Measured are separate clocks, the work, what the clients felt, and four marks as in AIOpsLab (detection, localisation,
 root cause analysis, mitigation; arXiv 2501.06706) against the sealed truth of the fault.
 
-Clocks are seconds after the fault; None is what did not happen or cannot be known. `operator_demo.run_state` says when
-the fault began, and which ticket is its. Graded is the work of the sessions that worked at that ticket: what the agent
-did for a false one before does not count. A mark is None where the run has nothing to hold it against.
+Clocks are seconds after the fault; None is what did not happen or cannot be known. `operator_demo.run_state` defines
+when the fault began, and which ticket belongs to it. Only the sessions that worked on that ticket are graded, not the
+work on a false ticket before. A mark is None where the run has nothing to compare with.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from operator_demo import events
 from operator_demo.events import Event
 from operator_demo.score import calls as commands
-from operator_demo.score.incident import Incident, felt_by_clients, first_symptom, said, well_since
+from operator_demo.score.incident import Incident, felt_by_clients, first_symptom, payloads, well_since
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the scenario says is right. `cause` and `targets` are the sealed truth; "" and () where there is none."""
+    """What the scenario expects. `cause` and `targets` are the sealed truth; "" and () if there is none."""
 
     outcome: str
     invariants: Sequence[str] = ()
@@ -28,8 +28,8 @@ class Expected:
 
 
 def grade(record: Sequence[Event], outcome: str, expected: Expected, reached: bool) -> events.Score:
-    """`record` are all events of one run in the order of time; `outcome` is how it ended, `reached` whether that is as
-    it should be."""
+    """`record` are all events of one run in the order of time; `outcome` is how it ended, `reached` whether that is
+    what was expected."""
     incident = Incident.of(record)
     run, calls, felt = incident.run, commands.of(record, incident.sessions), felt_by_clients(incident)
     findings = [finding.at for finding in incident.of_sessions(events.Finding)]
@@ -40,7 +40,7 @@ def grade(record: Sequence[Event], outcome: str, expected: Expected, reached: bo
         diagnosis=incident.since(min(findings, default=None)),
         repairing_call=incident.since(min(changes, default=None)), recovered=incident.since(recovered),
         verified=_rounded(run.ttm))
-    lost = [check.data.lost for check in said(record, events.WriteCheck)]
+    lost = [check.data.lost for check in payloads(record, events.WriteCheck)]
     return events.Score(
         outcome=outcome, expected=expected.outcome, reached=reached, clocks=clocks, ttd=clocks.ticket,
         ttm=clocks.verified, marks=_marks(incident, outcome, expected, reached), work=_work(incident, calls),
@@ -53,7 +53,7 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _latest(well: float | None, good: float | None, loaded: bool) -> float | None:
-    """Recovered is what is well to the monitor and, where there is a load, good for the clients."""
+    """Recovered means: healthy for the monitor and, if there is a load, good for the clients."""
     if well is None or (loaded and good is None):
         return None
     return max(well, good or well)
@@ -63,11 +63,11 @@ def _marks(incident: Incident, outcome: str, expected: Expected, reached: bool) 
     violated = {invariant for ticket in incident.tickets for invariant in ticket.invariants}
     findings = [finding.data for finding in incident.of_sessions(events.Finding)]
     named = findings[-1].cause if findings else None
-    accused = {finding.member for finding in findings if finding.cause == named and finding.member}
+    named_members = {finding.member for finding in findings if finding.cause == named and finding.member}
     known = bool(expected.cause) and expected.cause != "unknown"
     return events.Marks(
         detected=bool(violated) and all(set(entry.split(" or ")) & violated for entry in expected.invariants),
-        localised=(bool(findings) and accused == set(expected.targets)) if known else None,
+        localised=(bool(findings) and named_members == set(expected.targets)) if known else None,
         cause=named == expected.cause if known else None,
         repaired=reached if expected.outcome != "escalated" else outcome == "repaired")
 

@@ -1,8 +1,8 @@
-"""From the containers' logs to events in the host's hands.
+"""From the containers' logs to events on the host.
 
-One thread per container follows its log and puts lines into one queue; the loop that drives the run drains it. A type
-is taken only from the container that owns it. A gap in `seq`, or a log that cannot be read at all, is filled from the
-volume through `ctl events` in the monitor's container.
+One thread per container follows its log and puts events into one queue, which the loop of the run reads. A type of
+event is accepted only from the container that owns it. A gap in `seq`, or a log that cannot be read at all, is filled
+from the volume through `ctl events` in the monitor's container.
 """
 
 import json
@@ -25,13 +25,13 @@ PATIENCE = 5.0  # seconds for all threads to end
 MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
 Queue = queue.SimpleQueue[Any]
-"""What `Feed` fills; somebody else may put other things into it."""
+"""What `Feed` fills; others may put other things into it."""
 
 CTL = ["operator-demo", "ctl"]
 
 
 class Feed:
-    """Puts into `items`, from threads of its own, events and, for what is no event, remarks (text)."""
+    """Puts events into `items` from its own threads, and remarks (text) for lines that are no events."""
 
     def __init__(self, engine: Engine, run: str, seen: dict[str, int], items: Queue) -> None:
         """`seen` maps each source to the last `seq` that the store holds."""
@@ -57,8 +57,8 @@ class Feed:
             thread.start()
 
     def stop(self) -> None:
-        """Ends all threads. One that waits for an engine which does not answer is left behind after some seconds; it
-        does not keep the process alive."""
+        """Ends all threads. One that waits for an engine that does not answer is abandoned after some seconds; it does
+        not keep the process alive."""
         self._stop.set()
         deadline = time.monotonic() + PATIENCE
         for thread in self._threads:
@@ -85,11 +85,11 @@ class Feed:
         if event is None:
             return [f"{source}: {one_line(line, 400)}"] if line.strip() and not is_ours(line) else []
         if event.source != source or event.run != self._run:
-            return [f"{source} said {event.type} in the name of {event.source}; it was not taken."]
+            return [f"{source} said {event.type} in the name of {event.source}; it was ignored."]
         return self._in_order(event)
 
     def _in_order(self, event: Event) -> Sequence[Event | str]:
-        """The event, after what is missing before it; nothing when it was seen already."""
+        """The event, preceded by missing ones; nothing if it was seen already."""
         if event.seq is None:
             return [event]
         with self._lock:
@@ -102,13 +102,13 @@ class Feed:
             return [event]
 
     def _across_a_gap(self, event: Event, seq: int, last: int) -> Sequence[Event | str]:
-        """What the volume has after `last`, up to and with the event. An event is in the volume before it is printed,
-        so one that the volume lacks was forged. Where the volume cannot be asked, a small gap is believed."""
+        """The events in the volume after `last`, up to this one. An event is in the volume before it is printed, so one
+        that the volume lacks is forged. If the volume cannot be read, a small gap is accepted."""
         source = event.source
         kept = {e.seq: e for e in self._from_volume(source, last) if e.seq is not None and e.seq <= seq}
         if seq not in kept and (kept or seq - last > MAX_UNSEEN_GAP):
             self._seen[source] = max(kept, default=last)
-            remark = f"{source} said {event.type} with the number {seq}, which the volume lacks; it was not taken."
+            remark = f"{source} said {event.type} with the number {seq}, which the volume lacks; it was ignored."
             return [*kept.values(), remark]
         kept[seq] = kept.get(seq, event)
         self._seen[source] = seq
@@ -116,7 +116,7 @@ class Feed:
         return [*list(kept.values())[:-1], events.event(self._run, events.STAGE, gap), kept[seq]]
 
     def _poll(self, source: str) -> None:
-        """Where the engine keeps no readable log."""
+        """For an engine that keeps no readable log."""
         while not self._stop.wait(POLL):
             with self._lock:
                 for event in self._from_volume(source, self._seen[source]):
@@ -141,13 +141,13 @@ class Feed:
 
 def read_events(engine: Engine, monitor: str, run: str, source: str, after: int,
                 remark: Callable[[str], None]) -> list[Event]:
-    """Durable events of a source from the volume, by the running monitor. `remark` is called for each line that is no
-    valid event: what somebody wrote into the volume by other ways, or a later version."""
+    """Durable events of a source from the volume, read by the running monitor. `remark` is called for each line that
+    is no valid event, for example of a later version."""
     request = json.dumps({"op": "events", "run": run, "source": source, "after": after})
     status, out, err = exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
     if status != 0:
         raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
-    decoder, found = Decoder(), []
+    decoder, recorded = Decoder(), []
     for line in out.decode("utf-8", "replace").splitlines():
         try:
             event = decoder.feed(line)
@@ -155,18 +155,18 @@ def read_events(engine: Engine, monitor: str, run: str, source: str, after: int,
             remark(f"The volume holds a line of {source} that is no valid event ({e}): {one_line(line, 120)}")
             continue
         if event is not None and event.run == run and event.source == source:
-            found.append(event)
-    return found
+            recorded.append(event)
+    return recorded
 
 
 def control(engine: Engine, monitor: str, op: str, *, timeout: float = 30, **arguments: object) -> dict[str, object]:
-    """Asks something of the monitor (`ctl`); the request goes through stdin, so that the engine's events, which the
-    agent may read, show no word of it."""
+    """Sends a request to the monitor (`ctl`), through stdin, so that the engine's events, which the agent may read, do
+    not show it."""
     request = json.dumps({"op": op, **arguments}).encode()
     status, out, err = exec_in(engine, monitor, CTL, stdin=request, timeout=timeout)
     if status != 0:
-        words = one_line(err.decode(errors="replace"), 300)
-        raise OperatorError(f"The monitor did not do what was asked ({op}): {words}")
+        reason = one_line(err.decode(errors="replace"), 300)
+        raise OperatorError(f"The monitor did not do what was asked ({op}): {reason}")
     answer = json.loads(out)
     assert isinstance(answer, dict)
     return answer

@@ -1,4 +1,5 @@
-"""The images of a run: what is needed, what is there, and making what is missing. Our own are built, never pulled."""
+"""The images of a run: which are needed, and building or pulling those that are missing. Ours are built, never
+pulled."""
 
 import hashlib
 import os
@@ -24,7 +25,7 @@ from operator_demo.text import one_line
 
 
 def own_file() -> Path:
-    """The single file that is running; it goes into the agent's image as it is."""
+    """The single file that is running; it is copied into the agent's image."""
     candidate = Path(os.environ.get("OPERATOR_DEMO_FILE") or sys.argv[0]).absolute()
     if not (candidate.is_file() and zipfile.is_zipfile(candidate)):
         raise OperatorError("The agent's image is built from the single file `operator-demo`, which is not what runs "
@@ -33,13 +34,13 @@ def own_file() -> Path:
 
 
 def agent_image() -> str:
-    """Named by the content of the file, so that two versions can run side by side."""
+    """Named by the digest of the file, so that two versions can run side by side."""
     with own_file().open("rb") as file:
         return f"operator-demo/agent:{hashlib.file_digest(file, 'sha256').hexdigest()[:12]}"
 
 
 def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threading.Event) -> str:
-    """Builds and pulls what is missing of the base, the subject's images and the agent's; the name of the last."""
+    """Builds and pulls the missing images: the base, the subject's and the agent's. Returns the name of the agent's."""
     tell = _short(progress)
     ensure_base(engine, tell, stop)
     _ensure_subject(engine, subject, tell, stop)
@@ -62,15 +63,15 @@ def are_present(engine: Engine, subject: Project) -> bool:
 
 
 def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progress, stop: threading.Event) -> str:
-    """Builds and pulls what the services need that `whole` has and `base` has not. What cannot be had, in words; ""
-    when all is there."""
+    """Builds and pulls the images of the services that `whole` has and `base` has not. Returns what is missing, in
+    words; "" if nothing is."""
     for service in (s for name, s in whole.services.items() if name not in base.services):
         try:
             ensure_service_image(engine, whole, service, progress=_short(progress), stop=stop)
         except Interrupted:
             raise
         except OperatorError as e:
-            return f"the image {service.image} of the service {service.name} is not to be had ({e.message})."
+            return f"the image {service.image} of the service {service.name} is not available ({e.message})."
     return ""
 
 
@@ -84,18 +85,18 @@ def _ensure_subject(engine: Engine, subject: Project, tell: ImageProgress, stop:
             missing = sorted({s.image for s in subject.services.values()
                               if s.build is None and image_id(engine, s.image) is None})
             if service.image not in missing:
-                raise  # one that is built here
+                raise  # an image that is built here
             raise OperatorError(
-                f"These images are neither on the engine nor to be pulled: {', '.join(missing)} ({e.message}).",
-                "Three ways out. Where a registry answers: `operator-demo prepare` the same subject. From a file made "
-                "on such a machine with `prepare --save FILE`: `operator-demo prepare --load FILE`. Without either: "
-                "`operator-demo run etcd`, whose images are built here.") from e
+                f"These images are not on the engine and cannot be pulled: {', '.join(missing)} ({e.message}).",
+                "With a registry: `operator-demo prepare` the subject. With a file from `prepare --save FILE` on "
+                "another machine: `operator-demo prepare --load FILE`. Without either: `operator-demo run etcd`, whose "
+                "images are built here.") from e
 
 
 def _short(progress: Progress) -> ImageProgress:
     def tell(item: str, status: str, current: int | None, total: int | None, /) -> None:
         if status.lstrip().startswith(("--->", "Removing intermediate")):
-            return  # the builder's own bookkeeping
-        words = one_line(status, 60)
-        progress(item, f"{words} {100 * (current or 0) // total} %" if total else words)
+            return  # internals of the builder
+        short = one_line(status, 60)
+        progress(item, f"{short} {100 * (current or 0) // total} %" if total else short)
     return tell

@@ -1,7 +1,7 @@
-"""Where etcd can be hurt, for the faults that need to know (see `operator_demo.subject.Anatomy`).
+"""What some faults need to know about etcd (see `operator_demo.subject.Anatomy`).
 
-Space: one key is overwritten with values of a megabyte until the database reaches its quota (NOSPACE). Old revisions of
-one key are what compaction and defragmentation give back. Draining does just that, and disarms the alarm.
+Space: one key is overwritten with values of a megabyte until the database reaches its quota (NOSPACE). Compaction and
+defragmentation free the old revisions. To revert, the script does both, and disarms the alarm.
 """
 
 from operator_demo.subject import Anatomy, Script

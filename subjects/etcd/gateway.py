@@ -1,4 +1,4 @@
-"""etcd's JSON gateway over HTTP: one connection to one member, every call bounded in time.
+"""etcd's JSON gateway over HTTP: one connection to one member, every call limited in time.
 
 The paths and fields are those of etcd 3.5 (`rpc.proto`, its google.api.http options). Bytes travel as base64, 64-bit
 numbers as text, and fields that are zero are left out.
@@ -8,25 +8,9 @@ import base64
 import json
 from typing import Any, cast
 
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
-
-from operator_demo.subject import Deadline
-from operator_demo.subject_kit import no_connection, whole_body
+from operator_demo.subject_kit import Connection, NoAnswer
 
 PORT = 2379
-
-
-class NoConnection(Exception):
-    """The member was not reached: the request was certainly not sent."""
-
-
-class NoAnswer(Exception):
-    """The request was sent and no (whole) answer came back: what became of it is unknown."""
-
-
-class Timeout(NoAnswer):
-    """As `NoAnswer`, because the time was up."""
 
 
 class Answer(Exception):
@@ -38,42 +22,32 @@ class Answer(Exception):
 
 
 class Gateway:
-    """A kept-alive connection to the member at `address`. Not for use by two threads at once."""
+    """The calls to the member at `address`. Not for use by two threads at once."""
 
     def __init__(self, address: str) -> None:
-        self._pool = urllib3.HTTPConnectionPool(address, PORT, maxsize=1, retries=False)
+        self._connection = Connection(address, PORT)
 
     def close(self) -> None:
-        self._pool.close()
+        self._connection.close()
 
     def post(self, path: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
         """The decoded answer, within about `timeout` seconds.
 
-        Raises `NoConnection`, `NoAnswer` (or `Timeout`) or `Answer`.
+        Raises `NoAnswer` (or one of its kinds) or `Answer`.
         """
-        deadline = Deadline(timeout)
-        try:
-            response = self._pool.urlopen(
-                "POST", path, body=json.dumps(body).encode(), headers={"Content-Type": "application/json"},
-                timeout=urllib3.Timeout(total=max(timeout, 0.001)), redirect=False, preload_content=False)
-            raw = whole_body(response, deadline)
-        except (NewConnectionError, ConnectTimeoutError) as e:
-            raise NoConnection(no_connection(e)) from e
-        except TimeoutError as e:
-            raise Timeout(f"no answer within {timeout:.1f} s") from e
-        except (HTTPError, OSError, ValueError) as e:
-            raise NoAnswer(f"the connection broke ({type(e).__name__})") from e
+        status, raw = self._connection.request("POST", path, timeout, body=json.dumps(body).encode(),
+                                               headers={"Content-Type": "application/json"})
         try:
             answer = json.loads(raw)
         except ValueError as e:
-            raise NoAnswer(f"HTTP {response.status} without JSON") from e
+            raise NoAnswer(f"HTTP {status} without JSON") from e
         if not isinstance(answer, dict):
-            raise NoAnswer(f"HTTP {response.status} without a JSON object")
-        if response.status != 200:
-            raise Answer(number(answer.get("code")), str(answer.get("message", f"HTTP {response.status}")))
+            raise NoAnswer(f"HTTP {status} without a JSON object")
+        if status != 200:
+            raise Answer(number(answer.get("code")), str(answer.get("message", f"HTTP {status}")))
         return cast(dict[str, Any], answer)
 
-    # -- the calls that are used -------------------------------------------------------------------------------------
+    # -- the calls ---------------------------------------------------------------------------------------------------
 
     def status(self, timeout: float) -> dict[str, Any]:
         return self.post("/v3/maintenance/status", {}, timeout)
@@ -83,8 +57,8 @@ class Gateway:
 
     def get(self, key: str, timeout: float) -> str | None:
         """A linearizable read."""
-        found = self.post("/v3/kv/range", {"key": encode(key)}, timeout).get("kvs") or []
-        return decode(found[0].get("value", "")) if found else None
+        pairs = self.post("/v3/kv/range", {"key": encode(key)}, timeout).get("kvs") or []
+        return decode(pairs[0].get("value", "")) if pairs else None
 
     def delete_prefix(self, prefix: str, timeout: float) -> None:
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
@@ -114,7 +88,7 @@ def decode(text: str) -> str:
 
 
 def number(value: object) -> int:
-    """64-bit numbers come as text, absent ones are zero."""
+    """64-bit numbers are text, and missing ones are zero."""
     try:
         return int(cast(str, value or 0))
     except (TypeError, ValueError):

@@ -1,13 +1,14 @@
-"""What must hold of an etcd cluster, from when on it counts, and where the numbers come from.
+"""The invariants of an etcd cluster, their grace periods, and the sources of the numbers.
 
-"Mixin" is etcd's own set of alert rules (contrib/mixin in its repository). Those wait for minutes, because they page
-people at night; the graces here are seconds, chosen to be longer than what etcd needs to heal by itself.
+"Mixin" is etcd's own set of alert rules (contrib/mixin in its repository). They wait for minutes, because they page
+people. The grace periods here are seconds: a little longer than etcd needs to heal by itself.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from operator_demo.subject import Invariant, Observation, Violation, why_silent
+from operator_demo.subject_kit import failed_share
 
 CRITICAL, WARNING = "critical", "warning"
 
@@ -65,9 +66,9 @@ _MEANING = {
 
 def violations(o: Observation, quorum: int) -> list[Violation]:
     """A pure function of one observation."""
-    found = [*_down(o), *_quorum(o, quorum), *_leaderless(o), *_alarms(o), *_slow(o)]
-    found += _unhealthy(o, found)
-    return [*found, *_unstarted(o), *_client_errors(o)]
+    violated = [*_down(o), *_quorum(o, quorum), *_leaderless(o), *_alarms(o), *_slow(o)]
+    violated += _unhealthy(o, violated)
+    return [*violated, *_unstarted(o), *_client_errors(o)]
 
 
 def _violation(invariant: str, member: str | None, text: str, certain: bool = False) -> Violation:
@@ -88,14 +89,14 @@ def _quorum(o: Observation, quorum: int) -> Iterator[Violation]:
         yield _violation("quorum_lost", None, text, certain=True)
     elif not o.cluster.get("quorum"):
         errors = [f"{name}: {m['error']}" for name, m in o.members.items() if m["reachable"] and m["error"]]
-        words = f" ({'; '.join(errors)})" if errors else ""
-        yield _violation("quorum_lost", None, f"No member answers a linearizable read{words}.")
+        reasons = f" ({'; '.join(errors)})" if errors else ""
+        yield _violation("quorum_lost", None, f"No member answers a linearizable read{reasons}.")
 
 
 def _leaderless(o: Observation) -> Iterator[Violation]:
-    telling = _telling(o)
-    blind = [name for name, m in telling.items() if m["leader_id"] == "0"]
-    if blind and len(blind) == len(telling):
+    status = _by_status(o)
+    blind = [name for name, m in status.items() if m["leader_id"] == "0"]
+    if blind and len(blind) == len(status):
         yield _violation("no_leader", None, "No member knows a leader.")
     else:
         for name in blind:
@@ -103,9 +104,9 @@ def _leaderless(o: Observation) -> Iterator[Violation]:
 
 
 def _slow(o: Observation) -> Iterator[Violation]:
-    telling = _telling(o)
-    newest = max((m["index"] for m in telling.values()), default=0)
-    for name, m in telling.items():
+    status = _by_status(o)
+    newest = max((m["index"] for m in status.values()), default=0)
+    for name, m in status.items():
         behind, latency = newest - m["index"], m["read_latency"]
         if behind > LAG:
             yield _violation("member_lagging", name, f"{name} is {behind} raft entries behind (limit {LAG:.0f}).")
@@ -121,16 +122,16 @@ def _alarms(o: Observation) -> Iterator[Violation]:
         invariant = _OF_ALARM.get(alarm["alarm"], "other_alarm")
         raised.setdefault((invariant, alarm["member"]), []).append(alarm)
     for (invariant, member), alarms in raised.items():
-        told = ", ".join(f"alarm {a['alarm']} of {a['owner']}" for a in alarms)
+        names = ", ".join(f"alarm {a['alarm']} of {a['owner']}" for a in alarms)
         meaning = _MEANING.get(invariant, "etcd counts no member as healthy while there is one")
-        yield _violation(invariant, member, f"{told[0].upper()}{told[1:]}: {meaning}.")
+        yield _violation(invariant, member, f"{names[0].upper()}{names[1:]}: {meaning}.")
 
 
-def _unhealthy(o: Observation, found: Sequence[Violation]) -> Iterator[Violation]:
-    """Members whose trouble nothing in `found` explains. Alarms and violations of the whole cluster explain all."""
-    if o.cluster.get("alarms") or any(v.member is None for v in found):
+def _unhealthy(o: Observation, others: Sequence[Violation]) -> Iterator[Violation]:
+    """Members that are unhealthy for no reason in `others`. Alarms and violations of the whole cluster explain all."""
+    if o.cluster.get("alarms") or any(v.member is None for v in others):
         return
-    explained = {v.member for v in found}
+    explained = {v.member for v in others}
     for name, m in o.members.items():
         if m["reachable"] and not m["healthy"] and name not in explained:
             yield _violation("member_unhealthy", name, f"{name} answers, but is not healthy: {m['error']}.")
@@ -142,16 +143,13 @@ def _unstarted(o: Observation) -> Iterator[Violation]:
 
 
 def _client_errors(o: Observation) -> Iterator[Violation]:
-    if o.load is None:
-        return
-    failed, done = sum(o.load["errors"].values()), o.load["ops"]
-    if failed and 100.0 * failed / (failed + done) > ERRORS:
-        share = 100.0 * failed / (failed + done)
+    share = failed_share(o.load) if o.load else 0.0
+    if o.load and share > ERRORS:
         kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(o.load["errors"].items()))
         yield _violation("client_errors", None,
                          f"{share:.0f} % of the clients' operations fail ({kinds}; limit {ERRORS:.0f} %).")
 
 
-def _telling(o: Observation) -> dict[str, dict[str, Any]]:
-    """The members that told their status."""
+def _by_status(o: Observation) -> dict[str, dict[str, Any]]:
+    """The members that reported their status."""
     return {name: m for name, m in o.members.items() if m["reachable"] and "leader_id" in m}

@@ -1,7 +1,6 @@
-"""The subject etcd: how its members are looked at, what must hold, and how a repair is checked.
+"""The subject etcd: how its members are observed, what must hold, and how a repair is checked.
 
-Members are reached by their address, never by name, through the JSON gateway. Every call shares one deadline, so that
-members that hang cost no more than that.
+Members are reached at their address, never by name, through the JSON gateway. All calls share one deadline.
 """
 
 import re
@@ -22,16 +21,16 @@ from operator_demo.subject import (
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.subject_kit import ask_all
+from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout, ask_all
 from subjects.etcd.anatomy import ANATOMY
-from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
+from subjects.etcd.gateway import Answer, Gateway, number
 from subjects.etcd.invariants import INVARIANTS, violations
 
 T = TypeVar("T")
 
-_PROBE = "/operator-demo/probe"  # a key that nobody writes; reading it costs the same
+_PROBE = "/operator-demo/probe"  # a key that nobody writes
 _CHECKS = "/operator-demo/check/"
-_READ_LIMIT = 1.5  # seconds that a look waits for a linearizable read
+_READ_LIMIT = 1.5  # seconds that an observation waits for a linearizable read
 _NO_SPACE = 8  # gRPC ResourceExhausted: "mvcc: database space exceeded"
 _NOT_SERVED = (1, 2, 4, 14)  # gRPC Canceled, Unknown, DeadlineExceeded, Unavailable; other codes are a refusal
 _ALARM = re.compile(r"(?:memberID:(\d+)\s+)?alarm:(\w+)")  # without memberID: the alarm of no member
@@ -47,13 +46,13 @@ class Etcd:
 
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)
-        seen = {m.name: as_the_engine_sees(m) for m in members}
+        observed = {m.name: as_the_engine_sees(m) for m in members}
         alive = [m for m in members if m.state == "running" and m.address]
         looks = _each(alive, limit, lambda _, gateway: _look(gateway, limit))
         for name, look in looks.items():
-            seen[name] |= look if isinstance(look, dict) else {"error": str(look)}
-        cluster = _cluster(seen)
-        return Observation(began, seen, cluster, duration=time.time() - began)
+            observed[name] |= look if isinstance(look, dict) else {"error": str(look)}
+        cluster = _cluster(observed)
+        return Observation(began, observed, cluster, duration=time.time() - began)
 
     def violations(self, observation: Observation) -> list[Violation]:
         return violations(observation, self.quorum)
@@ -80,7 +79,7 @@ class Etcd:
                      f"a write through each of {len(members)} members was read back through every other")
 
     def agreement(self, members: Sequence[Member], deadline: float) -> Check:
-        """HashKV of every member at one revision that all of them have. Writes may go on meanwhile."""
+        """HashKV of every member at one revision that all of them have. Writes may continue."""
         limit = Deadline(deadline)
         while True:
             check = _compare_hashes(members, limit)
@@ -144,20 +143,20 @@ class Client:
             raise ConnectionError(str(e)) from e
 
 
-# -- one look --------------------------------------------------------------------------------------------------------
+# -- one observation -------------------------------------------------------------------------------------------------
 
 def _look(gateway: Gateway, limit: Deadline) -> dict[str, Any]:
-    """What the member itself tells. `/health` would say the same as `healthy` here: a leader, a linearizable read, no
-    alarm; asking for the parts tells which one is wanting. Alarms are read from the status, because asking for them
-    goes through raft and writes to the disk of every member."""
+    """What the member itself reports. `healthy` means the same as etcd's `/health` (a leader, a linearizable read, no
+    alarm), but the separate requests show which part is missing. Alarms are read from the status, because a request
+    for them goes through raft and writes to the disk of every member."""
     try:
         status = gateway.status(limit.left())
-    except (NoConnection, NoAnswer, Answer) as e:
+    except (NoAnswer, Answer) as e:
         return {"reachable": isinstance(e, Answer), "error": str(e)}
     me = number(status.get("header", {}).get("member_id"))
     complaints = [str(e).strip() for e in status.get("errors") or []]
     raised = [(number(owner), alarm) for e in complaints for owner, alarm in _ALARM.findall(e)]
-    seen = {
+    look = {
         "reachable": True, "id": f"{me:x}", "term": number(status.get("raftTerm")),
         "index": number(status.get("raftAppliedIndex")), "db_size": number(status.get("dbSize")),
         "voting": not status.get("isLearner"), "leader_id": f"{number(status.get('leader')):x}", "read_latency": None,
@@ -170,16 +169,16 @@ def _look(gateway: Gateway, limit: Deadline) -> dict[str, Any]:
         except Answer as e:
             if e.code in _NOT_SERVED:
                 raise
-            complaints.append(f"linearizable read: {e}")  # refused ("user name is empty"), which takes a majority too
-        seen["read_latency"] = round(time.perf_counter() - began, 6)
-        seen["list"] = gateway.members(limit.left())
-    except (NoConnection, NoAnswer, Answer) as e:
-        complaints.append(f"{'linearizable read' if seen['read_latency'] is None else 'member list'}: {e}")
-    return seen | {"healthy": not complaints, "error": "; ".join(complaints) or None}
+            complaints.append(f"linearizable read: {e}")  # a refusal ("user name is empty") needs a majority too
+        look["read_latency"] = round(time.perf_counter() - began, 6)
+        look["list"] = gateway.members(limit.left())
+    except (NoAnswer, Answer) as e:
+        complaints.append(f"{'linearizable read' if look['read_latency'] is None else 'member list'}: {e}")
+    return look | {"healthy": not complaints, "error": "; ".join(complaints) or None}
 
 
 def _cluster(seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What is true of the whole. The leader is the one that the newest term names."""
+    """The state of the whole cluster. The leader is the one of the newest term."""
     reachable = [m for m in seen.values() if m["reachable"] and "term" in m]
     newest = max((m["term"] for m in reachable), default=0)
     leader_ids = {m["leader_id"] for m in reachable if m["term"] == newest and m["leader_id"] != "0"}
@@ -199,26 +198,25 @@ def _cluster(seen: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _unstarted(listed: dict[str, Any]) -> str:
-    """An entry of the member list in words. A member has a name there from its first start on."""
+    """An entry of the member list in words. It has a name only after the member's first start."""
     kind = "learner" if listed.get("isLearner") else "voter"
     return f"{kind} {number(listed.get('ID')):x} ({', '.join(map(str, listed.get('peerURLs') or []))})"
 
 
 def _alarms(seen: dict[str, dict[str, Any]], listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All alarms, each once. `member` is None where none of ours raised it; `owner` says who did, in words."""
+    """All alarms, each once. `member` is None if no known member raised it; `owner` names the owner in words."""
     raised = {alarm for m in seen.values() for alarm in m.pop("raised", [])}
     names = {number(m.get("ID")): str(m["name"]) for m in listed if m.get("name")}
     names |= {int(m["id"], 16): name for name, m in seen.items() if "id" in m}
     alarms = []
     for owner, alarm in sorted(raised):
         if owner in names:
-            words = names[owner]
+            name = names[owner]
         elif owner == 0:
-            words = "no member"
+            name = "no member"
         else:
-            words = f"the member {owner:x}" + (", which is gone" if listed else "")
-        alarms.append({"alarm": alarm, "member": names.get(owner) if names.get(owner) in seen else None,
-                       "owner": words})
+            name = f"the member {owner:x}" + (", which is gone" if listed else "")
+        alarms.append({"alarm": alarm, "member": name if name in seen else None, "owner": name})
     return alarms
 
 

@@ -1,30 +1,30 @@
-"""Where TiKV can be hurt, for the faults that need to know (see `operator_demo.subject.Anatomy`): its stores.
+"""What some faults need to know about TiKV's stores (see `operator_demo.subject.Anatomy`).
 
-All is read from the sources of tikv/tikv and tikv/pd v8.5.7.
+Everything here is from the sources of tikv/tikv and tikv/pd v8.5.7.
 
-**Space.** Every 60 s (DEFAULT_STORAGE_STATS_INTERVAL) a store reckons `available = min(capacity - used, free space of
+**Space.** Every 60 s (DEFAULT_STORAGE_STATS_INTERVAL) a store computes `available = min(capacity - used, free space of
 the disk)` (`DiskUsageChecker::inspect`, components/server/src/common.rs), where `used` is the sum of its engines, its
-placeholder file and its folder of snapshots (`init_storage_stats_task`, components/server/src/server.rs), and tells it
-to PD with its next heartbeat and to Prometheus. In that folder, `<data-dir>/snap`, every file counts with its length,
-whatever its name, but for those that end in .clone or .meta (`SnapManagerCore::get_total_snap_size`,
-components/raftstore/src/store/snap.rs; `metadata().len()`, so a sparse file counts in full). What clears up there every
-minute leaves a file alone whose name is no key of a snapshot (`list_idle_snap`: "failed to parse snapkey"), and the
-start removes .tmp alone (`SnapManager::init`). The folder has no limit by default (snap-max-total-size 0), so nothing
-else is hindered. A sparse file there, as of a copy that somebody forgot, is therefore real shortage for the store and
-for PD, and takes nothing of the machine's disk. It stops at 76 %: from 80 % on (low-space-ratio) PD would act, too.
+placeholder file and its folder of snapshots (`init_storage_stats_task`, components/server/src/server.rs), and reports
+it to PD with its next heartbeat, and to Prometheus. In that folder, `<data-dir>/snap`, every file counts with its
+length, except those that end in .clone or .meta (`SnapManagerCore::get_total_snap_size`,
+components/raftstore/src/store/snap.rs; `metadata().len()`, so a sparse file counts in full). The clean-up every minute
+keeps a file whose name is no key of a snapshot (`list_idle_snap`: "failed to parse snapkey"), and the start removes
+only .tmp (`SnapManager::init`). The folder has no limit by default (snap-max-total-size 0), so nothing else is
+affected. A sparse file there, like a forgotten copy, is therefore a real shortage for the store and for PD, and takes
+no space on the machine's disk. It stops at 76 %, because from 80 % on (low-space-ratio) PD would act too.
 
-**Leaders.** An evict-leader-scheduler, as made before a store is taken out of service. Handlers: CreateScheduler and
+**Leaders.** An evict-leader-scheduler, as used before a store is taken out of service. Handlers: CreateScheduler and
 DeleteScheduler in server/api/scheduler.go, evictLeaderHandler in pkg/schedule/schedulers/evict_leader.go. There is one
-for all stores: POST makes it (200, "The scheduler is created."), or adds the store to it (200); DELETE of
-`evict-leader-scheduler-N` takes out store N (200, or 404 where it is not in it), and with the last store the scheduler
-goes (`delete`, removeSchedulerCb). GET scheduler-config/evict-leader-scheduler/list names its stores, 404 without it.
+for all stores: POST creates it (200, "The scheduler is created.") or adds the store to it (200). DELETE of
+`evict-leader-scheduler-N` removes store N (200, or 404 if it is not listed), and with the last store the scheduler
+(`delete`, removeSchedulerCb). GET scheduler-config/evict-leader-scheduler/list names its stores, 404 without it.
 
-**Settings.** tikv.toml lies in no volume, but last_tikv.toml does, which a store writes when it starts, and reads
-before it starts the next time: what cannot be read there ends it with a panic (`get_last_config`, src/config/mod.rs:
-"invalid auto generated configuration file"). A setting without a value is no TOML.
+**Settings.** tikv.toml is in no volume, but last_tikv.toml is. A store writes it when it starts, and reads it at the
+next start: a file that cannot be parsed ends it with a panic (`get_last_config`, src/config/mod.rs: "invalid auto
+generated configuration file"). A setting without a value is no valid TOML.
 
-**Log.** None is given. raft-engine takes a torn end for an interrupted write and drops it (recovery-mode
-tolerate-tail-corruption), so whether a store refuses to start depends on what was in the part cut off.
+**Log.** Not given. raft-engine treats a torn end as an interrupted write and drops it (recovery-mode
+tolerate-tail-corruption), so whether a store refuses to start depends on the part that was cut off.
 """
 
 from operator_demo.subject import Anatomy, Script

@@ -1,13 +1,14 @@
-"""What must hold of a TiKV cluster, from when on it counts, and where the numbers come from.
+"""The invariants of a TiKV cluster, their grace periods, and the sources of the numbers.
 
-The alert rules of the projects themselves (metrics/alertmanager in tikv/pd and tikv/tikv, v8.5.7) wait for a minute or
-more, because they page people at night; the graces here are longer than what the cluster needs to heal by itself.
+The projects' own alert rules (metrics/alertmanager in tikv/pd and tikv/tikv, v8.5.7) wait for a minute or more, because
+they page people. The grace periods here are a little longer than the cluster needs to heal by itself.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from operator_demo.subject import Invariant, Observation, Violation, why_silent
+from operator_demo.subject_kit import failed_share
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
 
 CRITICAL, WARNING = "critical", "warning"
@@ -66,10 +67,10 @@ _DOWN = {PD: "pd_member_down", STORE: "store_down", METRICS: "metrics_silent"}
 
 def violations(o: Observation) -> list[Violation]:
     """A pure function of one observation."""
-    found: list[Violation] = []
+    violated: list[Violation] = []
 
     def add(invariant: str, member: str | None, text: str, certain: bool = False) -> None:
-        found.append(Violation(invariant, member, _BY_NAME[invariant].severity, text, certain))
+        violated.append(Violation(invariant, member, _BY_NAME[invariant].severity, text, certain))
 
     for name, m in o.members.items():
         problem = _down(name, KINDS[name], m)
@@ -83,12 +84,10 @@ def violations(o: Observation) -> list[Violation]:
     for name, m in o.members.items():
         if KINDS[name] == METRICS and m["reachable"] and m.get("blind"):
             add("metrics_silent", name, f"Prometheus answers, but not about {m['blind']}.")
-    if o.load is not None:
-        failed, done = sum(o.load["errors"].values()), o.load["ops"]
-        if failed and 100.0 * failed / (failed + done) > ERRORS:
-            add("client_errors", None,
-                f"{100.0 * failed / (failed + done):.0f} % of the clients' requests fail (limit {ERRORS:.0f} %).")
-    return found
+    share = failed_share(o.load) if o.load else 0.0
+    if share > ERRORS:
+        add("client_errors", None, f"{share:.0f} % of the clients' requests fail (limit {ERRORS:.0f} %).")
+    return violated
 
 
 def _judge_pd(o: Observation, add: Any) -> None:
@@ -136,12 +135,12 @@ def _judge_stores(o: Observation, add: Any) -> None:
 
 
 def is_up(m: dict[str, Any]) -> bool:
-    """Does the store answer, and does PD, as far as it tells, agree?"""
+    """Does the store answer, and is it up for PD, if PD reports it?"""
     return bool(m["reachable"]) and m.get("pd_state", UP) in (UP, None)
 
 
 def _down(name: str, kind: str, m: dict[str, Any]) -> tuple[str, bool] | None:
-    """What is wrong with a member as a whole, and whether the engine itself says so; None where nothing is."""
+    """What is wrong with a member as a whole, and whether the engine itself reports it; None if nothing is."""
     if not m["reachable"]:
         return why_silent(name, m)
     if kind == STORE and not is_up(m):

@@ -1,4 +1,4 @@
-"""Which members there are, and what each of them is."""
+"""The members and their kinds."""
 
 from collections.abc import Mapping
 
@@ -7,4 +7,4 @@ PD, STORE, METRICS = "pd", "store", "metrics"
 KINDS: Mapping[str, str] = {
     "pd0": PD, "pd1": PD, "pd2": PD, "tikv0": STORE, "tikv1": STORE, "tikv2": STORE, "prometheus": METRICS,
 }
-"""By the name of the service, in the order in which they are shown."""
+"""By name of the service, in the order in which they are shown."""

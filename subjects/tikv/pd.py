@@ -1,8 +1,8 @@
-"""What the Placement Driver tells over its HTTP API, version 1.
+"""The Placement Driver's HTTP API, version 1.
 
 Paths and fields are those of tikv/pd v8.5.7: server/api/router.go, pkg/response/{store,region}.go,
-pkg/statistics/region.go, server/api/health.go, and kvproto's pdpb.GetMembersResponse for /members. The Go structs that
-protobuf makes leave out fields that are zero, so each is read with a default.
+pkg/statistics/region.go, server/api/health.go, and kvproto's pdpb.GetMembersResponse for /members. The Go structs of
+protobuf leave out fields that are zero, so each is read with a default.
 """
 
 import re
@@ -18,8 +18,8 @@ _OWN_VIEW = {"PD-Allow-follower-handle": "true"}
 """Without it a follower passes the request on to the leader (pkg/utils/apiutil/apiutil.go, serverapi/middleware.go)."""
 _SIZE = re.compile(r"([\d.]+(?:e[+-]?\d+)?)\s*([KMGTPEZY]?)i?B", re.IGNORECASE)
 
-
 ODD = (ValueError, KeyError, TypeError)
+"""What an answer in another format raises."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Store:
 
 @dataclass(frozen=True)
 class Regions:
-    """`leaders` and `peers` map stores (ids) to how many regions lead, or have a replica, there: as far as PD knows.
-    `missing` are the ids of the regions that lack a replica, or whose leader has given one up."""
+    """`leaders` and `peers` map stores (ids) to the number of their leaders and replicas, as far as PD knows.
+    `missing` are the ids of regions that lack a replica or have one that is down."""
 
     count: int
     leaders: dict[int, int]
@@ -57,7 +57,7 @@ class Regions:
 
 @dataclass(frozen=True)
 class State:
-    """All that the leader tells of the cluster. `unhealthy` are PD members that do not answer it."""
+    """The leader's report about the cluster. `unhealthy` are PD members that do not answer it."""
 
     stores: tuple[Store, ...]
     regions: Regions
@@ -67,7 +67,7 @@ class State:
 
 
 class Pd:
-    """Each call raises `NoAnswer` or `Refusal`, and for an answer in another shape one of `ODD`."""
+    """Each call raises `NoAnswer` or `Refusal`, or one of `ODD`."""
 
     def __init__(self, address: str) -> None:
         self._http = Http(address, PORT)
@@ -80,14 +80,14 @@ class Pd:
         self._http.get(f"{_API}/ping", timeout)
 
     def members(self, timeout: float) -> Membership:
-        told = _object(self._http.json(f"{_API}/members", timeout, _OWN_VIEW))
-        members = [m for m in _objects(told.get("members")) if m.get("name")]
+        answer = _object(self._http.json(f"{_API}/members", timeout, _OWN_VIEW))
+        members = [m for m in _objects(answer.get("members")) if m.get("name")]
         ids = {str(m["name"]): f"{int(m.get('member_id', 0)):x}" for m in members}
-        return Membership(ids, str(_object(told.get("leader")).get("name") or "") or None)
+        return Membership(ids, str(_object(answer.get("leader")).get("name") or "") or None)
 
     def state(self, limit: Deadline, ask_health: bool) -> State:
-        """`ask_health`: /health pings every member and waits up to 3 s for one that hangs, so it is asked only where
-        all answered just now."""
+        """`ask_health`: /health pings every member and waits up to 3 s for one that hangs, so it is requested only if
+        all have just answered."""
         def get(path: str) -> Any:
             return self._http.json(_API + path, limit.left())
 

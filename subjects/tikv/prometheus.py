@@ -1,4 +1,4 @@
-"""What Prometheus tells of the stores. One request asks for everything.
+"""The stores' metrics from Prometheus, in one request.
 
 The metrics and where TiKV v8.5.7 defines them (the scrape target is the status port, 20180; 20160 speaks gRPC alone):
 
@@ -17,12 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from subjects.tikv.http import Http, NoAnswer
+from operator_demo.subject_kit import NoAnswer
+from subjects.tikv.http import Http
 
 PORT = 9090
 
 _JOB = 'job="tikv"'
-# What clients ask for; kv_gc is TiKV's own work, as in its dashboards (metrics/grafana/tikv_details.dashboard.py).
+# Requests of clients; kv_gc is TiKV's own work, as in its dashboards (metrics/grafana/tikv_details.dashboard.py).
 _CLIENTS = f'{_JOB},type=~"kv_.+|raw_.+|coprocessor.*",type!="kv_gc"'
 _READS = f'{_JOB},type=~"(kv|raw)_(batch_)?(get|scan).*|coprocessor.*"'
 _WRITES = f'{_JOB},type=~"raw_(batch_)?(put|delete).*|kv_prewrite|raw_compare_and_swap"'
@@ -49,14 +50,14 @@ ALWAYS: Mapping[str, str] = {
     "regions": _gauge("tikv_raftstore_region_count", "region"),
     "leaders": _gauge("tikv_raftstore_region_count", "leader"),
 }
-"""Queries that every store that runs has an answer to: nothing at all means that the query or the target is wrong."""
+"""Queries that every running store answers; without any answer, the query or the target is wrong."""
 
 WITH_LOAD: Mapping[str, str] = {
     "qps": _rate(f"{_DURATION}_count", _CLIENTS, "5s"),
     "p99": _quantile(0.99, _DURATION, _CLIENTS, "15s"),
     "lag": _quantile(0.99, "tikv_raftstore_log_lag", _JOB, "1m"),
 }
-"""Queries about requests: without any there is no answer."""
+"""Queries about requests: no answer without requests."""
 
 LOAD: Mapping[str, str] = {
     "reads": _rate(f"{_DURATION}_count", _READS, "5s", by=""),
@@ -70,8 +71,8 @@ LOAD: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Metrics:
-    """`stores` maps hosts to what is known of them by name of the query; `missing` names the queries of `ALWAYS` that
-    no store answers."""
+    """`stores` maps hosts to their values by name of the query; `missing` names the queries of `ALWAYS` that no store
+    answers."""
 
     stores: dict[str, dict[str, float]]
     missing: tuple[str, ...]
@@ -87,14 +88,14 @@ class Prometheus:
         self._http.close()
 
     def stores(self, timeout: float) -> Metrics:
-        found: dict[str, dict[str, float]] = {}
+        stores: dict[str, dict[str, float]] = {}
         for what, labels, value in self._ask({**ALWAYS, **WITH_LOAD}, timeout):
-            found.setdefault(labels.get("instance", "").rpartition(":")[0], {})[what] = value
-        known = {what for values in found.values() for what in values}
-        return Metrics(found, tuple(what for what in ALWAYS if what not in known))
+            stores.setdefault(labels.get("instance", "").rpartition(":")[0], {})[what] = value
+        known = {what for values in stores.values() for what in values}
+        return Metrics(stores, tuple(what for what in ALWAYS if what not in known))
 
     def load(self, timeout: float) -> dict[str, float]:
-        """By name of the query; empty while nothing is known yet."""
+        """By name of the query; empty without data."""
         return {what: value for what, _, value in self._ask(LOAD, timeout)}
 
     def _ask(self, queries: Mapping[str, str], timeout: float) -> list[tuple[str, dict[str, str], float]]:
@@ -102,10 +103,10 @@ class Prometheus:
         answer = self._http.json("/api/v1/query", timeout, query=combined(queries))
         try:
             results: list[dict[str, Any]] = answer["data"]["result"]
-            told = [(r["metric"]["what"], r["metric"], float(r["value"][1])) for r in results]
+            values = [(r["metric"]["what"], r["metric"], float(r["value"][1])) for r in results]
         except (KeyError, TypeError, ValueError, IndexError) as e:
-            raise NoAnswer("the answer of Prometheus has another shape") from e
-        return [(what, labels, value) for what, labels, value in told if math.isfinite(value)]
+            raise NoAnswer("the answer of Prometheus has another format") from e
+        return [(what, labels, value) for what, labels, value in values if math.isfinite(value)]
 
 
 def combined(queries: Mapping[str, str]) -> str:

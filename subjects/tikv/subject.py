@@ -1,7 +1,7 @@
-"""The subject TiKV: a Placement Driver (PD) of three, three stores, and Prometheus, which sees how the stores fare.
+"""The subject TiKV: three members of the Placement Driver (PD), three stores, and Prometheus for the stores' metrics.
 
-All are reached by their address. The look has two steps that share one deadline: each member is asked at the same time
-whether it is there, then PD's leader about the cluster. Members that hang cost no more than the deadline.
+All are reached at their address. An observation has two steps within one deadline: all members are asked at the same
+time whether they answer, then PD's leader about the cluster.
 """
 
 import time
@@ -19,9 +19,9 @@ from operator_demo.subject import (
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.subject_kit import ask_all
+from operator_demo.subject_kit import NoAnswer, ask_all
 from subjects.tikv.anatomy import ANATOMY
-from subjects.tikv.http import Http, NoAnswer, Refusal
+from subjects.tikv.http import Http, Refusal
 from subjects.tikv.invariants import INVARIANTS, is_up, violations
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
 from subjects.tikv.pd import ODD, Pd, State
@@ -44,7 +44,7 @@ class Tikv:
     load_maker = "go-ycsb"
     default_scenario = "store-kill"
     published: Mapping[str, int] = {"grafana": 3000, "prometheus": 9090, "pd0": 2379}
-    """Services whose ports a presenter may want to see from outside."""
+    """Services whose ports `--publish` opens."""
 
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)
@@ -81,27 +81,27 @@ class Tikv:
                                              f"{now.cluster['regions']['count']} regions has all its replicas")
 
     def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
-        """As the stores see it, through Prometheus. go-ycsb itself tells it to its log alone."""
+        """As the stores see it, from Prometheus, because go-ycsb reports it only in its log."""
         source = next((m for m in members if m.name == "prometheus" and m.state == "running" and m.address), None)
         if source is None:
             return None
         prometheus = Prometheus(str(source.address))
         try:
-            told = prometheus.load(deadline)
+            values = prometheus.load(deadline)
         except (NoAnswer, Refusal):
             return None
         finally:
             prometheus.close()
-        if "reads" not in told and "writes" not in told:
+        if "reads" not in values and "writes" not in values:
             return None
-        return Load(told.get("reads", 0.0), told.get("writes", 0.0), told.get("p50"), told.get("p99"),
-                    {"failed": told.get("failed", 0.0)})
+        return Load(values.get("reads", 0.0), values.get("writes", 0.0), values.get("p50"), values.get("p99"),
+                    {"failed": values.get("failed", 0.0)})
 
 
 # -- each member -----------------------------------------------------------------------------------------------------
 
 def _look(m: Member, limit: Deadline) -> dict[str, Any]:
-    """Raises `NoAnswer` or `Refusal` where the member is not there."""
+    """Raises `NoAnswer` or `Refusal` if the member does not answer."""
     return {PD: _look_at_pd, STORE: _look_at_store, METRICS: _look_at_metrics}[KINDS[m.name]](str(m.address), limit)
 
 
@@ -112,7 +112,7 @@ def _look_at_pd(address: str, limit: Deadline) -> dict[str, Any]:
         seen = {"reachable": True, "read_latency": round(time.perf_counter() - began, 6)}
         try:
             view = pd.members(limit.left())
-        except (NoAnswer, Refusal, *ODD) as e:  # it is there, but cut off from the others
+        except (NoAnswer, Refusal, *ODD) as e:  # it answers, but does not reach the others
             return seen | {"error": f"it does not know the members: {e}"}
         return seen | {"healthy": view.leader is not None, "ids": view.ids, "follows": view.leader,
                        "error": None if view.leader else "it knows no leader"}
@@ -121,7 +121,7 @@ def _look_at_pd(address: str, limit: Deadline) -> dict[str, Any]:
 
 
 def _look_at_store(address: str, limit: Deadline) -> dict[str, Any]:
-    """TiKV answers GET /status with nothing and 200 (src/server/status_server/mod.rs)."""
+    """TiKV answers GET /status with 200 and an empty body (src/server/status_server/mod.rs)."""
     http = Http(address, _STATUS_PORT)
     try:
         http.get("/status", limit.left())
@@ -141,7 +141,7 @@ def _look_at_metrics(address: str, limit: Deadline) -> dict[str, Any]:
 # -- the whole -------------------------------------------------------------------------------------------------------
 
 def _cluster(seen: dict[str, dict[str, Any]], members: Sequence[Member], limit: Deadline) -> dict[str, Any]:
-    """What is true of the whole, from PD's leader; what it says of each member goes to the member."""
+    """The state of the whole cluster, from PD's leader; its report about each member is added to the member."""
     pds = {name: m for name, m in seen.items() if m["kind"] == PD}
     named = [m.pop("follows", None) for m in pds.values() if m["reachable"]]
     leader = next((name for name in named if name in pds and pds[name]["reachable"]), None)
@@ -159,10 +159,10 @@ def _cluster(seen: dict[str, dict[str, Any]], members: Sequence[Member], limit: 
         return {"leader": leader, "quorum": False, "told": False, "error": str(e)}
     finally:
         pd.close()
-    return _told(seen, leader, state)
+    return _merged(seen, leader, state)
 
 
-def _told(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
+def _merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
     hosts = {s.id: s.host for s in state.stores}
     known = {s.host: s for s in state.stores if s.state != "Tombstone"}
     for name, m in seen.items():
@@ -193,7 +193,7 @@ def _by_host(counts: Mapping[int, int], hosts: Mapping[int, str]) -> dict[str, i
 
 
 def _add_metrics(seen: dict[str, dict[str, Any]]) -> None:
-    """What Prometheus measured goes to the stores; what it should have measured and did not is said of Prometheus."""
+    """Adds the metrics to the stores; metrics that are missing are an error of Prometheus."""
     for source in (m for m in seen.values() if m["kind"] == METRICS):
         metrics: Metrics | None = source.pop("metrics", None)
         if metrics is None:

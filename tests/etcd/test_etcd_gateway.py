@@ -9,8 +9,9 @@ import pytest
 
 from operator_demo import subject_kit
 from operator_demo.subject import Member, Refused
+from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout
 from subjects.etcd import gateway as gateway_module
-from subjects.etcd.gateway import Answer, Gateway, NoAnswer, NoConnection, Timeout, number
+from subjects.etcd.gateway import Answer, Gateway, number
 from subjects.etcd.subject import SUBJECT, Client
 
 Serve = Callable[[Callable[[socket.socket], None]], None]
@@ -83,7 +84,7 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     gateway = Gateway("127.0.0.1")
-    gateway._pool.port = port
+    gateway._connection._pool.port = port
     with pytest.raises(NoConnection, match="refused"):
         gateway.status(1.0)
 

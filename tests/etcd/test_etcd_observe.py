@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from operator_demo.subject import Member, Observation
+from operator_demo.subject_kit import Timeout
 from subjects.etcd import subject as subject_module
-from subjects.etcd.gateway import Answer, Timeout
+from subjects.etcd.gateway import Answer
 from subjects.etcd.subject import SUBJECT
 
 IDS = {"etcd0": 0xa0, "etcd1": 0xa1, "etcd2": 0xa2}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pd_server import byte_size
 
 from operator_demo.subject import Deadline
-from subjects.tikv.http import NoAnswer
+from operator_demo.subject_kit import NoAnswer
 from subjects.tikv.pd import ODD, Pd, Store, size
 from subjects.tikv.prometheus import ALWAYS, LOAD, Prometheus, combined
 
