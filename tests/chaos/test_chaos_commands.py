@@ -1,9 +1,12 @@
 """The built file: faults by hand on a running demo, and the next run after one that was killed."""
 
+import json
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,19 +23,35 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         yield made
 
 
+def monitor_tells(demo: Demo, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Waits for an event in the monitor's log, which stays when the run is over."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        lines = demo.container("monitor").logs().decode().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith('{"v":') and '"chunk":' not in line]
+        for event in told:
+            if wanted(event):
+                return event
+        time.sleep(0.2)
+    pytest.fail("the event did not come")
+
+
 def test_a_fault_by_hand_for_a_while(demo: Demo) -> None:
-    demo.start("--scenario", "by-hand", "--no-agent")
+    """The run may end by itself as soon as the fault is reverted; its containers stay for the questions."""
+    demo.start("--scenario", "by-hand", "--no-agent", "--keep")
     demo.until(lambda e: e["type"] == "armed")
     done = demo.command("chaos", "inject", "kill", "--target", "follower", "--for", "2s", "--project", demo.project)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["injecting", "injected", "reverted"]
     told = demo.command("chaos", "status", "--project", demo.project).stdout
-    start = demo.until(lambda e: e["type"] == "effect" and e["data"]["action"] == "start" and e["data"]["member"])
+    start = monitor_tells(demo, lambda e: e["type"] == "effect" and e["data"]["action"] == "start"
+                          and bool(e["data"]["member"]))
     assert start["data"]["explained"] == "fault"
     assert told == f"{demo.project}  kill of {start['data']['member']}: reverted\n"
-    demo.until(lambda e: e["type"] == "ticket_opened")
+    monitor_tells(demo, lambda e: e["type"] == "ticket_opened")
     demo.signal(signal.SIGTERM)
     assert demo.wait(60).status in (1, 143)  # healed already, it may have come to its end by itself
+    assert demo.command("down", "--project", demo.project, "--volumes").returncode == 0
     assert not list((demo.home / "journal").glob("*.faults.json"))
 
 

@@ -199,14 +199,16 @@ def test_a_failing_brain_is_an_api_error() -> None:
     assert caught.value.body["error"]["type"] == "api_error"  # type: ignore[index]
 
 
-def test_pace_spreads_the_prose_over_time() -> None:
+def test_pace_spreads_the_prose_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with RehearsalServer(lambda request: Turn("", "x" * 60), pace=20) as server:
-        began = time.monotonic()
+        pauses: list[float] = []
+        assert server._server is not None
+        monkeypatch.setattr(server._server.stopping, "wait", lambda seconds: pauses.append(seconds))
         assert ask(server).content[0].type == "text"
-        at_once = time.monotonic() - began
-        began = time.monotonic()
+        assert pauses == []
         stream(server)
-        assert time.monotonic() - began > 2.5 > at_once
+        assert len(pauses) > 1
+        assert sum(pauses) == pytest.approx(60 / 20)
 
 
 def test_a_client_that_is_cancelled_leaves_the_server_working_and_no_thread_behind() -> None:

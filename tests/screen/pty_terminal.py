@@ -34,23 +34,39 @@ class Terminal:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def read(self) -> None:
-        while select.select([self.master], [], [], 0.05)[0]:
-            try:
-                self.raw += os.read(self.master, 65536)
-            except OSError:
-                return
+        """Until the program is quiet for a moment."""
+        end = time.monotonic() + PATIENCE
+        while self._read_once():
+            assert time.monotonic() < end, "it is never quiet"
+
+    def _read_once(self) -> bool:
+        """What is there, or comes within a moment; False when nothing does."""
+        if not select.select([self.master], [], [], 0.05)[0]:
+            return False
+        try:
+            self.raw += os.read(self.master, 65536)
+        except OSError:
+            return False
+        return True
 
     def until(self, wanted: bytes) -> None:
         end = time.monotonic() + PATIENCE
         while wanted not in self.raw:
             assert time.monotonic() < end, f"{wanted!r} never came: {self.raw[-2000:]!r}"
-            self.read()
+            self._read_once()
+
+    def until_full(self) -> None:
+        """Reads nothing until the terminal takes nothing more."""
+        end = time.monotonic() + PATIENCE
+        while select.select([], [self.slave], [], 0)[1]:
+            assert time.monotonic() < end, "it is never full"
+            time.sleep(0.05)
 
     def ended(self) -> int:
         end = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             assert time.monotonic() < end, "it does not end"
-            self.read()
+            self._read_once()
         self.read()
         return self.process.returncode
 

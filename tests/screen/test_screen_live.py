@@ -139,9 +139,9 @@ def handler(n, f):
 signal.signal(signal.SIGTERM, handler)"""
     terminals.append(t := Terminal(program(setup=setup, each="display._dirty, display._drawn = True, 0.0")))
     t.until(b"Monitor and ticket")
-    time.sleep(3)  # nobody reads; what the terminal holds is full
+    t.until_full()
     t.process.send_signal(signal.SIGTERM)
-    assert t.process.wait(10) == 7
+    assert t.process.wait(PATIENCE) == 7
     t.read()
     assert t.is_as_before()
 

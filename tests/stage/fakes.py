@@ -41,11 +41,14 @@ class FakeFault(Primitive):
 
     def inject(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         self.cluster.answer("fault")
+        self.cluster.unproved = True
         self.cluster.broken = targets[0]
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
         self.cluster.answer("fault")
-        return Proof(self.cluster.broken == targets[0], "seen")
+        proof = Proof(self.cluster.broken == targets[0], "seen")
+        self.cluster.unproved = False
+        return proof
 
     def revert(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> None:
         self.cluster.answer("revert")
@@ -64,13 +67,14 @@ def container(service: str) -> Container:
 @dataclass
 class Cluster:
     """The engine with all that runs on it. `broken` is the member that is; a call of a kind in `failing` raises,
-    one in `hanging` never answers; each takes `answers_in` seconds."""
+    one in `hanging` never answers; `before_answer` is called in each."""
 
-    answers_in: float = 0.0
+    before_answer: Callable[[str], None] = lambda call: None
     tick: float = 0.02  # seconds between two observations
     repairs: bool = True  # does the agent?
     dies_at_work: bool = False  # does the agent, in the middle of its session?
     broken: str = ""
+    unproved: bool = False  # a fault was injected, and nobody has looked whether it took effect
     failing: dict[str, Exception] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -80,7 +84,7 @@ class Cluster:
 
     def answer(self, call: str) -> None:
         self.calls.append(call)
-        time.sleep(self.answers_in)
+        self.before_answer(call)
         if call in self.hanging:
             time.sleep(600)
         if call in self.failing:
@@ -137,7 +141,9 @@ class FakeFeed:
         self.say(events.MONITOR, "verdict", ticket=ticket, phase="opening", passed=False, checks=[])
         if not self._cluster.repairs:
             return
-        self._stop.wait(0.2 + 3 * self._cluster.answers_in)  # the fault is proved meanwhile
+        while self._cluster.unproved and not self._stop.is_set():
+            self._stop.wait(0.02)
+        self._stop.wait(0.2)
         mine = {"ticket": ticket, "session": session}
         self.say(events.AGENT, "ticket_claimed", **mine, holder=session)
         self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")
