@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from operator_demo.evaluation import lifeline
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
     from operator_demo.stage.environment import Environment
+    from operator_demo.stage.host_lock import HostLock
+    from operator_demo.stage.options import Options
     from operator_demo.subject import Found
 
 PASSED_ON = ("ANTHROPIC_BASE_URL", "OPERATOR_LOG_DRIVER", "OPERATOR_LOG_SIZE")  # from the presenter's environment
@@ -69,69 +71,55 @@ def run(ctx: click.Context, /, **_: object) -> None:
         raise UsageError("--attach and --restart exclude each other.")
     if given.end_with_input:
         lifeline.end_with_input()
-    brain, model = choose_brain(given.model, given.no_agent)
+    resolved = resolve(given)
 
-    from operator_demo import events, home
+    from operator_demo import home
     from operator_demo import subject as subjects
+    from operator_demo.engine import connect
+    from operator_demo.stage.host_lock import HostLock
+
+    found = subjects.load(given.subject) if given.subject else None  # before an engine is asked: it may be mistyped
+    with closing(connect(ctx.obj)) as engine:
+        environment = make_environment(engine, found, given)
+        with HostLock(home.home(), engine.id, environment.project) as host:
+            status = perform(given, resolved, environment, host)
+    ctx.exit(status)
+
+
+def perform(given: "Given", resolved: "Resolved", environment: "Environment", host: "HostLock") -> int:
+    """Plays a new run, or goes on with the one that is on the engine; returns the exit status."""
+    from operator_demo import events, home
     from operator_demo.chaos import scenario as scenarios
     from operator_demo.chaos.journal import FaultJournal
-    from operator_demo.engine import connect
-    from operator_demo.screen.color import choose_display
     from operator_demo.screen.display import make_display
     from operator_demo.stage.attaching import as_it_was, check_can_attach
     from operator_demo.stage.closing import end_run
-    from operator_demo.stage.environment import Environment, check_project_name
-    from operator_demo.stage.host_lock import HostLock
     from operator_demo.stage.journal import Journal
-    from operator_demo.stage.options import Options
     from operator_demo.stage.run import Stage
     from operator_demo.store import Store
-    from operator_demo.version import describe
 
-    display = choose_display(given.display, sys.stdin, sys.stdout, os.environ)
-    manual = display == "tui" if given.auto is None else not given.auto
-    if manual and not sys.stdin.isatty():
-        raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
-
-    found = subjects.load(given.subject) if given.subject else None  # before an engine is asked: it may be mistyped
-    with ExitStack() as stack:
-        engine = stack.enter_context(closing(connect(ctx.obj)))
-        if found is None:
-            found, why = choose_subject(engine)
-            output.aside(f"Subject: {found.subject.name} ({why}).")
-        project = check_project_name(given.project or f"demo-{found.subject.name}")
-        environment = Environment(engine, project, found)
-        if given.publish:
-            environment.publish()
-        host = stack.enter_context(HostLock(home.home(), engine.id, project))
-        journal = Journal(home.home(), engine.id, project)
-        faults = FaultJournal(home.home(), engine.id, project)
-        leftover = environment.leftover_run()
-        attach, restart = settle_leftovers(leftover, project, given.attach, given.restart)
-        run_id = leftover if attach and leftover else events.new_id("run")
-        entry = journal.read() if attach else None
-        name = given.scenario or (entry.scenario if entry and entry.run == run_id else scenarios.default(found))
-        scenario = scenarios.load(found, name)
-        if scenarios.is_file(name):
-            name = os.path.abspath(name)  # to be found again by --attach, from wherever
-        variables = given.variables() | {"OPERATOR_SUBJECT": environment.subject_inside, "OPERATOR_BRAIN": brain,
-                                         "OPERATOR_MODEL": model}
-        options = Options(
-            run=run_id, scenario=name, mode=given.mode, brain=brain, model=model, variables=variables,
-            engine_socket=given.engine_socket, key=os.environ.get("ANTHROPIC_API_KEY", ""), manual=manual,
-            keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
-        with Store(home.store_path()) as store:
-            if attach:
-                check_can_attach(environment, options.run)
-                options = as_it_was(options, store, entry)
-            else:
-                if restart:
-                    remove_leftovers(environment)
-                end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
-            stage = Stage(environment, scenario, store, journal, faults, make_display(display, manual=manual), options,
-                          host.asked_to_leave)
-            status = stage.perform(attach=attach)
-    ctx.exit(status)
+    engine, project, found = environment.engine, environment.project, environment.found
+    journal, faults = Journal(home.home(), engine.id, project), FaultJournal(home.home(), engine.id, project)
+    leftover = environment.leftover_run()
+    attach, restart = settle_leftovers(leftover, project, given.attach, given.restart)
+    run_id = leftover if attach and leftover else events.new_id("run")
+    entry = journal.read() if attach else None
+    name = given.scenario or (entry.scenario if entry and entry.run == run_id else scenarios.default(found))
+    scenario = scenarios.load(found, name)
+    if scenarios.is_file(name):
+        name = os.path.abspath(name)  # to be found again by --attach, from wherever
+    options = make_options(given, resolved, environment, run_id, name)
+    with Store(home.store_path()) as store:
+        if attach:
+            check_can_attach(environment, run_id)
+            options = as_it_was(options, store, entry)
+        else:
+            if restart:
+                remove_leftovers(environment)
+            end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
+        display = make_display(resolved.display, manual=resolved.manual)
+        stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave)
+        return stage.perform(attach=attach)
 
 
 @dataclass(frozen=True)
@@ -173,6 +161,53 @@ class Given:
 
     def chosen_seed(self) -> int:
         return random.SystemRandom().randrange(2**31) if self.seed is None else self.seed
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What the options mean here: with or without a key, on a terminal or not."""
+
+    brain: str
+    model: str
+    display: str
+    manual: bool
+
+
+def resolve(given: Given) -> Resolved:
+    from operator_demo.screen.color import choose_display
+
+    brain, model = choose_brain(given.model, given.no_agent)
+    display = choose_display(given.display, sys.stdin, sys.stdout, os.environ)
+    manual = display == "tui" if given.auto is None else not given.auto
+    if manual and not sys.stdin.isatty():
+        raise UsageError("--manual needs a terminal to read keys from.", "Use --auto.")
+    return Resolved(brain, model, display, manual)
+
+
+def make_environment(engine: "Engine", found: "Found | None", given: Given) -> "Environment":
+    """That of the chosen subject, or of the default one; nothing is brought up yet."""
+    from operator_demo.stage.environment import Environment, check_project_name
+
+    if found is None:
+        found, why = choose_subject(engine)
+        output.aside(f"Subject: {found.subject.name} ({why}).")
+    environment = Environment(engine, check_project_name(given.project or f"demo-{found.subject.name}"), found)
+    if given.publish:
+        environment.publish()
+    return environment
+
+
+def make_options(given: Given, resolved: Resolved, environment: "Environment", run_id: str,
+                 scenario: str) -> "Options":
+    from operator_demo.stage.options import Options
+    from operator_demo.version import describe
+
+    variables = given.variables() | {"OPERATOR_SUBJECT": environment.subject_inside,
+                                     "OPERATOR_BRAIN": resolved.brain, "OPERATOR_MODEL": resolved.model}
+    return Options(
+        run=run_id, scenario=scenario, mode=given.mode, brain=resolved.brain, model=resolved.model,
+        variables=variables, engine_socket=given.engine_socket, key=os.environ.get("ANTHROPIC_API_KEY", ""),
+        manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
 
 
 def remove_leftovers(environment: "Environment") -> None:

@@ -4,9 +4,7 @@ Without a rule there is no repair: a human is asked. Nothing here deletes, recre
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from operator_demo.agent.rehearsal import shell
 from operator_demo.agent.rehearsal.facts import Inspected, Row, Sight
@@ -47,19 +45,36 @@ class Diagnosis:
     effort: int = 0
 
 
-def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str | None, peers: list[Inspected],
-             row: Row | None = None, log: str = "", invariants: Iterable[str] = (), texts: Iterable[str] = (),
-             cut_off: str = "") -> Diagnosis:
-    """`peers` are the other members; `invariants` those that this member violates, with the monitor's `texts`;
-    `cut_off` names, if that was tested, the running peers that it does not reach."""
-    member, code = sight.name, inspected.exit_code
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one member. `peers` are the other members; `invariants` those that this member violates, with
+    the monitor's `texts`; `cut_off` names, if that was tested, the running peers that it does not reach."""
 
-    def unknown(text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
-        hint = hint_of(log, _LOG_HINTS) or hint_of(" ".join(invariants), _INVARIANT_HINTS)
-        return Diagnosis(member, hint or cause, text, may_pass=may_pass)
+    sight: Sight
+    inspected: Inspected
+    project: str
+    network: str | None
+    peers: list[Inspected]
+    row: Row | None
+    log: str
+    invariants: list[str]
+    texts: list[str]
+    cut_off: str
 
-    if inspected.project != project:
-        return unknown(f"{inspected.name} does not belong to the project {project}. It is not mine to touch.")
+    @property
+    def member(self) -> str:
+        return self.sight.name
+
+    def unknown(self, text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis:
+        """No rule fits; the log and the invariants may name the cause."""
+        hint = hint_of(self.log, _LOG_HINTS) or hint_of(" ".join(self.invariants), _INVARIANT_HINTS)
+        return Diagnosis(self.member, hint or cause, text, may_pass=may_pass)
+
+
+def diagnose(e: Evidence) -> Diagnosis:
+    member, inspected = e.member, e.inspected
+    if inspected.project != e.project:
+        return e.unknown(f"{inspected.name} does not belong to the project {e.project}. It is not mine to touch.")
     if label := meant_to_be_stopped(inspected.labels):
         return Diagnosis(member, "process_stopped", f"{member} is {inspected.status}, and its label says that this is "
                                                     f"meant: {label}. I leave it alone.")
@@ -67,31 +82,38 @@ def diagnose(sight: Sight, inspected: Inspected, *, project: str, network: str |
         return Diagnosis(member, "resource_exhausted",
                          f"{member} is {inspected.status} after the kernel killed a process in it: out of memory. "
                          "It would hit the same limit again; raising the limit is a human's decision.")
-    if inspected.status == "paused":
-        return Diagnosis(member, "process_frozen",
-                         f"{member} is paused: its processes are there, but get no processor time. Nothing is lost; "
-                         "to let them run again is enough.", shell.unpause(inspected.name))
-    if inspected.status == "exited":
-        return _exited(member, inspected, row, unknown)
-    if inspected.status == "restarting":
-        return unknown(f"{member} ends by itself again and again (exit status {code}, {inspected.restarts} restarts). "
-                       "One more start changes nothing.", "process_crashed", may_pass=True)
-    if inspected.status != "running":
-        return unknown(f"{member} is in the state {inspected.status!r}, for which I have no rule.")
-    if network and network not in inspected.networks and any(network in peer.networks for peer in peers):
-        return _unattached(member, inspected, network, peers)
-    if cut_off:
+    match inspected.status:
+        case "paused":
+            return Diagnosis(member, "process_frozen",
+                             f"{member} is paused: its processes are there, but get no processor time. Nothing is "
+                             "lost; to let them run again is enough.", shell.unpause(inspected.name))
+        case "exited":
+            return _exited(e)
+        case "restarting":
+            return e.unknown(f"{member} ends by itself again and again (exit status {inspected.exit_code}, "
+                             f"{inspected.restarts} restarts). One more start changes nothing.", "process_crashed",
+                             may_pass=True)
+        case "running":
+            return _running(e)
+    return e.unknown(f"{member} is in the state {inspected.status!r}, for which I have no rule.")
+
+
+def _running(e: Evidence) -> Diagnosis:
+    member, inspected = e.member, e.inspected
+    if e.network and e.network not in inspected.networks and any(e.network in peer.networks for peer in e.peers):
+        return _unattached(member, inspected, e.network, e.peers)
+    if e.cut_off:
         return Diagnosis(member, "network_partition",
-                         f"{member} runs and answers itself, yet {cut_off}: something on the way drops their packets. "
-                         "It does no work as it is, so a restart costs nothing and gives it a network of its own anew.",
-                         shell.restart(inspected.name), effort=3)
-    if limited := held_back(member, inspected, peers):
+                         f"{member} runs and answers itself, yet {e.cut_off}: something on the way drops their "
+                         "packets. It does no work as it is, so a restart costs nothing and gives it a network of its "
+                         "own anew.", shell.restart(inspected.name), effort=3)
+    if limited := held_back(member, inspected, e.peers):
         return limited
-    report = sight.error or " ".join(texts).rstrip(".")
+    report = e.sight.error or " ".join(e.texts).rstrip(".")
     error = f" The monitor says: {report}." if report else ""
     again = f" It has ended by itself and come back {inspected.restarts} times." if inspected.restarts else ""
-    return unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
-                   "process_crashed" if inspected.restarts else "unknown", may_pass=True)
+    return e.unknown(f"{member} runs, is not paused and hangs on its network, yet it is not well.{again}{error}",
+                     "process_crashed" if inspected.restarts else "unknown", may_pass=True)
 
 
 def _usual_quota(peers: list[Inspected]) -> int | None:
@@ -112,16 +134,13 @@ def held_back(member: str, inspected: Inspected, peers: list[Inspected]) -> Diag
                      shell.unthrottle(inspected.name, usual or -1), effort=1)
 
 
-class _Unknown(Protocol):
-    def __call__(self, text: str, cause: str = "unknown", may_pass: bool = False) -> Diagnosis: ...
-
-
-def _exited(member: str, inspected: Inspected, row: Row | None, unknown: _Unknown) -> Diagnosis:
-    code, when = inspected.exit_code, f", {row.since}" if row and row.since else ""
+def _exited(e: Evidence) -> Diagnosis:
+    member, inspected, code = e.member, e.inspected, e.inspected.exit_code
+    when = f", {e.row.since}" if e.row and e.row.since else ""
     kept = f" Its volume {inspected.volumes[0]} is still attached" if inspected.volumes else " Its container is intact"
     smallest = f"{kept}, so starting it again is the smallest repair."
     if inspected.error:
-        return unknown(f"{member} could not be started; the engine says: {inspected.error}", "misconfiguration")
+        return e.unknown(f"{member} could not be started; the engine says: {inspected.error}", "misconfiguration")
     if code == 137:
         return Diagnosis(member, "process_killed",
                          f"{member} exited with status 137{when}. It did not run out of memory: somebody "
@@ -131,8 +150,8 @@ def _exited(member: str, inspected: Inspected, row: Row | None, unknown: _Unknow
         return Diagnosis(member, "process_stopped",
                          f"{member} ended {how}, exit status {code}{when}: somebody stopped it, and no label says "
                          f"that it should stay so.{smallest}", shell.start(inspected.name), effort=2)
-    return unknown(f"{member} ended by itself with exit status {code}{when}. Whatever made it end is still there.",
-                   "process_crashed")
+    return e.unknown(f"{member} ended by itself with exit status {code}{when}. Whatever made it end is still there.",
+                     "process_crashed")
 
 
 def _unattached(member: str, inspected: Inspected, network: str, peers: list[Inspected]) -> Diagnosis:

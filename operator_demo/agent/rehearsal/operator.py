@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operator_demo.agent.rehearsal import shell
-from operator_demo.agent.rehearsal.diagnosis import Diagnosis, diagnose, held_back, meant_to_be_stopped
+from operator_demo.agent.rehearsal.diagnosis import Diagnosis, Evidence, diagnose, held_back, meant_to_be_stopped
 from operator_demo.agent.rehearsal.facts import Facts, Inspected, read, words
 from operator_demo.text import one_line
 
@@ -379,15 +379,20 @@ def _diagnoses(facts: Facts) -> list[Diagnosis]:
             diagnoses.append(Diagnosis(name, "unknown", f"{name} has no container in this project that I can see. To "
                                                         "create one is more than a repair."))
             continue
-        peers = [other for peer in facts.view.members if peer != name and (other := _inspected(facts, peer))]
-        diagnoses.append(diagnose(
-            facts.view.members[name], inspected, project=facts.ticket.project, network=facts.network, peers=peers,
-            row=facts.row(name), log=facts.logs.get(facts.target(name) or "", ""),
-            invariants=[invariant for invariant, member in facts.view.violations if member == name],
-            texts=[text for (_, member), text in zip(facts.view.violations, facts.view.texts, strict=True)
-                   if member == name],
-            cut_off=cut_off.get(name, "")))
+        diagnoses.append(diagnose(_evidence(facts, name, inspected, cut_off.get(name, ""))))
     return diagnoses or _held_back(facts)
+
+
+def _evidence(facts: Facts, member: str, inspected: Inspected, cut_off: str) -> Evidence:
+    assert facts.view and facts.ticket
+    peers = [_inspected(facts, peer) for peer in facts.view.members if peer != member]
+    violations = zip(facts.view.violations, facts.view.texts, strict=True)
+    of_member = [(invariant, text) for (invariant, violator), text in violations if violator == member]
+    return Evidence(
+        sight=facts.view.members[member], inspected=inspected, project=facts.ticket.project, network=facts.network,
+        peers=[peer for peer in peers if peer is not None], row=facts.row(member),
+        log=facts.logs.get(facts.target(member) or "", ""), invariants=[invariant for invariant, _ in of_member],
+        texts=[text for _, text in of_member], cut_off=cut_off)
 
 
 def _held_back(facts: Facts) -> list[Diagnosis]:
