@@ -1,17 +1,15 @@
 """The command line in this process, and an engine that answers what a test tells it to."""
 
-import json
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import http_socket
 import pytest
 
 from operator_demo import cli
@@ -80,35 +78,15 @@ class FakeEngine:
         }
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.0"  # no connection, and no thread, outlives its answer
-
-            def address_string(self) -> str:
-                return "test"
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
+        class Handler(http_socket.Handler):
             def do_GET(self) -> None:
                 path = urlsplit(self.path).path
                 status, value = next((answer for end, answer in fake.answers.items() if path.endswith(end)),
                                      (404, {"message": f"no such thing: {path}"}))
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(value, status)
 
-        class Server(ThreadingMixIn, UnixStreamServer):
-            daemon_threads = True
-
-        self._server = Server(str(path), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server = http_socket.Server(path, Handler)
+        self.close = self._server.close
 
 
 @pytest.fixture

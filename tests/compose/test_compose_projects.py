@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import docker.errors
 import pytest
+from two_services import TWO, ids
 
 from operator_demo import labels
 from operator_demo.compose import Project, down, up, wait_healthy
@@ -28,31 +29,6 @@ from operator_demo.errors import OperatorError, UsageError
 pytestmark = pytest.mark.engine
 
 Load = Callable[..., Project]
-
-TWO = """\
-services:
-  one:
-    image: IMAGE
-    init: true
-    command: sleep 1000
-    networks: {main: {aliases: [uno]}, side: }
-    volumes: [data:/data]
-    stop_grace_period: 0s
-  two:
-    image: IMAGE
-    init: true
-    command: sleep 1000
-    environment: {GREETING: hello}
-    networks: [main]
-    stop_grace_period: 0s
-networks: {main: , side: }
-volumes: {data: }
-"""
-
-
-def ids(engine: Engine, project: str) -> dict[str, str]:
-    return {c.service: c.id for c in members(engine, project)}
-
 
 def test_up_again_keeps_what_is_unchanged(engine: Engine, load: Load, project_name: str,
                                           stop: threading.Event) -> None:

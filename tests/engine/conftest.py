@@ -5,12 +5,11 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import http_socket
 import pytest
 
 from operator_demo.engine import Engine, connect
@@ -95,22 +94,8 @@ class FakeEngine:
         self.headers: dict[str, str] = {}
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(http_socket.Handler):
             protocol_version = "HTTP/1.1"
-
-            def address_string(self) -> str:
-                return "test"
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-            def answer(self, value: object, status: int = 200) -> None:
-                body = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
 
             def do_GET(self) -> None:
                 if self.path.endswith("/version"):
@@ -136,16 +121,11 @@ class FakeEngine:
                 with contextlib.suppress(OSError):
                     self.wfile.write(b"0\r\n\r\n")
 
-        class Server(ThreadingMixIn, UnixStreamServer):
-            daemon_threads = True
-
-        self._server = Server(str(path), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = http_socket.Server(path, Handler)
 
     def close(self) -> None:
         self.hang.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 @pytest.fixture

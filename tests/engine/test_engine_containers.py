@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from two_services import TWO, ids
 
 from operator_demo.compose import Project, up
 from operator_demo.engine import (
@@ -23,31 +24,6 @@ from operator_demo.errors import OperatorError
 pytestmark = pytest.mark.engine
 
 Load = Callable[..., Project]
-
-TWO = """\
-services:
-  one:
-    image: IMAGE
-    init: true
-    command: sleep 1000
-    networks: {main: {aliases: [uno]}, side: }
-    volumes: [data:/data]
-    stop_grace_period: 0s
-  two:
-    image: IMAGE
-    init: true
-    command: sleep 1000
-    environment: {GREETING: hello}
-    networks: [main]
-    stop_grace_period: 0s
-networks: {main: , side: }
-volumes: {data: }
-"""
-
-
-def ids(engine: Engine, project: str) -> dict[str, str]:
-    return {c.service: c.id for c in members(engine, project)}
-
 
 def test_the_fingerprint_survives_repair_and_shows_change(engine: Engine, load: Load, project_name: str,
                                                           stop: threading.Event) -> None:

@@ -1,17 +1,15 @@
 """An engine that is gone, or that takes requests and answers none: whoever is told to stop does so within a moment."""
 
 import contextlib
-import json
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
+import http_socket
 import pytest
 
 from operator_demo.engine import Container, Engine, EngineUnavailable, connect, exec_in, follow, watch
@@ -32,26 +30,15 @@ class FadingEngine:
         self.connections: list[socket.socket] = []
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(http_socket.Handler):
             protocol_version = "HTTP/1.1"
 
-            def address_string(self) -> str:
-                return "test"
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-            def answer(self, value: object) -> None:
+            def answer(self, value: object, status: int = 200) -> None:
                 if fake.silent.is_set():
                     fake.asked.set()
                     fake.over.wait()
                     return
-                body = json.dumps(value).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                super().answer(value, status)
 
             def do_GET(self) -> None:
                 if self.path.endswith("/version"):
@@ -78,15 +65,14 @@ class FadingEngine:
                     fake.asked.set()
                     fake.over.wait()
 
-        class Server(ThreadingMixIn, UnixStreamServer):
+        class Server(http_socket.Server):
             daemon_threads = False  # `server_close` waits for them
 
             def process_request(self, request: Any, client_address: Any) -> None:
                 fake.connections.append(request.dup())
                 super().process_request(request, client_address)
 
-        self._server = Server(str(path), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = Server(path, Handler)
 
     def vanish(self) -> None:
         self.path.unlink(missing_ok=True)
