@@ -11,6 +11,7 @@ readonly DEV=.venv                                     # linters and tests
 readonly ENGINE_PID=/run/operator-demo-dockerd.pid     # of the dockerd that this script started, and no other
 readonly ENGINE_LOG=/var/log/operator-demo-dockerd.log
 readonly AGENT_PYTHON=3.13                             # Debian trixie's
+readonly SOURCES=(pyproject.toml README.md LICENSE operator_demo compose_templates subjects) # what is packed
 
 usage() {
     cat <<'TEXT'
@@ -93,10 +94,10 @@ install_for() { # MACHINE FOLDER: the locked packages as the agent's container n
         -r requirements.lock
 }
 
-write_build_module() { # FILE: which commit this is, for --version
+write_build_module() { # FILE: which commit this is, for --version; tests write into docs/, which is not packed
     local commit=none modified=True
     if commit=$(git rev-parse --short=7 HEAD 2>/dev/null); then
-        [ -n "$(git status --porcelain)" ] || modified=False
+        [ -n "$(git status --porcelain -- "${SOURCES[@]}" requirements.lock tools/pack.py build.sh)" ] || modified=False
     else
         commit=none
     fi
@@ -123,7 +124,7 @@ build() {
     say "Packing ./$OUTPUT"
     rm -rf "$source" "$PRODUCTS/wheel" "$PRODUCTS/packed" "$PRODUCTS/packed-arm"
     mkdir -p "$source"
-    cp -R pyproject.toml README.md LICENSE operator_demo compose_templates subjects "$source"
+    cp -R "${SOURCES[@]}" "$source"
     find "$source" -name __pycache__ -prune -exec rm -rf {} +
     write_build_module "$source/operator_demo/_build.py"
     "$TOOLS/bin/python" -m pip wheel -qq --disable-pip-version-check --no-deps --no-build-isolation --no-index \

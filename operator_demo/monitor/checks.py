@@ -17,6 +17,7 @@ _FEWER = 0.9  # of the operations per second
 _SLOWER = 2.0  # times the p99 ...
 _SLACK = 0.05  # ... plus this, in seconds
 _LEAST = 5  # seconds of load that must have been seen before the fault
+_ENDED = 2.0  # seconds without load just before the fault
 _ERRORS = 0.01  # of the operations; etcd's own alert rules warn above 1 %
 
 Load = Mapping[str, Any]  # `ts` in seconds since the epoch, `data` of a `load` event
@@ -33,7 +34,9 @@ def invariants(state: State, held_for: float, wanted: float) -> Check:
 
 
 def load(loads: Sequence[Load], fault_at: float, repaired_at: float, now: float) -> Check:
-    """Is the load back to normal? Judged only if the fault changed it."""
+    """Is the load back to normal? Judged only if the fault changed it. `loads` are ordered by time."""
+    if loads and loads[-1]["ts"] < fault_at - _ENDED:
+        return Check("load", NOT_TESTED, "the load had ended before the fault")
     before = [x["data"] for x in loads if fault_at - BEFORE <= x["ts"] < fault_at]
     if len(before) < _LEAST:
         return Check("load", NOT_TESTED, "there was no load before the fault")

@@ -70,7 +70,7 @@ class Monitor:
         self.effects = Effects(recorder, self.members, settings.project, announced, _Healthchecks(engine),
                                lambda container: _restarted(engine, container))
         self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
-                             settings.workload_socket, settings.data / "baseline.json", stop)
+                             settings.workload_socket, settings.data, stop)
         self.questions = Questions(self.observer, self.oracle, announced, recorder,
                                    lambda: discover_network(engine, settings.project),
                                    lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines))

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from operator_demo.monitor import checks
 from operator_demo.monitor.observer import Observer, loads
 from operator_demo.store import Recorder, Row
 from operator_demo.subject import Check, Member, Observation
+from operator_demo.workload.check import check as check_writes
+from operator_demo.workload.ledger import LEDGER_FILE, LedgerError, LeftLedger
+from operator_demo.workload.worker import TIMEOUT
 
 HOLD = 10.0  # seconds in a row that the invariants must hold
 HEAL = 15.0  # seconds after the agent's claim within which they must begin to hold
@@ -42,11 +45,12 @@ class NotHealthy(OperatorError):
 
 class Oracle:
     def __init__(self, observer: Observer, recorder: Recorder, take_fingerprint: Callable[[], Fingerprint],
-                 workload_socket: Path, baseline_file: Path, stop: threading.Event) -> None:
+                 workload_socket: Path, data: Path, stop: threading.Event) -> None:
+        """`data` is the volume: the baseline is kept there, and the workload its ledger."""
         self._observer, self._recorder, self._stop = observer, recorder, stop
         self._take_fingerprint, self._workload_socket = take_fingerprint, workload_socket
-        self._file = baseline_file
-        self._baseline = _read(baseline_file)
+        self._file, self._ledger_file = data / "baseline.json", data / LEDGER_FILE
+        self._baseline = _read(self._file)
         self._opened: set[str] = set()
 
     # -- baseline ----------------------------------------------------------------------------------------------------
@@ -183,7 +187,19 @@ class Oracle:
         try:
             return checks.writes(rpc.call(self._workload_socket, "check", timeout=_ASK * 3, limit=_ASK * 2))
         except rpc.RpcError as e:
-            return checks.writes(None, e.message)
+            return self._writes_left(e.message)
+
+    def _writes_left(self, reason: str) -> Check:
+        """Checks what a workload that does not answer, for `reason`, has acknowledged up to its end."""
+        try:
+            ledger = LeftLedger(self._ledger_file)
+        except LedgerError:
+            return checks.writes(None, reason)
+        subject = self._observer.subject
+        addresses = [m.address for m in self._observer.members.latest if m.state == "running" and m.address]
+        answer = check_writes(ledger, addresses, lambda address: subject.client(address, TIMEOUT), _ASK * 2)
+        found = checks.writes(answer)
+        return replace(found, saw=f"{found.saw}; the workload is gone, this is by the ledger that it left")
 
     def _fault_at(self, ticket: Row) -> float:
         """When the fault began: the ticket's first violation, or an effect of the fault shortly before it."""

@@ -5,7 +5,7 @@
 | any of our containers, stopped in order (exit code 0) or removed | it was ended from elsewhere: `interrupted` |
 | the monitor, in any other way | nothing can be seen or judged any more: `failed` |
 | the agent, in any other way | its session is closed, and its ticket escalated unless the oracle judges it already |
-| the workload, in any other way | the run goes on; the load is not tested any more |
+| the workload, in any other way | the run goes on without load |
 | the engine, for some seconds | `failed`; nothing can be taken down |
 
 `operator-demo down` asks this process to leave before it takes the containers: `interrupted` as well.
@@ -72,7 +72,7 @@ class Supervision:
             raise OperatorError(str(finding), "Without the monitor nothing can be seen or judged. Its log tells more: "
                                 "try again with `--keep`.")
         if finding.service == "workload":
-            self._warn(f"{finding} The load is not tested any more.")
+            self._warn(f"{finding} There is no load any more.")
             self._recording.situation.lose_load()
         else:
             self._warn(f"{finding} Nobody works on a ticket any more.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from operator_demo.subject import Deadline, KeyValue
-from operator_demo.workload.ledger import Entry, Ledger, number
+from operator_demo.workload.ledger import Entry, Ledger, LeftLedger, number
 
 _READERS = 4
 _AGAIN, _PAUSE = 5, 0.2  # times, and seconds between them, that a key with an unclear value is read again
@@ -40,7 +40,7 @@ def judge(key: str, entry: Entry, value: int | None) -> Outcome:
     return Outcome(key, entry, value, kept=written - lost, lost=lost)
 
 
-def check(ledger: Ledger, addresses: Sequence[str], connect: Connect, limit: float) -> dict[str, Any]:
+def check(ledger: Ledger | LeftLedger, addresses: Sequence[str], connect: Connect, limit: float) -> dict[str, Any]:
     """Reads all keys within about `limit` seconds. `refused` and `unanswered` count the other writes."""
     deadline, keys = Deadline(limit), ledger.keys
 

@@ -13,11 +13,13 @@ import json
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from operator_demo.errors import OperatorError
 
+LEDGER_FILE = "workload.db"  # in the volume
 _BLOCK = 8  # values of one key that are reserved at once, at least
 
 
@@ -153,6 +155,24 @@ class Ledger:
         with self._lock:
             e = self._entries[key]
             return Entry(e.acknowledged, e.last, e.reserved, e.refused, e.lost, list(e.holes))
+
+    @property
+    def keys(self) -> list[str]:
+        return list(self._entries)
+
+
+class LeftLedger:
+    """What a writer that is gone had on the disk, up to a second before its end. Changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=15)) as db:
+                self._entries = {key: _restored(*values) for key, *values in db.execute("SELECT * FROM ledger")}
+        except sqlite3.Error as e:
+            raise LedgerError(f"{path} cannot be read ({e}).") from e
+
+    def entry(self, key: str) -> Entry:
+        return self._entries[key]
 
     @property
     def keys(self) -> list[str]:

@@ -19,7 +19,7 @@ from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
 from operator_demo.subject import KeyValue
 from operator_demo.workload.check import check
-from operator_demo.workload.ledger import Ledger
+from operator_demo.workload.ledger import LEDGER_FILE, Ledger
 from operator_demo.workload.meter import Meter
 from operator_demo.workload.tally import Tally
 from operator_demo.workload.targets import Targets
@@ -57,7 +57,7 @@ class Workload:
         self._subject = _subject(settings)
         self._targets, self._tally = Targets(), Tally()
         keys = [f"/operator-demo/load/{settings.run}/{n}" for n in range(KEYS)]
-        self._ledger = Ledger(settings.data / "workload.db", keys)
+        self._ledger = Ledger(settings.data / LEDGER_FILE, keys)
         self._workers: list[Worker] = []
         self._failed: list[BaseException] = []
 

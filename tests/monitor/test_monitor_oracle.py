@@ -16,6 +16,7 @@ from operator_demo.monitor import oracle as oracle_module
 from operator_demo.monitor.oracle import NotHealthy, Oracle
 from operator_demo.store import Row
 from operator_demo.subject import Check, Violation
+from operator_demo.workload.ledger import LEDGER_FILE, Ledger
 
 
 class World:
@@ -33,7 +34,7 @@ class World:
 
     def new(self) -> Oracle:
         return Oracle(self.bench.observer, self.bench.monitor, lambda: self.fingerprint, self.folder / "workload.sock",
-                      self.folder / "baseline.json", self.stop)
+                      self.folder, self.stop)
 
     def quiet(self, seconds: float) -> None:
         """As if the invariants had held for so long."""
@@ -164,6 +165,38 @@ def test_a_load_that_cannot_be_asked_leaves_the_writes_unknown(world: World) -> 
     assert verdict(world) == ALL | {"writes": "unknown"}
 
 
+@pytest.mark.parametrize(("value", "status"), [("10", "passed"), ("9", "failed"), (None, "unknown")])
+def test_the_writes_of_a_load_that_is_gone_are_checked_by_what_it_left(
+        world: World, monkeypatch: pytest.MonkeyPatch, value: str | None, status: str) -> None:
+    """Ten writes were acknowledged, and the key holds `value`; without one no member can be read."""
+    ledger = Ledger(world.folder / LEDGER_FILE, ["a"])
+    for _ in range(10):
+        ledger.acknowledge("a", ledger.next("a"))
+    ledger.flush()
+    world.oracle._workload_socket = world.folder / "nobody.sock"
+    monkeypatch.setattr(world.bench.subject, "client", lambda *_: FakeClient(value))
+    assert verdict(world) == ALL | {"writes": status}
+    ledger.close()
+
+
+class FakeClient:
+    """Every key holds the same value."""
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    def put(self, key: str, value: str) -> None:
+        raise NotImplementedError
+
+    def get(self, key: str) -> str | None:
+        if self._value is None:
+            raise TimeoutError
+        return self._value
+
+    def close(self) -> None:
+        return
+
+
 def test_a_check_that_breaks_is_unknown_and_not_passed(world: World) -> None:
     world.bench.subject.checks.clear()
     assert verdict(world) == ALL | dict.fromkeys(("data_plane", "agreement", "redundancy"), "unknown")
@@ -171,6 +204,12 @@ def test_a_check_that_breaks_is_unknown_and_not_passed(world: World) -> None:
 
 def test_a_load_that_the_fault_did_not_move_is_not_tested(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(oracle_module, "loads", lambda *_: [{"ts": time.time() - n, "data": GOOD} for n in range(40)])
+    assert verdict(world) == ALL | {"load": "not_tested"}
+
+
+def test_a_load_that_ended_before_the_fault_is_not_tested(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle_module, "loads",
+                        lambda *_: [{"ts": time.time() - n, "data": GOOD} for n in range(25, 50)])
     assert verdict(world) == ALL | {"load": "not_tested"}
 
 
@@ -185,7 +224,7 @@ def test_a_load_that_is_shaken_for_a_moment_is_given_time(world: World, monkeypa
     start = time.time()
     monkeypatch.setattr(oracle_module, "loads", lambda *_: [
         {"ts": start + n, "data": GOOD if n < -20 or (n > -5 and time.time() > start + 1) else HIT}
-        for n in range(-40, 5)])
+        for n in range(4, -41, -1)])
     assert verdict(world) == ALL
 
 

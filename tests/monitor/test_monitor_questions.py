@@ -25,7 +25,7 @@ INSPECTED: dict[str, Any] = {
 
 @pytest.fixture
 def questions(bench: Bench, tmp_path: Path) -> Questions:
-    oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path / "b.json", threading.Event())
+    oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path, threading.Event())
     return Questions(bench.observer, oracle, bench.announced, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
                      lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)
 

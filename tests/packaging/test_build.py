@@ -70,6 +70,10 @@ def test_the_same_commit_gives_the_same_bytes(clone: Path, tmp_path: Path) -> No
     build(other, umask=0o077, TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="7")
     assert (clone / "operator-demo").read_bytes() == (other / "operator-demo").read_bytes()
 
+    with (clone / "docs/tests.md").open("a") as opened:
+        opened.write("not packed\n")
+    assert build(clone).endswith(f"(commit {head(clone)[:7]})\n")
+
     with (clone / "operator_demo/version.py").open("a") as opened:
         opened.write("# another word\n")
     assert build(clone).endswith(f"(commit {head(clone)[:7]}, modified)\n")

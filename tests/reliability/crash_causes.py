@@ -106,10 +106,12 @@ def agent_is_killed(scene: Scene) -> None:
 
 
 def workload_is_killed(scene: Scene) -> None:
-    """a warning; the run goes on; whether writes were lost cannot be told, so a human gets the ticket (status 1)"""
+    """a warning; the run goes on to its end: writes are checked by the ledger that is left, the load is not tested"""
     scene.demo.container("workload").kill()
     result = scene.demo.wait()
-    assert (result.status, result.outcome) == (1, "escalated"), result.story
+    assert (result.status, result.outcome) == (0, "repaired"), result.story
+    checks = {check["name"]: check["status"] for check in result.verdict()["checks"]}
+    assert (checks["writes"], checks["load"]) == ("passed", "not_tested"), result.story
     assert result.last("chapter")["name"] == "end"
     assert _warned(result, f"{scene.demo.project}-operator-workload")
 

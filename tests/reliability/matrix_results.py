@@ -1,19 +1,24 @@
 """What the crash matrix has shown, case by case: .build/reliability.json, and the table in docs/reliability.md.
 
-The page is written only where OPERATOR_WRITE_PROVEN is set. With OPERATOR_RESUME set, a case that has passed at this
-commit is not run again.
+The page is written only where OPERATOR_WRITE_PROVEN is set. With OPERATOR_RESUME set, a case that has passed with the
+same built file is not run again.
 """
 
 import fcntl
+import hashlib
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from presenter import FILE
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".build" / "reliability.json"
@@ -24,34 +29,37 @@ HEAD = "| cause | chapter | what follows | result | seconds | commit, date |\n| 
 Results = dict[str, dict[str, Any]]  # by name of the case
 
 
-def commit() -> str:
-    """Of this checkout; with a mark where files were changed since, this page and what tests write aside."""
-    short = _git("rev-parse", "--short=7", "HEAD")
-    changed = [line for line in _git("status", "--porcelain").splitlines() if not line.endswith(("docs/reliability.md",
-               "docs/tests.md", "docs/scenarios.md", "proven.json"))]
-    return f"{short} (modified)" if changed else short
+@dataclass(frozen=True)
+class Build:
+    """`file` is the start of its checksum, `commit` what `--version` says of its origin."""
+
+    file: str
+    commit: str
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.rstrip()
+def build(file: Path = FILE) -> Build:
+    version = subprocess.run([file, "--version"], capture_output=True, text=True, check=True).stdout
+    origin = re.search(r"\(commit (.+)\)", version)
+    assert origin, version
+    return Build(hashlib.sha256(file.read_bytes()).hexdigest()[:12], origin[1])
 
 
-def has_passed(name: str) -> bool:
+def has_passed(name: str, tested: Build, results: Path = RESULTS) -> bool:
     """Is the case done, so that a resumed run need not repeat it?"""
-    result = read(RESULTS).get(name, {})
-    return bool(os.environ.get("OPERATOR_RESUME")) and result.get("commit") == commit() \
+    result = read(results).get(name, {})
+    return bool(os.environ.get("OPERATOR_RESUME")) and result.get("file") == tested.file \
         and result.get("outcome") == "passed"
 
 
 @contextmanager
-def noted(cause: str, chapter: str, promise: str) -> Iterator[None]:
+def noted(cause: str, chapter: str, promise: str, tested: Build) -> Iterator[None]:
     """Notes how the case inside went."""
     began, outcome = time.monotonic(), "failed"
     try:
         yield
         outcome = "passed"
     finally:
-        result = {"cause": cause, "chapter": chapter, "promise": promise, "outcome": outcome, "commit": commit(),
+        result = {"cause": cause, "chapter": chapter, "promise": promise, "outcome": outcome, **asdict(tested),
                   "date": datetime.now(UTC).date().isoformat(), "seconds": round(time.monotonic() - began)}
         note(f"{cause} / {chapter}", result)
 

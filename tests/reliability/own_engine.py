@@ -1,7 +1,7 @@
 """A second dockerd beside that of this machine: one that a test may freeze and restart.
 
-It has folders, a socket and a network namespace of its own, so that neither its containers nor its firewall rules meet
-those of this machine's engine.
+It has folders, a network namespace and a /run of its own, so that neither its containers nor its firewall rules meet
+those of this machine's engine, and its containers find its own socket at the usual place.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from docker.errors import DockerException
 
 CALL = 120.0  # seconds that an answer may take
 START, END = 60.0, 60.0  # seconds
-_IN_NETWORK = 'ip link set lo up && exec "$@"'
+_INSIDE = 'ip link set lo up && mount -t tmpfs none /run && exec "$@"'
 
 
 class OwnEngine:
@@ -42,10 +42,11 @@ class OwnEngine:
 
     def start(self) -> None:
         """Returns when it answers."""
-        dockerd = ["dockerd", "-H", self.url, "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
+        dockerd = ["dockerd", "-H", self.url, "-H", "unix:///run/docker.sock", "--dns", "127.0.0.1",
+                   "--data-root", self.folder / "data", "--exec-root", self.folder / "exec",
                    "--pidfile", self.folder / "pid", "--cgroup-parent", "/operator-demo-own"]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", _IN_NETWORK, "sh", *dockerd],
+            self._process = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", _INSIDE, "sh", *dockerd],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + START
         while not self._answers():

@@ -1,7 +1,7 @@
 """What the crash matrix relies on: its table of cases, its judge of records, its page of results."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import matrix_results
@@ -51,6 +51,26 @@ def test_what_was_heard_and_is_not_in_the_record(tmp_path: Path) -> None:
 def test_a_run_ends_once(tmp_path: Path, ends: int) -> None:
     record(tmp_path, stage("note", level="info", text="x"), *[finished()] * ends)
     assert record_faults(tmp_path, RUN, set()) == [f"run_finished stands {ends} times in the record"]
+
+
+@pytest.mark.parametrize("origin", ["abc1234", "abc1234, modified"])
+def test_the_build_that_was_tested_is_named(tmp_path: Path, origin: str) -> None:
+    file = tmp_path / "operator-demo"
+    file.write_text(f"#!/bin/sh\necho 'operator-demo 0.1.0 (commit {origin})'\n")
+    file.chmod(0o755)
+    assert matrix_results.build(file).commit == origin
+
+
+def test_only_what_passed_with_the_same_file_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPERATOR_RESUME", "1")
+    tested, other = matrix_results.Build("0011", "abc1234, modified"), matrix_results.Build("2233", "abc1234, modified")
+    results = tmp_path / "reliability.json"
+    results.write_text(json.dumps({"a": {"outcome": "passed", **asdict(tested)},
+                                   "b": {"outcome": "failed", **asdict(tested)}}))
+    assert matrix_results.has_passed("a", tested, results)
+    assert not matrix_results.has_passed("b", tested, results)
+    assert not matrix_results.has_passed("c", tested, results)
+    assert not matrix_results.has_passed("a", other, results)
 
 
 def test_results_are_kept_case_by_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_the_workload_is_gone(make_run: MakeRun) -> None:
     run = make_run()
     at(run, "workload_started", lose(run, "workload", 1))
     assert run.stage.perform() == Exit.OK
-    assert "The load is not tested any more" in notes(run)
+    assert "There is no load any more" in notes(run)
 
 
 @pytest.mark.parametrize("exit_code", [0, REMOVED])

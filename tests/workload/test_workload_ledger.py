@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_demo.workload.check import judge
-from operator_demo.workload.ledger import Entry, Ledger, LedgerError, number
+from operator_demo.workload.ledger import Entry, Ledger, LedgerError, LeftLedger, number
 
 
 @pytest.fixture
@@ -72,6 +72,23 @@ def test_a_late_write_that_was_never_answered_is_no_loss(ledger: Ledger) -> None
     assert ledger.missed("a", 8, 5) is False
     assert ledger.missed("a", 8, 6) is True
     assert ledger.entry("a").lost == 2
+
+
+def test_what_a_writer_left_is_read_by_another(ledger: Ledger, path: Path) -> None:
+    """`ledger` is never closed before it is read, as after a crash."""
+    write(ledger, "a", 7)
+    ledger.flush()
+    write(ledger, "a", 2)  # not on the disk
+    left = LeftLedger(path)
+    assert (left.keys, left.entry("a").acknowledged) == (["a", "b"], 7)
+    assert [judge("a", left.entry("a"), value).lost for value in (9, 7, 6)] == [0, 0, 1]
+    assert LeftLedger(path).entry("a") == left.entry("a")
+
+
+def test_what_nobody_left_cannot_be_read(path: Path) -> None:
+    with pytest.raises(LedgerError):
+        LeftLedger(path)
+    assert not path.exists()
 
 
 def test_an_orderly_end_leaves_no_hole(path: Path) -> None:
