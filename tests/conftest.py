@@ -4,7 +4,6 @@ demos take turns; and the engine, which is reached only by those that ask for it
 import contextlib
 import fcntl
 import os
-import secrets
 import signal
 import tempfile
 import threading
@@ -13,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import project_names
 import pytest
 import whole_run
 from hypothesis import settings
 
 from operator_demo.compose import Project, down, load_project
 from operator_demo.engine import Engine, connect
+from operator_demo.errors import OperatorError
 
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
@@ -57,6 +58,19 @@ def _taken(place: int) -> bool:
     return True
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Removes from the engine what killed tests left there; once, not in each worker."""
+    if hasattr(session.config, "workerinput") or not project_names.are_left():
+        return
+    with contextlib.suppress(OperatorError), contextlib.closing(connect()) as engine:
+        project_names.remove_left(lambda name: remove_demo(engine, name))
+
+
+def remove_demo(engine: Engine, project: str) -> None:
+    down(engine, f"{project}-operator", volumes=True)
+    down(engine, project, volumes=True)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if whole_run.is_whole(config):
         whole_run.write(terminalreporter.stats)
@@ -75,7 +89,7 @@ def new_project(engine: Engine) -> Iterator[Callable[[], str]]:
     names: list[str] = []
 
     def new() -> str:
-        names.append(f"t{secrets.token_hex(4)}")
+        names.append(project_names.new_name())
         return names[-1]
 
     yield new

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from project_names import new_name
 
 from operator_demo.agent.leftovers import Place, end
 
@@ -21,7 +22,7 @@ def docker(*arguments: str) -> str:
 
 @dataclass
 class Stand:
-    project: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
+    project: str = field(default_factory=new_name)
     session: str = field(default_factory=lambda: f"ses-{secrets.token_hex(4)}")
     made: list[str] = field(default_factory=list)
 

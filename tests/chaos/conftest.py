@@ -1,6 +1,5 @@
 """A real cluster of three members, the image of the helpers, and a ground to break things on."""
 
-import secrets
 import sys
 import threading
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from project_names import new_name
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -28,7 +28,7 @@ def helper_image(engine: Engine) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def project(engine: Engine) -> Iterator[str]:
-    name, stop = f"t{secrets.token_hex(4)}", threading.Event()
+    name, stop = new_name(), threading.Event()
     try:
         up(engine, load_project(files("subjects").joinpath("etcd"), "compose.yaml", project=name, env={}), stop=stop)
         wait_healthy(engine, name, SUBJECT.members, 60, stop)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 
 import docker
 import pytest
+from project_names import new_name
 
 FILE = Path(__file__).parents[2] / "operator-demo"
 LABEL = "com.docker.compose.project"
@@ -61,7 +61,7 @@ class Demo:
 
     home: Path
     engine: docker.DockerClient
-    project: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
+    project: str = field(default_factory=new_name)
     environment: dict[str, str] = field(default_factory=dict)
     subject: str = "etcd"
     process: subprocess.Popen[str] | None = None

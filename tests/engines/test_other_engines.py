@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 from another_engine import BASE, DOCKER_26, PODMAN_4, Kind, running
+from project_names import new_name
 
 from operator_demo.compose import Project, down, ensure_service_image, load_project, up, wait_healthy
 from operator_demo.engine import (
@@ -87,7 +87,7 @@ def stop() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def etcd(there: Engine, stop: threading.Event) -> Iterator[Project]:
-    name = f"t{secrets.token_hex(4)}"
+    name = new_name()
     project = load_project(files("subjects").joinpath("etcd"), "compose.yaml", project=name, env={})
     for service in project.services.values():
         ensure_service_image(there, project, service, stop=stop)
@@ -164,7 +164,7 @@ def test_a_cluster(there: Engine, etcd: Project, stop: threading.Event) -> None:
 def test_a_whole_run(url: str, tmp_path: Path) -> None:
     if not FILE.exists():
         pytest.fail("There is no built file; run ./build.sh first.")
-    project = f"t{secrets.token_hex(4)}"
+    project = new_name()
     environment = {k: v for k, v in os.environ.items() if k != "ANTHROPIC_API_KEY"}
     environment |= {"DOCKER_HOST": url, "OPERATOR_HOME": str(tmp_path / "home")}
     try:

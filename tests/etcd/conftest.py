@@ -1,6 +1,5 @@
 """A real cluster of three members, shared by the tests of this folder and whole again before each of them."""
 
-import secrets
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_cluster import Cluster, Watching
+from project_names import new_name
 
 from operator_demo.compose import down, load_project, up, wait_healthy
 from operator_demo.engine import Engine
@@ -16,7 +16,7 @@ from subjects.etcd.subject import SUBJECT
 
 @pytest.fixture(scope="session")
 def shared_cluster(engine: Engine) -> Iterator[Cluster]:
-    name, stop = f"t{secrets.token_hex(4)}", threading.Event()
+    name, stop = new_name(), threading.Event()
     try:
         up(engine, load_project(files("subjects").joinpath("etcd"), "compose.yaml", project=name, env={}), stop=stop)
         wait_healthy(engine, name, SUBJECT.members, 60, stop)

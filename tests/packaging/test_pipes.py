@@ -1,7 +1,6 @@
 """Output that nobody reads to the end, that cannot be written, or that has nowhere to go."""
 
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import docker
 import pytest
+from project_names import new_name
 from single_file import Run
 
 from operator_demo.store import Store
@@ -99,7 +99,7 @@ def test_the_streams_keep_the_encoding_that_python_gave_them(start: Run, prepare
 def test_taking_down_ends_well_when_nobody_reads(built_file: Path, prepared: dict[str, str]) -> None:
     del prepared["DOCKER_HOST"]
     client = docker.from_env()
-    name = f"t{secrets.token_hex(4)}"
+    name = new_name()
     volume = client.volumes.create(f"{name}_data", labels={"com.docker.compose.project": name,
                                                            "io.operator-demo.run": "run-x"})
     reading, writing = os.pipe()

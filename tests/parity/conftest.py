@@ -11,6 +11,7 @@ from pathlib import Path
 
 import docker.errors
 import pytest
+from project_names import new_name
 from real_compose import BASE, RealCompose
 
 from operator_demo.compose import Project, down, load_project, up
@@ -64,7 +65,7 @@ def ground(engine: Engine, compose: RealCompose, tmp_path: Path) -> Iterator[Cal
     with ExitStack() as after:
 
         def lay_out(name: str) -> Ground:
-            project = f"t{secrets.token_hex(4)}"
+            project = new_name()
             folder = tmp_path / name
             shutil.copytree(FILES / name, folder)
             ports = _free_ports(3)

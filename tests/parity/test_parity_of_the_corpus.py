@@ -15,6 +15,7 @@ from typing import Any
 import docker.api
 import pytest
 import yaml
+from project_names import new_name
 from real_compose import BASE, RealCompose
 from snapshot import differences, snapshot
 
@@ -62,7 +63,7 @@ def remove(engine: Engine) -> Iterator[ExitStack]:
 @pytest.mark.parametrize("name", _accepted())
 def test_it_is_created_the_same(engine: Engine, compose: RealCompose, remove: ExitStack, nothing_starts: None,
                                 tmp_path: Path, name: str) -> None:
-    folder, project = tmp_path / "corpus", f"t{secrets.token_hex(4)}"
+    folder, project = tmp_path / "corpus", new_name()
     shutil.copytree(CORPUS, folder)
     expected = yaml.safe_load((CORPUS / f"{name}.expected").read_text())
     written = yaml.safe_load((CORPUS / f"{name}.yaml").read_text())

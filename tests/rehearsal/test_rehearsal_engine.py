@@ -2,13 +2,13 @@
 
 import json
 import random
-import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from project_names import new_name
 from rehearsal_talk import EXECUTE, OBSERVE, Conversation, first_message
 
 from operator_demo.agent.rehearsal.operator import Call
@@ -28,7 +28,7 @@ class Sleepers:
     """Three members that sleep, labelled and named as Compose would, and decoys beside them."""
 
     def __init__(self) -> None:
-        self.project = f"t{secrets.token_hex(4)}"
+        self.project = new_name()
         self.network = f"{self.project}_default"
         self.made: list[str] = []
         docker("network", "create", "--label", f"com.docker.compose.project={self.project}", self.network)

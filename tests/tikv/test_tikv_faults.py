@@ -1,7 +1,6 @@
 """The faults that TiKV's own scripts bring about, on stand-ins: they bite, and nothing of them stays."""
 
 import json
-import secrets
 import sys
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project_names import new_name
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "chaos"))
 
@@ -35,7 +35,7 @@ def start(engine: Engine, project: str, images: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def ground(images: dict[str, str]) -> Iterator[Ground]:
-    engine, project = connect(), f"t{secrets.token_hex(4)}"
+    engine, project = connect(), new_name()
     try:
         start(engine, project, images)
         with helpers_image(engine) as image:

@@ -1,13 +1,13 @@
 """The real subject looks at a cluster of stand-ins, which the real Prometheus scrapes: no query finds nothing."""
 
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 
 import pytest
+from project_names import new_name
 
 from operator_demo.compose import down, load_project, up
 from operator_demo.engine import Engine, connect, container_action, members, put_files
@@ -49,7 +49,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(images: dict[str, str]) -> Iterator[Cluster]:
-    engine, project = connect(), f"t{secrets.token_hex(4)}"
+    engine, project = connect(), new_name()
     try:
         up(engine, load_project(FOLDER, "compose.yaml", project=project, profiles=["load"],
                                           env=images | {"OPERATOR_RATE": "40"}), stop=threading.Event())
