@@ -26,13 +26,13 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
     from operator_demo import home
     from operator_demo.chaos.journal import projects_with_faults
     from operator_demo.engine import connect
-    from operator_demo.stage.environment import Environment, check_project_name, demos
+    from operator_demo.stage.environment import Environment, check_project_name, choose, demos
     from operator_demo.stage.leftovers import remove_demo
 
     engine = connect(ctx.obj)
     try:
         known = sorted({*demos(engine), *projects_with_faults(home.home(), engine.id)})
-        projects = [check_project_name(project)] if project else choose(known, everything)
+        projects = [check_project_name(project)] if project else known if everything else choose(known)
         if not projects:
             output.line("Nothing to take down.")
         for name in projects:
@@ -59,11 +59,3 @@ def end_host(engine: "Engine", project: str) -> None:
     if not lock.ask_to_leave(f"`operator-demo down` (process {os.getpid()}) takes this demo down.", HOST_PATIENCE):
         output.aside(f"{project}: process {pid} did not leave within {HOST_PATIENCE:.0f} seconds; the demo is taken "
                      "down nevertheless.")
-
-
-def choose(projects: list[str], everything: bool) -> list[str]:
-    from operator_demo.errors import UsageError
-
-    if everything or len(projects) <= 1:
-        return projects
-    raise UsageError(f"There are several demos: {', '.join(projects)}.", "Name one with --project, or use --all.")

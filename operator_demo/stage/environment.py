@@ -60,6 +60,13 @@ def demos(engine: Engine) -> list[str]:
     return sorted({project.name.removesuffix("-operator") for project in projects(engine)})
 
 
+def choose(projects: list[str]) -> list[str]:
+    """The only project, or none. Raises `UsageError` if there are several."""
+    if len(projects) > 1:
+        raise UsageError(f"There are several demos: {', '.join(projects)}.", "Name one with --project, or use --all.")
+    return projects
+
+
 class Environment:
     """`project` is the subject's Compose project; ours is `<project>-operator`. `found` is needed to start it, not to
     remove it."""
