@@ -1,4 +1,4 @@
-"""`audit list`, `audit show` and `audit picture`: what was thought, done and caused."""
+"""`audit list`, `audit show` and `audit picture`."""
 
 from pathlib import Path
 

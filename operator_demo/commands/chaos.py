@@ -1,4 +1,4 @@
-"""`operator-demo chaos`: break a running demo by hand, and take it back."""
+"""`operator-demo chaos`: inject faults into a running demo by hand, and revert them."""
 
 import re
 import secrets
@@ -24,13 +24,13 @@ _PROJECT = click.option("--project", metavar="NAME", help="Project of the demo; 
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Of a duration such as 30, 30s, 2m or 1h."""
+    """Seconds of a duration such as 30, 30s, 2m or 1h."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([smh]?)", value.strip(), re.ASCII)
-    if not found or float(found[1]) == 0:
-        raise click.BadParameter(f"{value!r} is no duration; write 30s, 2m or 1h.", ctx, param)
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    duration = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)([smh]?)", value.strip(), re.ASCII)
+    if not duration or float(duration[1]) == 0:
+        raise click.BadParameter(f"{value!r} is not a duration; write 30s, 2m or 1h.", ctx, param)
+    return float(duration[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[duration[2]]
 
 
 @click.group()
@@ -78,7 +78,7 @@ def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
     try:
         engine = connect(host)
     except OperatorError as e:
-        output.aside(f"No engine answers, so what it can do is not known: {e.message.splitlines()[0]}")
+        output.aside(f"No engine answers, so it is not known which faults are possible: {e.message.splitlines()[0]}")
         return None
     try:
         return by_hand.obstacles(engine, found)

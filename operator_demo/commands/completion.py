@@ -1,7 +1,7 @@
-"""`operator-demo completion`, and what is completed where a command says so with `shell_complete=`.
+"""`operator-demo completion`, and the functions for `shell_complete=`.
 
-A shell asks at every Tab: nothing is imported here that would make that slow, no engine is asked, and what cannot be
-read is left out without a word.
+They run at every Tab. So nothing slow is imported here, no engine is asked, and what cannot be read is left out
+silently.
 """
 
 import os
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 DEFAULT_SUBJECT = "etcd"  # as `run` and `scenarios` have it
 NEWEST = 50  # ids offered at most
 
-# The program may be called by a path, and need not be on PATH: the word that was typed is started, and where that
-# cannot be (`~/talk/operator-demo`), the file that printed the script. The words travel as click expects them.
+# The program may be called by a path, and need not be on PATH. The typed word is started, or, if that is not possible
+# (`~/talk/operator-demo`), the file that printed the script. The variables are those that click expects.
 SCRIPTS = {
     "bash": r"""_operator_demo_completion() {
     local IFS=$'\n' program=$1 line
@@ -101,7 +101,7 @@ def completion(shell: str) -> None:
 
 
 def script(shell: str, program: str) -> str:
-    """`program` is the path of the file that is to be asked. A renamed file is completed under both names."""
+    """`program` is the path of the file that completes. A renamed file is completed under both names."""
     import shlex
 
     names = dict.fromkeys(["operator-demo", os.path.basename(program)])
@@ -109,22 +109,22 @@ def script(shell: str, program: str) -> str:
                                                                                        shlex.quote(program))
 
 
-# -- what is completed -----------------------------------------------------------------------------------------------
+# -- completions -----------------------------------------------------------------------------------------------------
 
 
 def subject(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """A subject of ours, or the folder of somebody's own."""
+    """A subject by name, or a folder."""
     if _is_path(incomplete):
         return [CompletionItem(incomplete, type="dir")]
-    found = [entry.name for entry in _subjects().iterdir() if entry.joinpath("subject.py").is_file()]
-    return _beginning_with(incomplete, sorted(found))
+    names = [entry.name for entry in _subjects().iterdir() if entry.joinpath("subject.py").is_file()]
+    return _beginning_with(incomplete, sorted(names))
 
 
 def scenario(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """A scenario of the subject named before it, or a file."""
     if _is_path(incomplete):
         return [CompletionItem(incomplete, type="file")]
-    # Behind an option that has no value yet, click leaves the arguments as they are.
+    # After an option without a value, click leaves the arguments unparsed.
     chosen = next(iter(ctx.args), None) or ctx.params.get("subject") or DEFAULT_SUBJECT
     folder = Path(chosen) if "/" in chosen else _subjects().joinpath(chosen)
     with suppress(OSError):
@@ -153,15 +153,15 @@ def recorded(*kinds: str) -> Callable[[click.Context, click.Parameter, str], lis
         from operator_demo.store import Store
         from operator_demo.text import clean, one_line
 
-        columns = {"session": "session AS id, summary AS words, started AS at FROM agent_sessions",
-                   "run": "run AS id, outcome AS words, started AS at FROM runs",
-                   "ticket": "ticket AS id, title AS words, opened AS at FROM tickets"}
+        columns = {"session": "session AS id, summary AS help, started AS at FROM agent_sessions",
+                   "run": "run AS id, outcome AS help, started AS at FROM runs",
+                   "ticket": "ticket AS id, title AS help, opened AS at FROM tickets"}
         query = " UNION ALL ".join(f"SELECT {columns[kind]}" for kind in kinds) + f" ORDER BY at DESC LIMIT {NEWEST}"
-        found = [CompletionItem("last", help="the newest")]
+        items = [CompletionItem("last", help="the newest")]
         with suppress(OperatorError), closing(Store(store_path(), read_only=True)) as store:
-            found += [CompletionItem(row["id"], help=one_line(clean(row["words"] or ""), 60) or None)
+            items += [CompletionItem(row["id"], help=one_line(clean(row["help"] or ""), 60) or None)
                       for row in store.rows(query)]
-        return [item for item in found if item.value.startswith(incomplete)]
+        return [item for item in items if item.value.startswith(incomplete)]
 
     return complete
 

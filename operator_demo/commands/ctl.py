@@ -1,7 +1,7 @@
-"""`operator-demo ctl`: what the host asks of the containers, run by exec inside the monitor's.
+"""`operator-demo ctl`: requests of the host to the containers, run by exec inside the monitor's.
 
-The request is one JSON object on stdin (`{"op": ...}`), so that it does not stand in the engine's events. `events`
-answers with event lines; everything else with one JSON object.
+The request is one JSON object on stdin (`{"op": ...}`), so that the engine's events do not show it. The answer to
+`events` is lines of events; the answer to anything else is one JSON object.
 """
 
 import json
@@ -16,7 +16,7 @@ from operator_demo.store import Store
 
 @click.command(hidden=True)
 def ctl() -> None:
-    """Asked by the host through the engine; not for people."""
+    """For the host, which calls it through the engine."""
     here = settings.from_environment()
     try:
         request = json.loads(sys.stdin.read())

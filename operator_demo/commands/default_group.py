@@ -1,4 +1,4 @@
-"""A group of commands, one of which is meant where none is named: `score RUN` is `score show RUN`."""
+"""A group with a default command: `score RUN` is `score show RUN`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import click
 
 
 class DefaultGroup(click.Group):
-    """`default` names that command; with `alone` it is meant also where no word follows at all."""
+    """`default` is the command without a name; with `alone`, also without any argument."""
 
     def __init__(self, *args: Any, default: str, alone: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

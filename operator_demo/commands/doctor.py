@@ -1,4 +1,4 @@
-"""`operator-demo doctor`: what could spoil a talk, found before it."""
+"""`operator-demo doctor`: checks this machine before a talk."""
 
 import os
 import shutil
@@ -38,13 +38,13 @@ def doctor(ctx: click.Context, report: Path | None) -> None:
 
 
 def checks(host: str | None) -> Iterator[tuple[str, str, str]]:
-    """(ok, warn, FAIL, or - for what is neither; what; what was seen and what to do)."""
+    """(ok, warn, FAIL, or - for information; what; what was found and what to do)."""
     yield "ok", "python", f"{sys.version.split()[0]} ({sys.executable})"
     yield from engine(host)
     yield from disk()
     key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
     yield ("ok", "key", "ANTHROPIC_API_KEY is set; the brain will be Claude") if key else \
-        ("warn", "key", "no ANTHROPIC_API_KEY: the brain will be the offline rehearsal, and say so")
+        ("warn", "key", "no ANTHROPIC_API_KEY: the brain will be the offline rehearsal")
     yield from terminal()
 
 
@@ -67,7 +67,7 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
             f"{info.get('OperatingSystem') or '?'}"))
         memory = int(info.get("MemTotal", 0))
         yield ("ok" if memory >= NEEDED_MEMORY else "warn", "memory",
-               f"{memory / GIB:.1f} GiB on the engine's side ({NEEDED_MEMORY / GIB:.0f} GiB are enough)")
+               f"{memory / GIB:.1f} GiB on the engine's machine ({NEEDED_MEMORY / GIB:.0f} GiB are enough)")
         yield socket(connected)
         yield from images(connected)
     except OperatorError as e:
@@ -80,9 +80,9 @@ def socket(connected: Any) -> tuple[str, str, str]:
     from operator_demo.engine import BASE, find_socket, image_id
 
     if not image_id(connected, BASE):
-        return "-", "socket", f"where it is on the engine's side can be told once {BASE} is built"
+        return "-", "socket", f"its path on the engine's machine is known once {BASE} is built"
     try:
-        return "ok", "socket", f"{find_socket(connected, BASE)} on the engine's side"
+        return "ok", "socket", f"{find_socket(connected, BASE)} on the engine's machine"
     except OperatorError as e:
         return "warn", "socket", f"{e.message}\n{e.hint}"
 
@@ -98,7 +98,7 @@ def images(connected: Any) -> Iterator[tuple[str, str, str]]:
         return
     missing = [image for image in wanted if not image_id(connected, image)]
     yield ("ok", "images", "all built") if not missing else \
-        ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` does it")
+        ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` builds them")
 
 
 def disk() -> Iterator[tuple[str, str, str]]:
@@ -114,13 +114,13 @@ def disk() -> Iterator[tuple[str, str, str]]:
     free = shutil.disk_usage(place).free
     yield "ok" if free >= NEEDED_DISK else "warn", "disk", f"{free / GIB:.1f} GiB free at {place}"
     if not os.access(place, os.W_OK):
-        yield "FAIL", "store", f"{place} cannot be written; name another place with OPERATOR_HOME"
+        yield "FAIL", "store", f"{place} cannot be written; choose another folder with OPERATOR_HOME"
 
 
 def terminal() -> Iterator[tuple[str, str, str]]:
     size = shutil.get_terminal_size((0, 0))
     if not sys.stdout.isatty() or not size.columns:
-        yield "warn", "terminal", "stdout is no terminal: the run will print one line per event"
+        yield "warn", "terminal", "stdout is not a terminal: the run will print lines"
     elif size.columns < 80 or size.lines < 24:
         yield "warn", "terminal", f"{size.columns}x{size.lines}: small; 120x32 shows all panels, 80x24 most"
     else:

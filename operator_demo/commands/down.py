@@ -1,4 +1,4 @@
-"""`operator-demo down`: also after a crash, also when half is gone."""
+"""`operator-demo down`: also after a crash, and with an incomplete demo."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from operator_demo.commands import output
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
 
-HOST_PATIENCE = 15.0  # seconds that the process which shows a demo has to leave
+HOST_PATIENCE = 15.0  # seconds that the host of a demo has to leave
 
 
 @click.command()
@@ -47,7 +47,7 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
 
 
 def end_host(engine: "Engine", project: str) -> None:
-    """Asks the process that shows this project, if there is one, to leave."""
+    """Asks the host of this project, if one runs, to leave."""
     from operator_demo import home
     from operator_demo.stage.host_lock import HostLock
 
@@ -55,7 +55,7 @@ def end_host(engine: "Engine", project: str) -> None:
     pid = lock.holder()
     if pid is None:
         return
-    output.aside(f"{project}: process {pid} shows this demo; it is asked to leave.")
+    output.aside(f"{project}: process {pid} runs this demo; it is asked to leave.")
     if not lock.ask_to_leave(f"`operator-demo down` (process {os.getpid()}) takes this demo down.", HOST_PATIENCE):
         output.aside(f"{project}: process {pid} did not leave within {HOST_PATIENCE:.0f} seconds; the demo is taken "
                      "down nevertheless.")

@@ -1,4 +1,4 @@
-"""`eval`: a campaign of runs, and the table of what they were worth."""
+"""`eval`: a campaign of runs, and the table of their results."""
 
 import csv
 import signal
@@ -28,8 +28,8 @@ from operator_demo.text import clean
 def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool) -> None:
     """Run subjects, scenarios and models many times and print the results.
 
-    An interrupted campaign goes on where it was when it is started again. Each run has a project of its own, and a
-    record of its own under FOLDER/homes (OPERATOR_HOME=... operator-demo audit show last).
+    An interrupted campaign continues where it was when it is started again. Each run has its own project, and its own
+    record under FOLDER/homes (OPERATOR_HOME=... operator-demo audit show last).
     """
     from operator_demo.evaluation import campaign as campaigns
     from operator_demo.evaluation import runner, table
@@ -75,14 +75,14 @@ def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Call
         bar.update(task, description=trial.name)
 
     def ended(trial: Any, result: dict[str, Any]) -> None:
-        as_wanted = result["reached"] or trial.model == NO_AGENT  # of which nothing is wanted
-        words = f"{trial.name}: {result['outcome']}{'' if as_wanted else ' (not as it should be)'}"
-        console.print(clean(words), markup=False, highlight=False)
+        as_expected = result["reached"] or trial.model == NO_AGENT  # of which nothing is expected
+        line = f"{trial.name}: {result['outcome']}{'' if as_expected else ' (not as expected)'}"
+        console.print(clean(line), markup=False, highlight=False)
         bar.advance(task)
 
     with bar:
         task = bar.add_task("", total=total, completed=done)
-        bar.advance(task, 0)  # from here on it is measured
+        bar.advance(task, 0)  # the estimate of the time left starts here
         yield began, ended
 
 

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 def notes(run: str | None) -> None:
     """Follow a run in a second terminal: speaker notes, what comes next, the clocks, the ticket.
 
-    Without RUN it is the run that goes on, or else the next one, so it may be started before `operator-demo run`. RUN
+    Without RUN it follows the current run, or else the next one, so it may be started before `operator-demo run`. RUN
     is an id, the beginning of exactly one, or `last`.
 
-    It ends with the run; q or Ctrl-C ends it before. Needs no engine and changes nothing.
+    It ends with the run; q or Ctrl-C ends it earlier. Needs no engine and changes nothing.
     """
     from operator_demo import presenter
 
     end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the terminal is given back
-    # What is over has no clock to look at: it is told from the beginning to the end.
+    # A run that is over is printed from its beginning to its end.
     full = choose_display("auto", sys.stdin, sys.stdout, os.environ) == "tui" and not presenter.is_over(
         store_path(), run)
     view = _view(full)
     if not full and run is None:
-        output.aside("Waiting for the run that goes on, or the next one; Ctrl-C ends this.")
+        output.aside("Waiting for the current run, or the next one; Ctrl-C ends this.")
     over = False
     view.start()
     try:

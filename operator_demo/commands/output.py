@@ -1,6 +1,6 @@
 """The one place where commands print, for people or as JSON.
 
-Labels, files and what the engine says may hold anything: here every text loses what a terminal would obey, but for our
+Labels, files and messages of the engine may contain anything. Here every text loses its control sequences, except our
 own colours.
 """
 
@@ -26,13 +26,13 @@ def lines(many: Iterable[Line]) -> None:
     _writer().lines(many)
 
 
-def made(make: Callable[[Symbols], Iterable[Line]]) -> None:
+def with_symbols(make: Callable[[Symbols], Iterable[Line]]) -> None:
     """Lines that use symbols."""
     lines(make(_writer().symbols))
 
 
 def as_json(value: Any) -> None:
-    """Keys in their order, ASCII only, so that no text can reach a terminal raw."""
+    """Keys in their order, ASCII only, so that no control character reaches a terminal."""
     _writer().line(json.dumps(value, indent=2, ensure_ascii=True))
 
 
@@ -60,9 +60,9 @@ def ask(question: str, choices: list[str], default: str) -> str:
 
 
 def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
-    """Through $PAGER (`less`, which ends by itself where all fits on the screen) on a terminal, else as it is."""
+    """Through $PAGER (`less`, which ends by itself if all fits on the screen) on a terminal, else directly."""
     writer = _writer()
-    whole = list(make(writer.symbols))  # before anything is shown: what is damaged is then one clear error
+    whole = list(make(writer.symbols))  # before anything is shown, so that a damaged record is one clear error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         writer.lines(whole)
         return

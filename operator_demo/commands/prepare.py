@@ -1,4 +1,4 @@
-"""`operator-demo prepare`: everything a talk needs, while there still is a network."""
+"""`operator-demo prepare`: builds and pulls all images in advance."""
 
 import threading
 from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Path | None) -> None:
     """Pull and build all images that SUBJECT needs.
 
-    Afterwards `run` needs no network, but for Claude itself.
+    Afterwards `run` needs no network, except for Claude.
     """
     from operator_demo.engine import connect, load_images
 
@@ -53,7 +53,7 @@ def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
         output.line(f"{image:<40} {image_size(engine, image) / 1e6:8.0f} MB")
     if save:
         size = save_images(engine, wanted, save, stop=threading.Event())
-        output.line(f"{save} holds them all ({size / 1e6:.0f} MB); on the other machine: "
+        output.line(f"{save} has all of them ({size / 1e6:.0f} MB); on the other machine: "
                    f"operator-demo prepare {name} --load {save.name}")
     output.line(f"{name} is ready; `operator-demo run {name}` needs no registry now.")
 

@@ -45,8 +45,8 @@ def show(run: str | None, last: bool, as_json: bool) -> None:
         return
     headline, tone = scorecard.headline(found)
     output.lines([(f"{name}: {headline}", tone)])
-    output.made(lambda symbols: ((f"  {title:<10}{text}", tone)
-                                 for title, text, tone in scorecard.scorecard(found, symbols)))
+    output.with_symbols(lambda symbols: ((f"  {title:<10}{text}", tone)
+                                         for title, text, tone in scorecard.scorecard(found, symbols)))
 
 
 @score.command()
@@ -67,7 +67,7 @@ def compare(one: str, other: str, as_json: bool) -> None:
     def rows(symbols: Any) -> Any:
         measures = scorecard.comparison(of_a, of_b, symbols)
         return table(("", a, b), measures, ["" if x == y else "accent" for _, x, y in measures])
-    output.made(rows)
+    output.with_symbols(rows)
 
 
 def find(store: Store, name: str) -> tuple[str, Score]:

@@ -1,4 +1,4 @@
-"""Signals that end a command by an exception, so that what is under way is put down on the way out."""
+"""Signals that end a command by an exception, so that it cleans up on the way out."""
 
 import signal
 from types import FrameType
@@ -6,7 +6,8 @@ from typing import NoReturn
 
 
 def end_by_exception(*numbers: signal.Signals) -> None:
-    """Each of these signals raises SystemExit with its status. One that is ignored (SIGHUP under nohup) stays so."""
+    """Each of these signals raises SystemExit with its status. One that is ignored (SIGHUP under nohup) stays
+    ignored."""
     for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _end)

@@ -1,4 +1,4 @@
-"""`operator-demo status`: what runs on the engine."""
+"""`operator-demo status`: the demos on the engine."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from operator_demo import labels
 from operator_demo.commands import output
 from operator_demo.text import one_line
 
-_LONGEST = 100  # characters of a label, which may hold anything
+_LONGEST = 100  # characters of a label
 
 
 @click.command()
@@ -21,21 +21,21 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
     engine = connect(ctx.obj)
     try:
-        found: dict[str, dict[str, Any]] = {}
+        states: dict[str, dict[str, Any]] = {}
         for project in demos(engine):
             containers = members(engine, project) + members(engine, operator_project(project))
-            found[project] = {
+            states[project] = {
                 "run": next((c.labels[labels.RUN] for c in containers if c.labels.get(labels.RUN)), None),
                 "containers": {c.service: c.state for c in containers},
             }
     finally:
         engine.close()
     if as_json:
-        output.as_json(found)
+        output.as_json(states)
         return
-    if not found:
+    if not states:
         output.line("No demo is on the engine.")
-    for project, what in found.items():
+    for project, what in states.items():
         output.line(f"{one_line(project, _LONGEST)}  {one_line(what['run'] or 'not by a run', _LONGEST)}")
         for service, state in sorted(what["containers"].items()):
             output.line(f"  {one_line(service, _LONGEST):<10} {state}")

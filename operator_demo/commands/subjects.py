@@ -1,4 +1,4 @@
-"""`operator-demo subjects` and `operator-demo scenarios`: what can be shown."""
+"""`operator-demo subjects` and `operator-demo scenarios`."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def subjects() -> None:
 
 @click.group(cls=DefaultGroup, default="list", alone=True)
 def scenarios() -> None:
-    """What can go wrong on a subject: list, show, check.
+    """List, show and check the scenarios of a subject.
 
     Without a command: list.
     """
@@ -43,7 +43,7 @@ def scenarios() -> None:
 def list_(subject: str, as_json: bool) -> None:
     """List the scenarios of SUBJECT (default: etcd).
 
-    The last column says what the offline rehearsal made of each in the last test run; it is no promise.
+    The column `rehearsal` shows how the offline rehearsal ended in the last test run.
     """
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
@@ -75,7 +75,7 @@ def show(name: str, subject: str) -> None:
     from operator_demo.chaos import scenario
 
     found = subjects.load(subject)
-    for line in _told(scenario.load(found, name), _proven(found).get(name)):
+    for line in _described(scenario.load(found, name), _proven(found).get(name)):
         output.line(line)
 
 
@@ -92,7 +92,7 @@ def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
     found, failed = subjects.load(subject), False
     for file in files:
         if not scenario.is_file(file):
-            raise UsageError(f"{file} is no scenario file: its name does not end in .yaml or .yml.")
+            raise UsageError(f"{file} is not a scenario file: its name does not end in .yaml or .yml.")
         try:
             play = scenario.load(found, file)
             output.line(f"{file}: ok: {play.title}")
@@ -103,7 +103,7 @@ def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
 
 
 def _proven(found: "Found") -> dict[str, Any]:
-    """What the rehearsal did in the last test run, by scenario."""
+    """The rehearsal's results of the last test run, by scenario."""
     entry = found.folder.joinpath(PROVEN)
     try:
         return dict(json.loads(entry.read_text(encoding="utf-8"))["scenarios"])
@@ -117,12 +117,12 @@ def _short(proven: dict[str, Any] | None) -> str:
     return str(proven["outcome"]) if proven else NOT_RUN
 
 
-def _told(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]:
+def _described(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]:
     fault = play.fault
     who = fault.target if isinstance(fault.target, str) else ", ".join(fault.target)
     many = f" x {fault.count}" if fault.count > 1 and isinstance(fault.target, str) else ""
     values = "".join(f" {name}={value:g}" for name, value in fault.parameters.items())
-    again = f", once more {fault.again:g} s after it is well again" if fault.again else ""
+    again = f", again {fault.again:g} s after the cluster is healthy" if fault.again else ""
     yield f"{play.name}: {play.title}"
     yield f"  difficulty  {play.difficulty}"
     yield f"  fault       {fault.kind} of {who}{many}{values}{again}"
@@ -135,9 +135,9 @@ def _told(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]:
         yield f"  may change  {', '.join(play.allow)}"
     yield f"  limits      {play.detect_limit:g} s to the ticket, {play.repair_limit:g} s to the repair"
     yield f"  rehearsal   {_short(proven)}" + (f" ({proven['date']}, {proven['version']})" if proven else "")
-    for chapter, telling in play.story.items():
-        yield from _block(f"{chapter}", telling.narration)
-        yield from _block(f"{chapter}, for the speaker", telling.notes)
+    for chapter, texts in play.story.items():
+        yield from _block(chapter, texts.narration)
+        yield from _block(f"{chapter}, for the speaker", texts.notes)
     yield from _block("known repair", "\n".join(play.repair))
 
 

@@ -253,7 +253,7 @@ def test_piped_it_waits_until_it_is_ended(home: Path, number: signal.Signals, st
                                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     try:
         assert process.stderr is not None
-        assert "Waiting for the run" in process.stderr.readline()
+        assert "Waiting for the current run" in process.stderr.readline()
         fill(recent(until("fault")))
         assert process.stdout is not None
         while NOTES["fault"] not in process.stdout.readline():

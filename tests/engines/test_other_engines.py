@@ -174,7 +174,7 @@ def test_a_whole_run(url: str, tmp_path: Path) -> None:
         listed = subprocess.run([FILE, "audit", "list", "--json"], env=environment, capture_output=True, text=True)
         assert "verified" in json.dumps(listed.stdout)
         doctor = subprocess.run([FILE, "doctor"], env=environment, capture_output=True, text=True)
-        assert "on the engine's side" in doctor.stdout
+        assert "on the engine's machine" in doctor.stdout
         assert doctor.returncode == 0, doctor.stdout
     finally:
         subprocess.run([FILE, "down", "--project", project, "--volumes"], env=environment, capture_output=True)

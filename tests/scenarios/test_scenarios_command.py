@@ -59,7 +59,7 @@ def test_files_are_checked_and_each_mistake_is_named(tmp_path: Path) -> None:
 
 
 def test_a_name_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no scenario file"):
+    with pytest.raises(UsageError, match="is not a scenario file"):
         call("check", "quiet")
     with pytest.raises(UsageError, match="There is no subject 'nothing'"):
         call("nothing")
