@@ -302,6 +302,14 @@ class Observation(Payload):
 
 
 @said_by(MONITOR)
+class Readiness(Payload):
+    """What the system lacks, in words, as long as it has not been well once. Empty: it is well now, and from here on
+    a violation opens a ticket."""
+
+    missing: tuple[Text, ...]
+
+
+@said_by(MONITOR)
 class Effect(Payload):
     """What the engine says happened to a container; `explained` is `fault`, `tool_call`, `workload`, `policy` or null.
     `call` is the id of a tool call, `time` (seconds since the epoch) the engine's; `command`, `signal`, `network` and

@@ -118,6 +118,7 @@ class RunState:
     quorum: bool | None = None
     violated: tuple[str, ...] = ()
     observed: bool = False
+    missing: tuple[str, ...] = ()  # what the system lacks, until it was well once
     armed: float | None = None
     tickets: dict[str, Ticket] = field(default_factory=dict)
     fault: Fault = field(default_factory=Fault)
@@ -229,6 +230,8 @@ class RunState:
                     self.members.setdefault(name, events.MemberSeen())
             case events.Observation() as look:
                 self._look(at, look)
+            case events.Readiness(missing=missing):
+                self.missing = missing
             case events.Effect() as effect:
                 self._hear_of_effect(at, effect)
             case events.Armed():

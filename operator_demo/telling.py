@@ -86,6 +86,10 @@ def _monitor(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             return [(f"watches {data.subject}: {', '.join(data.members)}", "")]
         case events.Observation():
             return [health(data.members), leader(leader_of(data.members))]
+        case events.Readiness(missing=()):
+            return [("all is well; from now on a violation opens a ticket", "good")]
+        case events.Readiness():
+            return [("not ready yet:", ""), *((one_line(text), "dim") for text in data.missing)]
         case events.Effect():
             if data.explained:
                 return [(f"{phrases.effect(data)} [{data.explained.replace('_', ' ')}]", "")]

@@ -13,6 +13,7 @@ from operator_demo.events import parse_ts
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members, as_reported
+from operator_demo.monitor.readiness import Readiness, what_is_missing
 from operator_demo.monitor.violations import State, fold, fold_certain, holds
 from operator_demo.store import Recorder
 from operator_demo.subject import Invariant, Observation, Violation
@@ -36,6 +37,7 @@ class Observer:
         self.subject, self.members = subject, members
         self._recorder, self._incidents = recorder, incidents
         self._graces = {i.name: i.grace for i in (*subject.invariants, OBSERVATION_FAILED)}
+        self._readiness = Readiness(recorder)
         self._looks = threading.Condition()  # over the next three
         self._begun = self._ended = 0  # looks
         self._ended_at = float("-inf")  # monotonic
@@ -124,7 +126,8 @@ class Observer:
             self._holds_since = None
         elif self._holds_since is None:
             self._holds_since = observation.ts
-        self._incidents.follow(state, observation.ts)
+        if self._readiness.see(observation, state):
+            self._incidents.follow(state, observation.ts)
         self._recorder.say(events.Observation.of({
             "members": observation.members, "cluster": observation.cluster, "violations": sorted(state),
             "duration": round(observation.duration, 4)}))
@@ -148,6 +151,10 @@ class Observer:
         """For how many seconds the invariants have held in a row."""
         since = self._holds_since
         return max(0.0, self._last.ts - since) if since is not None else 0.0
+
+    def what_is_missing(self) -> tuple[str, ...]:
+        """What the subject lacks to be well, in words."""
+        return what_is_missing(self._last, self._state)
 
     def all_healthy(self) -> bool:
         return bool(self._last.members) and all(m["healthy"] for m in self._last.members.values())

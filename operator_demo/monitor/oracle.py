@@ -66,11 +66,9 @@ class Oracle:
         """Takes the baseline. `scenario["allow"]` names what a repair may change. Raises `NotHealthy`."""
         observation = self._observer.look()
         if not self.healthy():
-            texts = [s.violation.text for s in self._observer.state.values()]
-            texts += [f"{name}: {m['error'] or 'not healthy'}" for name, m in observation.members.items()
-                      if not m["healthy"]]
+            missing = " ".join(self._observer.what_is_missing())
             raise NotHealthy("The oracle takes its baseline only from a healthy subject. "
-                             + (" ".join(texts) or f"It has been quiet for {self._observer.held_for():.0f} s only."))
+                             + (missing or f"It has been quiet for {self._observer.held_for():.0f} s only."))
         baseline = {"fingerprint": self._fingerprint(observation), "observation": asdict(observation),
                     "allow": list((scenario or {}).get("allow") or [])}
         replace_json(self._file, baseline)

@@ -14,7 +14,7 @@ from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
 from operator_demo.stage.journal import Entry
-from operator_demo.stage.loop import Job, Quit
+from operator_demo.stage.loop import NO_HINT, Job, Quit
 from operator_demo.stage.situation import STEADY, Situation
 from operator_demo.stage.truth import Truth, seal
 from operator_demo.store import StoreBusy
@@ -166,7 +166,10 @@ class Chapters:
         return variables
 
     def _healthy(self) -> None:
-        self.loop.require(lambda s: s.healthy_looks >= STEADY, START_LIMIT, "The cluster did not become healthy")
+        if not self.loop.wait_for(lambda s: s.healthy_looks >= STEADY, START_LIMIT):
+            missing = " ".join(self.situation.run.missing)
+            text = f"The cluster did not become healthy within {START_LIMIT:.0f} seconds. {missing}"
+            raise OperatorError(text.strip(), NO_HINT)
 
     def _load(self) -> None:
         self.loop.require(lambda s: s.loaded_for(STEADY), START_LIMIT, "The workload never became steady")

@@ -9,7 +9,7 @@ from typing import Any
 
 from operator_demo import rpc
 from operator_demo.engine import EngineEvent
-from operator_demo.events import AGENT, MONITOR, WORKLOAD
+from operator_demo.events import AGENT, MONITOR, WORKLOAD, Readiness
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.incidents import Incidents
@@ -31,14 +31,16 @@ class FakeSubject:
         self.found: list[Violation] = []
         self.checks = {name: Check(name, "passed", "fine") for name in ("data_plane", "agreement", "redundancy")}
         self.broken: Exception | None = None
+        self.unhealthy: set[str] = set()
 
     def observe(self, members: Sequence[Member], deadline: float) -> Observation:
         if self.broken:
             raise self.broken
         seen: dict[str, dict[str, Any]] = {
             m.name: {"container": m.container, "state": m.state, "address": m.address, "exit_code": m.exit_code,
-                     "reachable": m.state == "running", "healthy": m.state == "running", "leader": m.name == "m0",
-                     "error": None, "id": f"id-{m.name}"} for m in members}
+                     "reachable": m.state == "running", "leader": m.name == "m0",
+                     "error": None, "id": f"id-{m.name}",
+                     "healthy": m.state == "running" and m.name not in self.unhealthy} for m in members}
         return Observation(time.time(), seen, {"leader": "m0", "quorum": True})
 
     def violations(self, observation: Observation) -> list[Violation]:
@@ -88,15 +90,18 @@ class FakeMembers:
 
 
 class Bench:
-    """Recorders of all sources over one store, and the observer over the fakes."""
+    """Recorders of all sources over one store, and the observer over the fakes. The subject was well before, or, with
+    `well=False`, is still starting."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, well: bool = True) -> None:
         self.folder = folder
         self.store = Store(folder / "tickets.db")
         self.monitor = self._recorder(MONITOR)
         self.agent = self._recorder(AGENT)
         self.workload = self._recorder(WORKLOAD)
         self.subject, self.members = FakeSubject(), FakeMembers()
+        if well:
+            self.monitor.say(Readiness(missing=()))
         self.observer = self.new_observer()
 
     def _recorder(self, source: str) -> Recorder:

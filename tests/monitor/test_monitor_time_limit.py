@@ -1,5 +1,7 @@
 """At the end of a run's time everything of it stops, in an order in which nothing starts again, and it is on record."""
 
+from pathlib import Path
+
 import pytest
 from monitor_bench import Bench
 
@@ -80,7 +82,8 @@ def test_one_that_cannot_be_stopped_keeps_no_other_running_and_is_told(engine: F
     assert set(engine.stopped) == {"m1", "dashboard"}
 
 
-def test_the_time_counts_from_the_first_monitor_of_the_run(bench: Bench) -> None:
+def test_the_time_counts_from_the_first_monitor_of_the_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, well=False)
     for _ in range(2):
         bench.monitor.say(MonitorStarted(subject="fake", members=()))
     first, _ = bench.store.events("run-1", types=["monitor_started"])

@@ -75,6 +75,7 @@ class Cluster:
     dies_at_work: bool = False  # does the agent, in the middle of its session?
     broken: str = ""
     unproved: bool = False  # a fault was injected, and nobody has looked whether it took effect
+    missing: str = ""  # what keeps it from becoming healthy
     failing: dict[str, Exception] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
@@ -130,6 +131,9 @@ class FakeFeed:
         members = {name: {"state": "running", "healthy": name != broken, "leader": name == MEMBERS[0]}
                    for name in MEMBERS}
         violations = [f"member_down:{broken}"] if broken else []
+        if self._cluster.missing:
+            self.say(events.MONITOR, "readiness", missing=[self._cluster.missing])
+            members["etcd1"]["healthy"] = False
         self.say(events.MONITOR, "observation", members=members, cluster={}, violations=violations, duration=0.01)
         self.say(events.WORKLOAD, "load", ops=100, p50=0.001, p99=0.002, errors={})
 

@@ -79,6 +79,15 @@ def test_nobody_repairs(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> N
     assert any("nobody repaired" in d["text"] for d in run.display.of("note"))
 
 
+def test_a_cluster_that_never_becomes_healthy_says_what_is_missing(
+        make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(played, "START_LIMIT", 0.2)
+    run = make_run()
+    run.cluster.missing = "etcd1 waits for its first heartbeat."
+    with pytest.raises(OperatorError, match=r"healthy within 0 seconds\. etcd1 waits for its first heartbeat"):
+        run.stage.perform()
+
+
 def test_a_fault_that_nobody_sees_ends_the_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(scenario=replace(SCENARIO, fault=FaultSpec("none"), detect_limit=0.3))
     with pytest.raises(OperatorError, match="The monitor opened no ticket within 0 seconds"):
