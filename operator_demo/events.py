@@ -328,6 +328,24 @@ class Effect(Payload):
     volume: str = ""
 
 
+@dataclass(frozen=True)
+class Limit:
+    """`limit` is the greater of `floor` and `times` what is `usual`, which is None where nothing was measured."""
+
+    limit: float
+    unit: str
+    floor: float
+    times: float
+    usual: float | None = None
+
+
+@said_by(MONITOR)
+class Limits(Payload):
+    """By invariant: the limits that are judged against this machine, and where each number comes from."""
+
+    limits: dict[str, Limit]
+
+
 @said_by(MONITOR)
 class Armed(Payload):
     """The oracle took its baseline while all was healthy."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from operator_demo.events import Check, Effect, Finding, MemberSeen, TicketUpdated
+from operator_demo.events import Check, Effect, Finding, Limit, MemberSeen, TicketUpdated
 from operator_demo.fields import JsonObject
 from operator_demo.screen.quantities import seconds
 from operator_demo.screen.terminal_text import Line, Symbols
@@ -86,6 +86,15 @@ def check(data: Check, symbols: Symbols) -> Line:
     """`✔ data plane: a write through each of 3 members`"""
     mark, tone = check_mark(data.status, symbols)
     return f"{mark} {check_text(data.name, data.status, data.saw)}", tone
+
+
+def limit(name: str, data: Limit) -> str:
+    """`high_latency: limit 0.8 s, 4 times the usual 0.2 s`"""
+    text = f"{name}: limit {data.limit:.3g} {data.unit}"
+    if data.usual is None:
+        return f"{text}, the least one; what is usual was not measured"
+    usual = f"{data.times:g} times the usual {data.usual:.3g} {data.unit}"
+    return f"{text}, {usual}" if data.limit > data.floor else f"{text}, the least one; {usual} is not more"
 
 
 def violated(data: TicketUpdated) -> str:

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -72,6 +72,7 @@ class Observation:
     `reachable`, `healthy`, `leader` (bools), `error` (text or None) and what else the subject measures. `cluster`
     holds what is true of the whole (`leader`: a name or None, `quorum`: bool). `load` is the newest `load` event's
     data, None without a load. `duration` is in seconds. `failure` says why the subject could not be looked at.
+    `limits` has, by name, those of the invariants that are judged against this machine, as soon as they are known.
     """
 
     ts: float  # seconds since the epoch
@@ -80,6 +81,7 @@ class Observation:
     load: dict[str, Any] | None = None
     duration: float = 0.0
     failure: str = ""
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,12 @@ class Violation:
 @dataclass(frozen=True)
 class Invariant:
     """What must hold. `grace` is how long (seconds) it may be violated before it counts; `source` says where the
-    threshold comes from."""
+    threshold comes from.
+
+    Where `measured` names what an observation holds of a member, the invariant is judged against this machine: the
+    limit is the greater of `threshold` and `times` what was usual under load before the fault. `Observation.limits` has
+    it as soon as it is known; before, the invariant is not judged.
+    """
 
     name: str
     severity: str  # critical, warning
@@ -109,6 +116,8 @@ class Invariant:
     grace: float
     description: str
     source: str
+    measured: str = ""
+    times: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ def _monitor(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             if data.explained:
                 return [(f"{phrases.effect(data)} [{data.explained.replace('_', ' ')}]", "")]
             return [(f"{symbols.warn} {phrases.effect(data)}: unexplained, no tool call accounts for it", "warn")]
+        case events.Limits():
+            return [(phrases.limit(name, limit), "") for name, limit in data.limits.items()] or [("no limits", "")]
         case events.Armed():
             checks = f" for: {', '.join(data.checks)}" if data.checks else ""
             return [(f"took its baseline{checks}", "")]

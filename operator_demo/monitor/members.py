@@ -92,4 +92,4 @@ def as_reported(last: Observation, members: Sequence[Member], ts: float) -> Obse
     leader = reported.get(cluster.get("leader") or "")
     if leader is None or not leader["reachable"]:
         cluster["leader"] = None
-    return Observation(ts, reported, cluster, last.load, failure=last.failure)
+    return Observation(ts, reported, cluster, last.load, failure=last.failure, limits=last.limits)

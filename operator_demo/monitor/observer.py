@@ -12,6 +12,7 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import parse_ts
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor.incidents import Incidents
+from operator_demo.monitor.limits import Limits
 from operator_demo.monitor.members import Members, as_reported
 from operator_demo.monitor.readiness import Readiness, what_is_missing
 from operator_demo.monitor.violations import State, fold, fold_certain, holds
@@ -37,7 +38,7 @@ class Observer:
         self.subject, self.members = subject, members
         self._recorder, self._incidents = recorder, incidents
         self._graces = {i.name: i.grace for i in (*subject.invariants, OBSERVATION_FAILED)}
-        self._readiness = Readiness(recorder)
+        self._readiness, self.limits = Readiness(recorder), Limits(subject.invariants, recorder)
         self._looks = threading.Condition()  # over the next three
         self._begun = self._ended = 0  # looks
         self._ended_at = float("-inf")  # monotonic
@@ -117,7 +118,8 @@ class Observer:
             text = one_line(clean(f"The engine does not report the members: {e.message}"), 300)
             violations.append(Violation(OBSERVATION_FAILED.name, None, OBSERVATION_FAILED.severity, text))
         observation = self.subject.observe(members, DEADLINE)
-        observation.load = self.newest_load(began)
+        observation.load, observation.limits = self.newest_load(began), dict(self.limits.now)
+        self.limits.see(observation)
         return observation, violations + self.subject.violations(observation)
 
     def _publish(self, observation: Observation, state: State) -> None:

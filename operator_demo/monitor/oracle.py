@@ -69,6 +69,7 @@ class Oracle:
             missing = " ".join(self._observer.what_is_missing())
             raise NotHealthy("The oracle takes its baseline only from a healthy subject. "
                              + (missing or f"It has been quiet for {self._observer.held_for():.0f} s only."))
+        self._observer.limits.set()
         baseline = {"fingerprint": self._fingerprint(observation), "observation": asdict(observation),
                     "allow": list((scenario or {}).get("allow") or [])}
         replace_json(self._file, baseline)

@@ -21,7 +21,7 @@ def member(**more: Any) -> dict[str, Any]:
 
 def observation() -> Observation:
     members = {"etcd0": member(id="a0", leader=True), "etcd1": member(), "etcd2": member(id="a2")}
-    return Observation(0.0, members, {"leader": "etcd0", "quorum": True})
+    return Observation(0.0, members, {"leader": "etcd0", "quorum": True}, limits={"high_latency": SLOW})
 
 
 def gone(**more: Any) -> dict[str, Any]:
@@ -164,6 +164,15 @@ def test_a_slow_or_unanswered_read_is_high_latency(latency: float | None) -> Non
     o.members["etcd0"] = member(read_latency=latency)
     assert keys(o) == {"high_latency:etcd0": False}
     o.members["etcd0"] = member(read_latency=SLOW)
+    assert keys(o) == {}
+
+
+def test_how_slow_is_too_slow_depends_on_the_machine() -> None:
+    o = observation()
+    o.members["etcd0"] = member(read_latency=0.4)
+    o.limits = {"high_latency": 0.5}
+    assert keys(o) == {}
+    o.limits = {}  # not known yet
     assert keys(o) == {}
 
 

@@ -26,7 +26,7 @@ def healthy() -> Observation:
     cluster = {"leader": "pd0", "told": True, "error": None, "quorum": True, "operators": 0, "schedulers": [],
                "regions": regions}
     load = {"ops": 100, "errors": {}}
-    return Observation(time.time(), members, cluster, load)
+    return Observation(time.time(), members, cluster, load, limits={"high_latency": 0.1})
 
 
 def found(change: Change) -> list[Violation]:
@@ -88,6 +88,17 @@ def test_one_thing_is_wrong(change: Change, key: str) -> None:
 ])
 def test_what_is_still_well(change: Change) -> None:
     assert found(change) == []
+
+
+def test_how_slow_is_too_slow_depends_on_the_machine() -> None:
+    def busy(limits: dict[str, float]) -> Change:
+        def change(o: Observation) -> None:
+            o.members["tikv2"]["p99"], o.limits = 0.4, limits
+        return change
+
+    assert found(busy({"high_latency": 1.2})) == []
+    assert found(busy({})) == []  # it is not known yet what is usual
+    assert [v.key for v in found(busy({"high_latency": 0.3}))] == ["high_latency:tikv2"]
 
 
 def test_every_invariant_is_covered_here() -> None:
