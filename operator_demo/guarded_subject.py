@@ -19,6 +19,7 @@ from operator_demo.subject import (
     KeyValue,
     Load,
     Member,
+    MembersNow,
     Observation,
     Subject,
     Violation,
@@ -82,16 +83,16 @@ class GuardedSubject:
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         return self._check("data_plane", lambda: self._subject.data_plane(members, deadline))
 
-    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
-        return self._check("agreement", lambda: self._subject.agreement(members, deadline))
+    def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
+        return self._check("agreement", lambda: self._subject.agreement(members, keys, deadline))
 
     def redundancy(self, baseline: Observation, now: Observation) -> Check:
         return self._check("redundancy", lambda: self._subject.redundancy(baseline, now))
 
-    def client(self, address: str, timeout: float) -> KeyValue:
+    def client(self, members: MembersNow, timeout: float) -> KeyValue:
         """Raises what the subject raises: to whoever makes load, that is a failed operation."""
         assert isinstance(self._subject, HasClient)
-        return _Client(self._subject.client(address, timeout))
+        return _Client(self._subject.client(members, timeout))
 
     def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
         """A subject that cannot measure its load has a load that fails, and the defect as the kind of the error."""

@@ -1,7 +1,7 @@
 """What a subject is: the protocol that `subjects/<name>/subject.py` fulfils, and how a subject is found.
 
-A subject module offers one object named `SUBJECT`. It imports this module, `subject_kit`, the standard library (and
-urllib3), and nothing else of the program: adding a subject adds one folder.
+A subject module offers one object named `SUBJECT`. It imports this module, `subject_kit`, the standard library
+(urllib3 and h2), and nothing else of the program: adding a subject adds one folder.
 """
 
 import importlib
@@ -12,7 +12,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -130,9 +130,13 @@ class Check:
     saw: str
 
 
+MembersNow = Callable[[], Sequence[Member]]
+"""The members that run, as they are known now, in the order in which they should be used."""
+
+
 class KeyValue(Protocol):
-    """A client bound to one member. Each call raises `Refused` when the write certainly did not happen, and any
-    other exception when that is unknown. Times out by itself."""
+    """A client. Each call raises `Refused` when the write certainly did not happen, and any other exception when that
+    is unknown; the next call may succeed. Times out by itself. Used by one thread at a time."""
 
     def put(self, key: str, value: str) -> None: ...
 
@@ -168,8 +172,8 @@ class Subject(Protocol):
         """A write through every member, read back through every other."""
         ...
 
-    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
-        """Do all members hold the same data?"""
+    def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
+        """Do all members hold the same data? `keys` are those that the load has written and goes on writing."""
         ...
 
     def redundancy(self, baseline: Observation, now: Observation) -> Check:
@@ -181,8 +185,28 @@ class Subject(Protocol):
 class HasClient(Protocol):
     """A subject that our own load can read and write; `Subject` plus this."""
 
-    def client(self, address: str, timeout: float) -> KeyValue:
-        """A client of the member at this address, for the workload and its check."""
+    def client(self, members: MembersNow, timeout: float) -> KeyValue:
+        """A client that knows all members and finds one that serves the key; for the workload and its check. `timeout`
+        (seconds) is for each call. Does not wait for anything itself."""
+        ...
+
+
+@dataclass(frozen=True)
+class Through:
+    """A client that is served by one member. `get` is a linearizable read of any key there; `put` is for `key`, which
+    is None where that member takes no writes now."""
+
+    key: str | None
+    client: KeyValue
+
+
+@runtime_checkable
+class HasThrough(Protocol):
+    """A subject each of whose members can be asked for itself; `HasClient` plus this."""
+
+    def through(self, members: MembersNow, member: str, prefix: str, timeout: float) -> Through | None:
+        """None for a member that serves no keys. The key begins with `prefix` where the subject is free to choose.
+        Raises what a client raises."""
         ...
 
 

@@ -1,5 +1,6 @@
-"""What subjects share that observe their members over HTTP: bounded requests, to all members at the same time."""
+"""What subjects share: bounded HTTP requests, questions to all members at once, a check through each of them."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
-from operator_demo.subject import Deadline, Member
+from operator_demo.subject import Check, Deadline, HasThrough, Member, Through
 
 MAX_ANSWER = 4 * 1024 * 1024  # bytes
 _LATE = 0.05  # seconds by which an answer may come after the deadline
@@ -76,6 +77,47 @@ def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], 
         return results
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def data_plane(subject: HasThrough, members: Sequence[Member], prefix: str, limit: Deadline) -> Check:
+    """A key written through every member, each read back through every other. Members that take no writes now are
+    named, and read the others' keys. The keys stay."""
+    missing = [m.name for m in members if not m.address]
+    if missing:
+        return Check("data_plane", "failed", f"{', '.join(missing)} cannot be reached")
+    opened = ask_all(members, limit, lambda m: subject.through(lambda: members, m.name, prefix, limit.left()))
+    through = {name: t for name, t in opened.items() if isinstance(t, Through)}
+    try:
+        faults = [f"{name}: {e}" for name, e in opened.items() if isinstance(e, Exception)]
+        return _written_and_read(through, [m for m in members if m.name in through], limit, faults)
+    finally:
+        for t in through.values():
+            t.client.close()
+
+
+def _written_and_read(through: Mapping[str, Through], members: Sequence[Member], limit: Deadline,
+                      faults: list[str]) -> Check:
+    keys = {name: t.key for name, t in through.items() if t.key is not None}
+    value = secrets.token_hex(8)
+    writers = [m for m in members if m.name in keys]
+    wrote = ask_all(writers, limit, lambda m: through[m.name].client.put(keys[m.name], value))
+    faults += [f"write through {name}: {e}" for name, e in wrote.items() if isinstance(e, Exception)]
+    if not faults:
+        read = ask_all(members, limit, lambda m: {name: through[m.name].client.get(key) for name, key in keys.items()})
+        for reader, values in read.items():
+            if isinstance(values, Exception):
+                faults.append(f"read through {reader}: {values}")
+                continue
+            faults += [f"{reader} does not return what was written through {writer}"
+                       for writer, v in values.items() if v != value]
+    if faults:
+        return Check("data_plane", "failed", "; ".join(faults))
+    if not keys:
+        return Check("data_plane", "unknown", "no member takes writes")
+    idle = [name for name in through if name not in keys]
+    return Check("data_plane", "passed",
+                 f"a write through each of {len(keys)} members was read back through every other"
+                 + (f"; not checked: a write through {', '.join(idle)}, which leads nothing" if idle else ""))
 
 
 def _whole_body(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:

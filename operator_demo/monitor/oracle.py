@@ -142,7 +142,7 @@ class Oracle:
         results = [
             checks.invariants(observer.state, observer.held_for(), HOLD),
             self._ask("data_plane", lambda: subject.data_plane(members, _ASK)),
-            self._ask("agreement", lambda: subject.agreement(members, _ASK)),
+            self._ask("agreement", lambda: subject.agreement(members, self._keys(), _ASK)),
             *self._against_baseline(),
             self._ask("writes", self._writes),
         ]
@@ -195,10 +195,19 @@ class Oracle:
         except LedgerError:
             return checks.writes(None, reason)
         subject = self._observer.subject
-        addresses = [m.address for m in self._observer.members.latest if m.state == "running" and m.address]
-        answer = check_writes(ledger, addresses, lambda address: subject.client(address, TIMEOUT), _ASK * 2)
+        answer = check_writes(ledger, lambda: subject.client(self._running, TIMEOUT), _ASK * 2)
         found = checks.writes(answer)
         return replace(found, saw=f"{found.saw}; the workload is gone, this is by the ledger that it left")
+
+    def _running(self) -> list[Member]:
+        return [m for m in self._observer.members.latest if m.state == "running" and m.address]
+
+    def _keys(self) -> list[str]:
+        """Those that the load writes; none without a ledger."""
+        try:
+            return LeftLedger(self._ledger_file).keys
+        except LedgerError:
+            return []
 
     def _fault_at(self, ticket: Row) -> float:
         """When the fault began: the ticket's first violation, or an effect of the fault shortly before it."""

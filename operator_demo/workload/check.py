@@ -1,7 +1,7 @@
-"""Is every acknowledged write still there? Each key is read, linearizably, through some member that answers."""
+"""Is every acknowledged write still there? Each key is read, linearizably."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,10 @@ from operator_demo.subject import Deadline, KeyValue
 from operator_demo.workload.ledger import Entry, Ledger, LeftLedger, number
 
 _READERS = 4
+_TRIES = 3  # to read one key
 _AGAIN, _PAUSE = 5, 0.2  # times, and seconds between them, that a key with an unclear value is read again
 
-Connect = Callable[[str], KeyValue]
+Connect = Callable[[], KeyValue]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def judge(key: str, entry: Entry, value: int | None) -> Outcome:
     return Outcome(key, entry, value, kept=written - lost, lost=lost)
 
 
-def check(ledger: Ledger | LeftLedger, addresses: Sequence[str], connect: Connect, limit: float) -> dict[str, Any]:
+def check(ledger: Ledger | LeftLedger, connect: Connect, limit: float) -> dict[str, Any]:
     """Reads all keys within about `limit` seconds. `refused` and `unanswered` count the other writes."""
     deadline, keys = Deadline(limit), ledger.keys
 
@@ -54,7 +55,7 @@ def check(ledger: Ledger | LeftLedger, addresses: Sequence[str], connect: Connec
         return outcome
 
     def read(reader: int) -> list[Outcome]:
-        with _Reader(addresses, reader, connect, deadline) as client:
+        with _Reader(connect, deadline) as client:
             return [look(client, key) for key in keys[reader::_READERS]]
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="check") as pool:
@@ -71,10 +72,9 @@ def check(ledger: Ledger | LeftLedger, addresses: Sequence[str], connect: Connec
 
 
 class _Reader:
-    """Reads through one member until that fails, then through the next."""
+    """Reads with one client, and some times if that fails: the client then tries another member."""
 
-    def __init__(self, addresses: Sequence[str], first: int, connect: Connect, deadline: Deadline) -> None:
-        self._addresses, self._at = addresses, first
+    def __init__(self, connect: Connect, deadline: Deadline) -> None:
         self._connect, self._deadline = connect, deadline
         self._client: KeyValue | None = None
 
@@ -87,15 +87,13 @@ class _Reader:
 
     def read(self, key: str) -> int | None:
         """The counter, or None if no member answers in time."""
-        for _ in self._addresses:
+        for _ in range(_TRIES):
             if not self._deadline.left():
                 return None
             try:
                 if self._client is None:
-                    self._client = self._connect(self._addresses[self._at % len(self._addresses)])
+                    self._client = self._connect()
                 return number(self._client.get(key))
-            except Exception:  # whatever a client raises: this member does not answer
-                if self._client is not None:
-                    self._client.close()
-                self._client, self._at = None, self._at + 1
+            except Exception:  # whatever a client raises: the key is not known yet
+                time.sleep(min(_PAUSE, self._deadline.left()))
         return None

@@ -75,7 +75,7 @@ class Workload:
             pass
         self._recorder.say(WorkloadStarted(rate=self._rate, read_share=0.5, keys=KEYS))
         start, period = time.monotonic(), WORKERS / self._rate
-        self._workers = [Worker(n, self._ledger.keys[n::WORKERS], self._connect, self._ledger, self._targets,
+        self._workers = [Worker(n, self._ledger.keys[n::WORKERS], partial(self._connect, n), self._ledger,
                                 self._tally, period, period * n / WORKERS) for n in range(WORKERS)]
         answers: dict[str, rpc.Handler] = {"check": self.check, "status": self.status, "rate": self.rate}
         parts: list[Callable[[], None]] = [partial(worker.run, start, self._stop) for worker in self._workers]
@@ -119,15 +119,15 @@ class Workload:
         while not self._stop.wait(_PERIOD / 2):
             self._find_members()
 
-    def _connect(self, address: str) -> KeyValue:
-        return self._subject.client(address, TIMEOUT)
+    def _connect(self, worker: int = 0) -> KeyValue:
+        return self._subject.client(partial(self._targets.order, worker), TIMEOUT)
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
     def check(self, limit: float = 10.0) -> dict[str, Any]:
         """Reads every acknowledged write, and reports the result in an event."""
         self._find_members()
-        answer = check(self._ledger, self._targets.addresses, self._connect, float(limit))
+        answer = check(self._ledger, self._connect, float(limit))
         self._recorder.say(WriteCheck.of(answer))
         return answer
 

@@ -1,11 +1,10 @@
-"""Which member a worker uses: spread evenly, and avoiding one that fails."""
+"""The members as the monitor reports them, in the order in which each worker should use them."""
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_AVOID = 1.0  # seconds for which a member that failed is avoided
+from operator_demo.subject import Member
 
 
 class Targets:
@@ -13,30 +12,28 @@ class Targets:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._addresses: list[str] = []
-        self._avoid_until: dict[str, float] = {}
+        self._answering: list[Member] = []
+        self._silent: list[Member] = []
 
     def update(self, members: Sequence[Mapping[str, Any]]) -> None:
-        """From the monitor's answer: the members that answer, or all that run if none answers."""
+        """From the monitor's answer. Members that do not run are left out; if none runs, all stays as it was."""
         running = [m for m in members if m["state"] == "running" and m["address"]]
-        answering = [m for m in running if m.get("reachable")]
+        if not running:
+            return
         with self._lock:
-            self._addresses = [m["address"] for m in answering or running] or self._addresses
+            self._answering = [_member(m) for m in running if m.get("reachable")]
+            self._silent = [_member(m) for m in running if not m.get("reachable")]
 
-    def blame(self, address: str) -> None:
+    def order(self, worker: int) -> list[Member]:
+        """Those that answer first, beginning with this worker's own, so that workers spread evenly; then the others."""
         with self._lock:
-            self._avoid_until[address] = time.monotonic() + _AVOID
-
-    def pick(self, worker: int) -> str | None:
-        """The address for this worker: its own, or the next one that did not fail lately; None if none is known."""
-        with self._lock:
-            if not self._addresses:
-                return None
-            start, now = worker % len(self._addresses), time.monotonic()
-            order = self._addresses[start:] + self._addresses[:start]
-            return next((a for a in order if self._avoid_until.get(a, 0.0) <= now), order[0])
+            start = worker % max(1, len(self._answering))
+            return [*self._answering[start:], *self._answering[:start], *self._silent]
 
     @property
     def addresses(self) -> list[str]:
-        with self._lock:
-            return list(self._addresses)
+        return [str(m.address) for m in self.order(0)]
+
+
+def _member(m: Mapping[str, Any]) -> Member:
+    return Member(m["name"], m.get("container", ""), m["state"], m["address"], m.get("exit_code"))

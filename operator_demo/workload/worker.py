@@ -11,25 +11,23 @@ from collections.abc import Callable, Iterator, Sequence
 from operator_demo.subject import KeyValue, Refused
 from operator_demo.workload.ledger import Ledger, number
 from operator_demo.workload.tally import Tally
-from operator_demo.workload.targets import Targets
 
 TIMEOUT = 1.0  # seconds that one operation may take
 MAX_LATE = 1.0  # seconds after which an operation that has not begun is given up
 
-Connect = Callable[[str], KeyValue]
+Connect = Callable[[], KeyValue]
 
 
 class Worker:
-    def __init__(self, index: int, own: Sequence[str], connect: Connect, ledger: Ledger, targets: Targets,
-                 tally: Tally, period: float, offset: float) -> None:
+    def __init__(self, index: int, own: Sequence[str], connect: Connect, ledger: Ledger, tally: Tally, period: float,
+                 offset: float) -> None:
         """`own` are the keys that this worker alone writes; `period` and `offset` (seconds) are its schedule. The
         period may be changed at any time."""
         self._index, self._connect = index, connect
-        self._ledger, self._targets, self._tally = ledger, targets, tally
+        self._ledger, self._tally = ledger, tally
         self.period, self._offset = period, offset
         self._writes, self._reads = _round(own, 0), _round(ledger.keys, index)
         self._client: KeyValue | None = None
-        self._address: str | None = None
 
     def run(self, start: float, stop: threading.Event) -> None:
         """Works from `start` (monotonic) until `stop`; half of the operations are reads."""
@@ -40,24 +38,20 @@ class Worker:
             else:
                 self._operate(due, reading)
             due, reading = due + self.period, not reading
-        self._hang_up()
+        if self._client is not None:
+            self._client.close()
 
     def _operate(self, due: float, reading: bool) -> None:
         try:
-            client = self._at_hand()
-            if client is None:
-                self._tally.failed("unavailable")
-            elif reading:
-                self._read(client, next(self._reads))
-                self._tally.done(time.monotonic() - due, True)
+            if self._client is None:
+                self._client = self._connect()
+            if reading:
+                self._read(self._client, next(self._reads))
             else:
-                self._write(client, next(self._writes))
-                self._tally.done(time.monotonic() - due, False)
+                self._write(self._client, next(self._writes))
+            self._tally.done(time.monotonic() - due, reading)
         except Exception as e:  # whatever a client raises is a failed operation
             self._tally.failed(kind(e))
-            if self._address is not None:
-                self._targets.blame(self._address)
-            self._hang_up()
 
     def _read(self, client: KeyValue, key: str) -> None:
         floor = self._ledger.floor(key)
@@ -79,19 +73,6 @@ class Worker:
             self._ledger.unanswered(key, value)
             raise
         self._ledger.acknowledge(key, value)
-
-    def _at_hand(self) -> KeyValue | None:
-        address = self._targets.pick(self._index)
-        if address != self._address:
-            self._hang_up()
-        if self._client is None and address is not None:
-            self._client, self._address = self._connect(address), address
-        return self._client
-
-    def _hang_up(self) -> None:
-        if self._client is not None:
-            self._client.close()
-        self._client = self._address = None
 
 
 def kind(error: Exception) -> str:

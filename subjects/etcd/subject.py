@@ -16,12 +16,14 @@ from operator_demo.subject import (
     Invariant,
     KeyValue,
     Member,
+    MembersNow,
     Observation,
     Refused,
+    Through,
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout, ask_all
+from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout, ask_all, data_plane
 from subjects.etcd.anatomy import ANATOMY
 from subjects.etcd.gateway import Answer, Gateway, number
 from subjects.etcd.invariants import INVARIANTS, violations
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 _PROBE = "/operator-demo/probe"  # a key that nobody writes
 _CHECKS = "/operator-demo/check/"
+_AVOID = 1.0  # seconds for which a client avoids a member that failed
 _READ_LIMIT = 1.5  # seconds that an observation waits for a linearizable read
 _NO_SPACE = 8  # gRPC ResourceExhausted: "mvcc: database space exceeded"
 _NOT_SERVED = (1, 2, 4, 14)  # gRPC Canceled, Unknown, DeadlineExceeded, Unavailable; other codes are a refusal
@@ -59,27 +62,14 @@ class Etcd:
 
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         """A key written through every member, each read back through every other."""
-        limit, prefix = Deadline(deadline), f"{_CHECKS}{secrets.token_hex(8)}/"
-        missing = [m.name for m in members if not m.address]
-        if missing:
-            return Check("data_plane", "failed", f"{', '.join(missing)} cannot be reached")
-        value = secrets.token_hex(8)
-        wrote = _each(members, limit, lambda name, g: g.put(prefix + name, value, limit.left()))
-        faults = [f"write through {name}: {e}" for name, e in wrote.items() if isinstance(e, Exception)]
-        if not faults:
-            names = [m.name for m in members]
-            read = _each(members, limit, lambda _, g: [g.get(prefix + n, limit.left()) for n in names])
-            faults = [f"read through {name}: {e}" for name, e in read.items() if isinstance(e, Exception)]
-            faults += [f"{reader} does not return what was written through {writer}" for reader, values in read.items()
-                       if isinstance(values, list) for writer, v in zip(names, values, strict=True) if v != value]
-        _each(members[:1], Deadline(1.0), lambda _, g: g.delete_prefix(prefix, 1.0))
-        if faults:
-            return Check("data_plane", "failed", "; ".join(faults))
-        return Check("data_plane", "passed",
-                     f"a write through each of {len(members)} members was read back through every other")
+        prefix = f"{_CHECKS}{secrets.token_hex(8)}/"
+        check = data_plane(self, members, prefix, Deadline(deadline))
+        reached = [m for m in members if m.address]
+        _each(reached[:1], Deadline(1.0), lambda _, g: g.delete_prefix(prefix, 1.0))
+        return check
 
-    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
-        """HashKV of every member at one revision that all of them have. Writes may continue."""
+    def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
+        """HashKV, of all keys, of every member at one revision that all of them have. Writes may continue."""
         limit = Deadline(deadline)
         while True:
             check = _compare_hashes(members, limit)
@@ -104,19 +94,25 @@ class Etcd:
             return Check("redundancy", "failed", "; ".join(faults))
         return Check("redundancy", "passed", f"{len(healthy)} of {len(before)} voting members are healthy, no alarms")
 
-    def client(self, address: str, timeout: float) -> KeyValue:
-        return Client(address, timeout)
+    def client(self, members: MembersNow, timeout: float) -> KeyValue:
+        return Client(members, timeout)
+
+    def through(self, members: MembersNow, member: str, prefix: str, timeout: float) -> Through:
+        return Through(prefix + member, Client(lambda: [m for m in members() if m.name == member], timeout))
 
 
 class Client:
-    """`KeyValue` of one member."""
+    """`KeyValue` through one member: the first that has not failed lately. Every member serves every key."""
 
-    def __init__(self, address: str, timeout: float) -> None:
-        self._gateway, self._timeout = Gateway(address), timeout
+    def __init__(self, members: MembersNow, timeout: float) -> None:
+        self._members, self._timeout = members, timeout
+        self._gateway: Gateway | None = None
+        self._address = ""
+        self._avoid_until: dict[str, float] = {}
 
     def put(self, key: str, value: str) -> None:
         try:
-            self._translate(lambda: self._gateway.put(key, value, self._timeout))
+            self._translate(lambda gateway: gateway.put(key, value, self._timeout))
         except Answer as e:
             if e.code == _NO_SPACE:
                 raise Refused(str(e)) from e
@@ -124,23 +120,47 @@ class Client:
 
     def get(self, key: str) -> str | None:
         try:
-            return self._translate(lambda: self._gateway.get(key, self._timeout))
+            return self._translate(lambda gateway: gateway.get(key, self._timeout))
         except Answer as e:
             raise ConnectionError(str(e)) from e
 
     def close(self) -> None:
-        self._gateway.close()
+        if self._gateway is not None:
+            self._gateway.close()
+            self._gateway = None
 
-    @staticmethod
-    def _translate(call: Callable[[], T]) -> T:
+    def _at_hand(self) -> Gateway:
+        addresses = [m.address for m in self._members() if m.address]
+        if not addresses:
+            raise Refused("no member is on the network")
+        now = time.monotonic()
+        address = next((a for a in addresses if self._avoid_until.get(a, 0.0) <= now), addresses[0])
+        if self._gateway is None or address != self._address:
+            self.close()
+            self._gateway, self._address = Gateway(address), address
+        return self._gateway
+
+    def _translate(self, call: Callable[[Gateway], T]) -> T:
+        gateway = self._at_hand()
         try:
-            return call()
+            return call(gateway)
+        except Answer:
+            self._avoid()
+            raise
         except NoConnection as e:
+            self._avoid()
             raise Refused(str(e)) from e
         except Timeout as e:
+            self._avoid()
             raise TimeoutError(str(e)) from e
         except NoAnswer as e:
+            self._avoid()
             raise ConnectionError(str(e)) from e
+
+    def _avoid(self) -> None:
+        """The next calls go to another member."""
+        self._avoid_until[self._address] = time.monotonic() + _AVOID
+        self.close()
 
 
 # -- one observation -------------------------------------------------------------------------------------------------

@@ -11,8 +11,10 @@ from typing import Any
 
 from operator_demo.subject import Deadline
 from subjects.tikv.http import Http
+from subjects.tikv.regions import Region
 
 PORT = 2379
+_MOST_REGIONS = 10240  # PD tells no more at once (maxRegionLimit in server/api/region.go)
 _API = "/pd/api/v1"
 _OWN_VIEW = {"PD-Allow-follower-handle": "true"}
 """Without it a follower passes the request on to the leader (pkg/utils/apiutil/apiutil.go, serverapi/middleware.go)."""
@@ -85,13 +87,21 @@ class Pd:
         ids = {str(m["name"]): f"{int(m.get('member_id', 0)):x}" for m in members}
         return Membership(ids, str(_object(answer.get("leader")).get("name") or "") or None)
 
+    def stores(self, timeout: float) -> tuple[Store, ...]:
+        return tuple(_store(s) for s in _objects(_object(self._http.json(f"{_API}/stores", timeout)).get("stores")))
+
+    def regions(self, timeout: float) -> list[Region]:
+        """All regions, by key."""
+        answer = _object(self._http.json(f"{_API}/regions/key", timeout, key="", limit=str(_MOST_REGIONS)))
+        return [_region(r) for r in _objects(answer.get("regions"))]
+
     def state(self, limit: Deadline, ask_health: bool) -> State:
         """`ask_health`: /health pings every member and waits up to 3 s for one that hangs, so it is requested only if
         all have just answered."""
         def get(path: str) -> Any:
             return self._http.json(_API + path, limit.left())
 
-        stores = tuple(_store(s) for s in _objects(_object(get("/stores")).get("stores")))
+        stores = self.stores(limit.left())
         stats = _object(get("/stats/region"))
         missing = [r["id"] for check in ("miss-peer", "down-peer")
                    for r in _objects(_object(get(f"/regions/check/{check}")).get("regions"))]
@@ -109,6 +119,14 @@ def _store(raw: dict[str, Any]) -> Store:
     return Store(int(meta.get("id", 0)), str(meta.get("address", "")).rpartition(":")[0],
                  str(meta.get("state_name", "")), size(status.get("capacity")), size(status.get("available")),
                  int(status.get("leader_count", 0)), int(status.get("region_count", 0)))
+
+
+def _region(raw: dict[str, Any]) -> Region:
+    epoch = _object(raw.get("epoch"))
+    peers = {int(p["store_id"]): int(p["id"]) for p in _objects(raw.get("peers"))}
+    return Region(int(raw["id"]), bytes.fromhex(str(raw.get("start_key", ""))),
+                  bytes.fromhex(str(raw.get("end_key", ""))), int(epoch.get("conf_ver", 0)),
+                  int(epoch.get("version", 0)), peers, int(_object(raw.get("leader")).get("store_id", 0)))
 
 
 def size(text: object) -> int:

@@ -10,6 +10,7 @@ from breaking import Broken
 
 from operator_demo.chaos.faults import FAULTS
 from operator_demo.chaos.primitive import FaultError, Ground
+from operator_demo.subject import Member
 from subjects.etcd.subject import SUBJECT
 
 pytestmark = pytest.mark.engine
@@ -49,7 +50,8 @@ class Clients:
 @pytest.mark.wide
 def test_a_log_of_which_nothing_but_the_head_is_left_is_put_back(broken: Broken) -> None:
     """The cut goes through one large record, which the member then drops as torn, with hardly anything before it."""
-    client = SUBJECT.client(str(broken.ground.member("etcd1").address), 10)
+    etcd1 = broken.ground.member("etcd1")
+    client = SUBJECT.client(lambda: [Member("etcd1", "", etcd1.state, etcd1.address)], 10)
     client.put("large", "x" * 900_000)
     client.close()
     record = broken.there_and_back("wal-cut", ["etcd1"], {"keep": 500_000})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operator_demo.guarded_subject import GuardedSubject
-from operator_demo.subject import Check, Invariant, KeyValue, Load, Member, Observation, Violation
+from operator_demo.subject import Check, Invariant, KeyValue, Load, Member, MembersNow, Observation, Violation
 
 MEMBERS = [Member("a", "p-a-1", "running", "10.0.0.1"), Member("b", "p-b-1", "exited", None, 1)]
 
@@ -27,13 +27,13 @@ class FakeSubject:
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         return Check("data_plane", "passed", "fine")
 
-    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
+    def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
         return Check("agreement", "passed", "fine")
 
     def redundancy(self, baseline: Observation, now: Observation) -> Check:
         return Check("redundancy", "passed", "fine")
 
-    def client(self, address: str, timeout: float) -> KeyValue:
+    def client(self, members: MembersNow, timeout: float) -> KeyValue:
         return FakeClient()
 
     def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
@@ -109,8 +109,8 @@ def test_the_place_in_the_code_is_told() -> None:
 @pytest.mark.parametrize("name", ["data_plane", "agreement", "redundancy"])
 def test_a_defect_of_a_check_is_unknown_and_says_so(name: str, outcome: Any) -> None:
     subject = broken(name, outcome)
-    arguments = (Observation(0.0, {}, {}),) * 2 if name == "redundancy" else (MEMBERS, 1.0)
-    check = getattr(subject, name)(*arguments)
+    arguments = {"redundancy": (Observation(0.0, {}, {}),) * 2, "agreement": (MEMBERS, [], 1.0)}
+    check = getattr(subject, name)(*arguments.get(name, (MEMBERS, 1.0)))
     assert (check.name, check.status) == (name, "unknown")
     assert f"fake.{name} failed" in check.saw
 
@@ -125,11 +125,11 @@ def test_a_defect_of_measure_load_is_a_load_that_fails(outcome: Any) -> None:
 
 
 def test_a_client_can_always_be_closed_and_its_other_errors_are_the_callers() -> None:
-    client = GuardedSubject(FakeSubject()).client("10.0.0.1", 1.0)
+    client = GuardedSubject(FakeSubject()).client(lambda: MEMBERS, 1.0)
     assert client.get("k") == "1"
     client.close()
     with pytest.raises(ZeroDivisionError):
-        broken("client").client("10.0.0.1", 1.0)
+        broken("client").client(lambda: MEMBERS, 1.0)
 
 
 @pytest.mark.parametrize("missing", ["load_maker", "measure_load"])

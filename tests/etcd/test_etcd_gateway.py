@@ -14,6 +14,7 @@ from subjects.etcd import gateway as gateway_module
 from subjects.etcd.gateway import Answer, Gateway, number
 from subjects.etcd.subject import SUBJECT, Client
 
+HERE = [Member("etcd0", "", "running", "127.0.0.1")]
 Serve = Callable[[Callable[[socket.socket], None]], None]
 
 
@@ -135,7 +136,7 @@ def test_etcds_own_error_keeps_code_and_words(serve: Serve) -> None:
 def test_a_write_is_refused_only_where_it_certainly_did_not_happen(serve: Serve) -> None:
     serve(answer(b'{"code":8,"message":"etcdserver: mvcc: database space exceeded"}', "429 Too Many Requests"))
     with pytest.raises(Refused):
-        Client("127.0.0.1", 1.0).put("k", "1")
+        Client(lambda: HERE, 1.0).put("k", "1")
 
 
 @pytest.mark.parametrize(("behave", "error"), [
@@ -145,8 +146,59 @@ def test_otherwise_a_write_is_unknown(serve: Serve, behave: Callable[[socket.soc
                                       error: type[Exception]) -> None:
     serve(behave)
     with pytest.raises(error) as e:
-        Client("127.0.0.1", 0.3).put("k", "1")
+        Client(lambda: HERE, 0.3).put("k", "1")
     assert not isinstance(e.value, Refused)
+
+
+class FakeGateway:
+    """Those in `BROKEN` refuse, the others answer with their address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def get(self, key: str, timeout: float) -> str:
+        if self._address in BROKEN:
+            raise NoConnection("refused")
+        return self._address
+
+    def close(self) -> None:
+        return
+
+
+BROKEN: set[str] = set()
+
+
+def test_a_client_leaves_a_member_that_fails_and_comes_back_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from subjects.etcd import subject as subject_module
+    monkeypatch.setattr(subject_module, "Gateway", FakeGateway)
+    monkeypatch.setattr(subject_module, "_AVOID", 0.2)
+    members = [Member(name, "", "running", name) for name in "abc"]
+    client = Client(lambda: members, 1.0)
+    assert client.get("k") == "a"
+    BROKEN.add("a")
+    with pytest.raises(Refused):
+        client.get("k")
+    assert client.get("k") == "b"
+    BROKEN.clear()
+    time.sleep(0.3)
+    assert client.get("k") == "a"
+    members.reverse()
+    assert client.get("k") == "c", "the order is the caller's"
+    members.clear()
+    with pytest.raises(Refused, match="no member"):
+        client.get("k")
+
+
+def test_a_member_that_failed_is_used_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from subjects.etcd import subject as subject_module
+    monkeypatch.setattr(subject_module, "Gateway", FakeGateway)
+    through = SUBJECT.through(lambda: [Member(n, "", "running", n) for n in ("a", "etcd1")], "etcd1", "check/", 1.0)
+    BROKEN.add("etcd1")
+    for _ in range(2):
+        with pytest.raises(Refused):
+            through.client.get("k")
+    BROKEN.clear()
+    assert (through.key, through.client.get("k")) == ("check/etcd1", "etcd1")
 
 
 def test_an_observation_ends_with_its_deadline_and_leaves_no_thread(serve: Serve) -> None:

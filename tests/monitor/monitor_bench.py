@@ -15,7 +15,7 @@ from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.observer import Observer
 from operator_demo.store import Recorder, Store
-from operator_demo.subject import Check, Invariant, KeyValue, Member, Observation, Violation
+from operator_demo.subject import Check, Invariant, KeyValue, Member, MembersNow, Observation, Violation
 
 NAMES = ("m0", "m1", "m2")
 WHOLE = [Member(name, f"p-{name}-1", "running", f"10.0.0.{n}") for n, name in enumerate(NAMES)]
@@ -51,13 +51,13 @@ class FakeSubject:
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         return self.checks["data_plane"]
 
-    def agreement(self, members: Sequence[Member], deadline: float) -> Check:
+    def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
         return self.checks["agreement"]
 
     def redundancy(self, baseline: Observation, now: Observation) -> Check:
         return self.checks["redundancy"]
 
-    def client(self, address: str, timeout: float) -> KeyValue:
+    def client(self, members: MembersNow, timeout: float) -> KeyValue:
         raise NotImplementedError
 
 
