@@ -43,6 +43,7 @@ class GuardedSubject:
         self._subject = subject
         self.name, self.title, self.quorum = subject.name, subject.title, subject.quorum
         self.members: Sequence[str] = list(subject.members)
+        self.heal_time: float | None = getattr(subject, "heal_time", None)
         self.invariants: Sequence[Invariant] = [*subject.invariants, SUBJECT_DEFECT]
 
     @property

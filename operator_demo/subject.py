@@ -152,7 +152,11 @@ class Refused(Exception):
 
 
 class Subject(Protocol):
-    """All that the program asks of a subject."""
+    """All that the program asks of a subject.
+
+    It may also have `heal_time`: seconds after a repair within which the invariants must begin to hold (default: 15);
+    `default_scenario`, a name; and `published`, what `run --publish` publishes: the port of each service.
+    """
 
     name: str
     title: str

@@ -5,7 +5,7 @@ import hashlib
 import posixpath
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from operator_demo.chaos import helper
@@ -51,8 +51,7 @@ class CrashFault(Primitive):
             restarts, state = int(described.get("RestartCount") or 0), described["State"]
             if restarts == 0 or state["Status"] == "exited" or _is_steady(ground, described):
                 steady.append(name)
-            saw.append(f"{name} was restarted {restarts} times and is {state['Status']} "
-                       f"(exit code {state['ExitCode']})")
+            saw.append(f"{name} {crash_words(restarts, state)}")
         return Proof(not steady, ", ".join(saw))
 
     def known(self, ground: Ground, name: str, path: str) -> Before:
@@ -218,6 +217,19 @@ def _only_file(ground: Ground, volume: str, path: str) -> bytes:
     if len(files) != 1:
         raise FaultError(f"There is no file {path} in the volume {volume}.")
     return files[0]
+
+
+def crash_words(restarts: int, state: Mapping[str, Any]) -> str:
+    """What a member in a crash loop does, by the engine's description of its state. While it runs, the engine tells no
+    exit code of the last attempt."""
+    times = "once" if restarts == 1 else f"{restarts} times"
+    match state["Status"]:
+        case "running":
+            return f"was restarted {times} and is in a new attempt to start"
+        case "restarting":
+            return f"was restarted {times}, ended with status {state['ExitCode']} and waits for its next start"
+        case status:
+            return f"was restarted {times} and is {status} (status {state['ExitCode']})"
 
 
 def _is_down(ground: Ground, before: Before, name: str) -> bool:

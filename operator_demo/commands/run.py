@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from operator_demo.engine import Engine
     from operator_demo.stage.environment import Environment
     from operator_demo.stage.host_lock import HostLock
+    from operator_demo.stage.leftovers import Removal
     from operator_demo.stage.options import Options
     from operator_demo.subject import Found
 
@@ -37,6 +38,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
               show_default=True, help="observe: the agent has no shell and no Docker; it only diagnoses.")
 @click.option("--no-agent", is_flag=True, help="Run without an agent.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
+@click.option("--keep-data", is_flag=True, help="Begin on the data that an earlier run left in the volumes.")
 @click.option("--project", metavar="NAME", help="Compose project of the subject.  [default: demo-SUBJECT]")
 @click.option("--display", type=click.Choice(["auto", "tui", "plain", "json", "quiet"]), default="auto",
               show_default=True, help="auto: tui on a terminal, else plain.")
@@ -69,6 +71,8 @@ def run(ctx: click.Context, /, **_: object) -> None:
     given = Given(**ctx.params)
     if given.attach and given.restart:
         raise UsageError("--attach and --restart exclude each other.")
+    if given.attach and given.keep_data:
+        raise UsageError("--attach goes on with a run as it is.", "Leave out --keep-data.")
     if given.end_with_input:
         lifeline.end_with_input()
     resolved = resolve(given)
@@ -115,7 +119,10 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
             options = as_it_was(options, store, entry)
         else:
             if restart:
-                remove_leftovers(environment)
+                remove_leftovers(environment, volumes=not given.keep_data)
+            elif not given.keep_data and environment.old_volumes():
+                output.aside("An earlier run left its data; it is removed (--keep-data keeps it).")
+                remove_old(environment)
             end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
         display = make_display(resolved.display, manual=resolved.manual)
         stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave)
@@ -133,6 +140,7 @@ class Given:
     mode: str
     no_agent: bool
     keep: bool
+    keep_data: bool
     project: str | None
     display: str
     seed: int | None
@@ -210,11 +218,25 @@ def make_options(given: Given, resolved: Resolved, environment: "Environment", r
         manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
 
 
-def remove_leftovers(environment: "Environment") -> None:
-    """Takes over what they recorded, then removes them; what could not be done is printed."""
+def remove_leftovers(environment: "Environment", volumes: bool) -> None:
+    """Takes over what the containers recorded, then removes them; what could not be done is printed."""
     from operator_demo.stage.leftovers import remove_demo
 
-    removal = remove_demo(environment, volumes=True, progress=lambda item, status: output.aside(f"{status} {item}"))
+    tell(remove_demo(environment, volumes=volumes, progress=progress))
+
+
+def remove_old(environment: "Environment") -> None:
+    """The same for volumes without containers."""
+    from operator_demo.stage.leftovers import remove_old_data
+
+    tell(remove_old_data(environment, progress))
+
+
+def progress(item: str, status: str) -> None:
+    output.aside(f"{status} {item}")
+
+
+def tell(removal: "Removal") -> None:
     for problem in removal.problems:
         output.aside(problem)
 

@@ -27,8 +27,8 @@ from operator_demo.workload.ledger import LEDGER_FILE, LedgerError, LeftLedger
 from operator_demo.workload.worker import TIMEOUT
 
 HOLD = 10.0  # seconds in a row that the invariants must hold
-HEAL = 15.0  # seconds after the agent's claim within which they must begin to hold
-LIMIT = 40.0  # seconds after the agent's claim at which the oracle stops waiting for them
+HEAL = 15.0  # seconds after the agent's claim within which they must begin to hold, if the subject names no time
+PATIENCE = 25.0  # seconds more at which the oracle stops waiting for them
 LOAD_HEAL = 20.0  # seconds more for the load when everything else is back
 QUIET = 3.0  # seconds without a violation that make the subject healthy
 _ASK = 5.0  # seconds that each of the subject's checks may take
@@ -129,10 +129,11 @@ class Oracle:
             tickets.judge(self._recorder, ticket["ticket"], checks.accepted(results), checks.words(results))
 
     def _wait_for_quiet(self) -> None:
+        heal = self._observer.subject.heal_time or HEAL
         began = time.monotonic()
         while not self._stop.wait(_POLL):
             waited, held = time.monotonic() - began, self._observer.held_for()
-            if held >= HOLD or waited >= LIMIT or (waited >= HEAL and held == 0):
+            if held >= HOLD or waited >= heal + PATIENCE or (waited >= heal and held == 0):
                 return
 
     def final(self, ticket: Row, claimed_at: float) -> list[Check]:

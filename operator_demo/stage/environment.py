@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -14,21 +15,28 @@ from operator_demo.chaos.injector import check
 from operator_demo.chaos.primitive import Ground
 from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
 from operator_demo.engine import (
+    BASE,
     Container,
     ContainerState,
     Engine,
+    Helper,
     NotOnEngine,
     Progress,
     container_action,
     container_states,
     discover_network,
     find_socket,
+    image_id,
     members,
+    one_off,
+    project_volumes,
     projects,
     read_file_from,
+    read_volume,
 )
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
+from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
 from operator_demo.stage.feed import Feed, Queue, control, read_events
 from operator_demo.store import Store
@@ -268,8 +276,8 @@ class Environment:
             pass  # gone or frozen: `down` removes it with force
 
     def copy_record(self, folder: Path) -> Path | None:
-        """Copies the store of the volume into `folder`, through any of our containers; None if there is no container or
-        nothing was recorded. Raises `OperatorError` if no container can be read."""
+        """Copies the store of the volume into `folder`, through any of our containers, or a helper where none is left;
+        None if nothing was recorded. Raises `OperatorError` if it cannot be read."""
         failure: OperatorError | None = None
         for container in self.operators():
             try:
@@ -278,7 +286,26 @@ class Environment:
                 failure = e
         if failure is not None:
             raise failure
-        return None
+        return self._copy_record_from_volume(folder)
+
+    def _copy_record_from_volume(self, folder: Path) -> Path | None:
+        """None also without the base image, which the helper is made of."""
+        project = operator_project(self.project)
+        volume = next((v for v in project_volumes(self.engine, project) if v.endswith("_operator-data")), None)
+        if volume is None or image_id(self.engine, BASE) is None:
+            return None
+        copy = folder / "tickets.db"
+        for suffix in ("", "-wal"):
+            helper = Helper(BASE, f"{project}-{HELPER_SERVICE}-{secrets.token_hex(4)}",
+                            one_off(project, HELPER_SERVICE))
+            for content in read_volume(self.engine, helper, volume, f"tickets.db{suffix}"):
+                Path(f"{copy}{suffix}").write_bytes(content)
+        return copy if copy.exists() else None
+
+    def old_volumes(self) -> list[str]:
+        """The names of the volumes that are left of an earlier run of the project."""
+        return project_volumes(self.engine, self.project) + project_volumes(
+            self.engine, operator_project(self.project))
 
     def _copy_record_from(self, container: Container, folder: Path) -> Path | None:
         copy = folder / "tickets.db"

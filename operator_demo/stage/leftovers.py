@@ -46,18 +46,27 @@ def remove_demo(environment: Environment, *, volumes: bool, progress: Progress) 
     return removal
 
 
+def remove_old_data(environment: Environment, progress: Progress) -> Removal:
+    """Removes the volumes that a `down` left, so that a run begins on a fresh system. What is recorded in them is taken
+    over first. There must be no container of the project."""
+    removal = Removal(problems=take_over(environment, ""))
+    removal.removed = environment.down(volumes=True, progress=progress)
+    return removal
+
+
 def take_over(environment: Environment, run: str) -> list[str]:
-    """Takes what the stopped containers recorded into the host's store, and closes the record there. A record that the
-    store cannot take, because the store is damaged or another version wrote one of them, is put aside as a store of its
-    own; returns that, in words. Raises `OperatorError` where neither works."""
+    """Takes what our containers recorded into the host's store, and closes the record of every run in it. A record that
+    the store cannot take, because the store is damaged or another version wrote one of them, is put aside as a store of
+    its own; returns that, in words. Raises `OperatorError` where neither works."""
     with tempfile.TemporaryDirectory() as folder:
         copy = environment.copy_record(Path(folder))
         try:
             with Store(store_path()) as store:
+                runs = {run} if run else set()
                 if copy is not None:
-                    with Store(copy) as volume:
-                        store.import_(list(volume.events(run)))
-                end_run(store, run, "The run was taken down.")
+                    runs |= _import_all(store, copy)
+                for recorded in runs:
+                    end_run(store, recorded, "The run was taken down.")
             return []
         except StoreError as e:
             if copy is None:
@@ -66,6 +75,15 @@ def take_over(environment: Environment, run: str) -> list[str]:
             version = environment.begun_by() or "an unknown version"
             return [f"The record of {run} was not taken into the store: {e.message} It was saved in {place}, where "
                     f"`OPERATOR_HOME={place} operator-demo audit show last` reads it; it was written by {version}."]
+
+
+def _import_all(store: Store, copy: Path) -> set[str]:
+    """Takes over all that the other store holds; returns the runs in it."""
+    with Store(copy) as volume:
+        runs = {str(row["run"]) for row in volume.rows("SELECT DISTINCT run FROM events")}
+        for run in runs:
+            store.import_(list(volume.events(run)))
+    return runs
 
 
 def _put_aside(copy: Path, run: str) -> Path:

@@ -17,6 +17,7 @@ SLOW = 0.1  # seconds
 TIMES = 4.0  # what is usual
 LOW_SPACE = 70.0  # per cent used
 ERRORS = 5.0  # per cent of the clients' requests
+SLOW_SCORE = 80  # from 1 to 100, at which evict-slow-store-scheduler acts
 FEW_LEADERS = 6  # with fewer leaders in all, their spread says nothing
 
 UP = "Up"
@@ -121,7 +122,16 @@ def _judge_regions(o: Observation, add: Any) -> None:
     total, counts = sum(leaders.values()), leaders.values()
     if len(leaders) > 1 and total >= FEW_LEADERS and max(counts) - min(counts) > total / len(leaders):
         spread = ", ".join(f"{name} {n}" for name, n in leaders.items())
-        add("leader_imbalance", None, f"The regions' leaders are spread unevenly ({spread}).")
+        add("leader_imbalance", None, f"The regions' leaders are spread unevenly ({spread}).{_slow_ones(stores)}")
+
+
+def _slow_ones(stores: dict[str, dict[str, Any]]) -> str:
+    """What stores say of themselves that makes PD move leaders away, with nothing else broken."""
+    slow = [f"{name} (slow_score {m['slow_score']} of 100{', busy' if m.get('busy') else ''})"
+            for name, m in stores.items() if m.get("slow_score", 1) >= SLOW_SCORE or m.get("busy")]
+    if not slow:
+        return ""
+    return f" Slow by their own account, so PD may move leaders away from them: {', '.join(slow)}."
 
 
 def _judge_stores(o: Observation, add: Any) -> None:
@@ -138,6 +148,16 @@ def _judge_stores(o: Observation, add: Any) -> None:
             add("low_disk_space", name, f"{name} has used {used:.0f} % of its capacity (limit {LOW_SPACE:.0f} %).")
 
 
+def _words_of_pd(name: str, m: dict[str, Any]) -> str:
+    """A store that answers, and that PD does not call Up. It sends PD a heartbeat every 10 s, so after a start or a
+    return PD learns of it up to 18 s later than its status port answers."""
+    if m.get("heard") is False:
+        return f"{name} answers; PD waits for its first heartbeat."
+    if m["pd_state"] in ("Disconnected", "Down"):
+        return f"{name} answers; PD waits for its heartbeat (and calls it {m['pd_state']} until then)."
+    return f"{name} answers, but PD calls it {m['pd_state']}."
+
+
 def is_up(m: dict[str, Any]) -> bool:
     """Does the store answer, and is it up for PD, if PD reports it?"""
     return bool(m["reachable"]) and m.get("pd_state", UP) in (UP, None)
@@ -148,7 +168,7 @@ def _down(name: str, kind: str, m: dict[str, Any]) -> tuple[str, bool] | None:
     if not m["reachable"]:
         return why_silent(name, m)
     if kind == STORE and not is_up(m):
-        return f"{name} answers, but for PD it is {m['pd_state']}.", False
+        return _words_of_pd(name, m), False
     if kind == PD and m.get("shunned"):
         return f"{name} answers, but not to PD's leader.", False
     return None

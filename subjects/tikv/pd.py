@@ -34,7 +34,9 @@ class Membership:
 
 @dataclass(frozen=True)
 class Store:
-    """`state` is Up, Disconnected (20 s without a heartbeat), Down (30 min), Offline or Tombstone; sizes in bytes."""
+    """`state` is Up, Disconnected (20 s without a heartbeat), Down (30 min, or no heartbeat yet), Offline or Tombstone;
+    sizes in bytes. `heard`: it has sent a heartbeat. `slow` is the store's own score, from 1 (fast) to 100: PD moves
+    the leaders of a store with 100 away (evict-slow-store-scheduler). `busy`: it says that it is."""
 
     id: int
     host: str
@@ -43,6 +45,9 @@ class Store:
     available: int
     leaders: int
     regions: int
+    heard: bool = True
+    slow: int = 1
+    busy: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,9 @@ def _store(raw: dict[str, Any]) -> Store:
     meta, status = _object(raw.get("store")), _object(raw.get("status"))
     return Store(int(meta.get("id", 0)), str(meta.get("address", "")).rpartition(":")[0],
                  str(meta.get("state_name", "")), size(status.get("capacity")), size(status.get("available")),
-                 int(status.get("leader_count", 0)), int(status.get("region_count", 0)))
+                 int(status.get("leader_count", 0)), int(status.get("region_count", 0)),
+                 heard=bool(meta.get("last_heartbeat")), slow=int(status.get("slow_score", 1)),
+                 busy=bool(status.get("is_busy")))
 
 
 def _region(raw: dict[str, Any]) -> Region:

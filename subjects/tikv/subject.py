@@ -41,6 +41,7 @@ class Tikv:
     anatomy: Anatomy = ANATOMY
     quorum = 2  # of the PD members, and of the stores
     invariants: Sequence[Invariant] = INVARIANTS
+    heal_time = 30.0  # PD calls a store that comes back Up only with its next heartbeat, measured after 8 to 14 s
     load_maker = "go-ycsb"
     default_scenario = "store-kill"
     published: Mapping[str, int] = {"grafana": 3000, "prometheus": 9090, "pd0": 2379}
@@ -173,7 +174,8 @@ def _merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[
         if name in known:
             store = known[name]
             m |= {"id": str(store.id), "pd_state": store.state, "leaders": store.leaders, "regions": store.regions,
-                  "capacity": store.capacity, "available": store.available}
+                  "capacity": store.capacity, "available": store.available, "heard": store.heard,
+                  "slow_score": store.slow, "busy": store.busy}
         else:
             m |= {"pd_state": "unknown"}
         if m["reachable"] and not is_up(m):

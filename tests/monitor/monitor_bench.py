@@ -32,6 +32,7 @@ class FakeSubject:
         self.checks = {name: Check(name, "passed", "fine") for name in ("data_plane", "agreement", "redundancy")}
         self.broken: Exception | None = None
         self.unhealthy: set[str] = set()
+        self.heal_time: float | None = None
 
     def observe(self, members: Sequence[Member], deadline: float) -> Observation:
         if self.broken:

@@ -287,6 +287,18 @@ def wait_until(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def test_a_subject_that_heals_slowly_gets_its_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracle_module, "HEAL", 0.0)
+    world.bench.subject.heal_time = 1.0
+    world.bench.observer = world.bench.new_observer()
+    oracle = world.new()
+    violated(world)
+    world.bench.observer.look()
+    began = time.monotonic()
+    oracle._wait_for_quiet()
+    assert time.monotonic() - began >= 1.0
+
+
 def test_it_looks_once_when_a_ticket_opens(judging: World) -> None:
     violated(judging)
     judging.bench.observer._graces["member_down"] = 0

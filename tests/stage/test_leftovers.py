@@ -14,7 +14,7 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import RunFinished, RunStarted, SessionStarted, ToolCall
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Entry, Journal
-from operator_demo.stage.leftovers import Removal, remove_demo
+from operator_demo.stage.leftovers import Removal, remove_demo, remove_old_data
 from operator_demo.store import Recorder, Store
 
 RUN = "run-left"
@@ -183,6 +183,39 @@ def test_a_journal_that_cannot_be_read_is_kept(home: Path, tmp_path: Path) -> No
     (problem,) = remove(Left(tmp_path / "volume.db")).problems
     assert "Another version" in problem or "cannot be read" in problem
     assert journal.exists()
+
+
+def test_what_an_earlier_run_left_in_volumes_is_taken_over_and_removed(home: Path, tmp_path: Path) -> None:
+    host_recorded(home, STARTED)
+    left = Left(tmp_path / "volume.db", run=None)
+    record(left.volume)
+    removal = remove_old_data(left, progress=lambda item, status: None)  # type: ignore[arg-type]
+    assert (removal.problems, left.steps) == ([], ["copy", "remove"])
+    assert calls(home / "tickets.db") == 5
+    assert ends(home) == [("interrupted", 143)]
+
+
+@pytest.mark.engine
+def test_a_volume_that_no_container_uses_any_more(home: Path, tmp_path: Path, engine: Engine) -> None:
+    project = f"t{tmp_path.name[-8:].replace('_', '').lower()}old"
+    record(tmp_path / "volume.db")
+    marks = {labels.PROJECT: f"{project}-operator"}
+    api = engine.api
+    try:
+        volume = api.create_volume(f"{project}-operator_operator-data", labels=marks)["Name"]
+        made = api.create_container_from_config({
+            "Image": "operator-demo/base:trixie", "Cmd": ["true"],
+            "HostConfig": {"Mounts": [{"Type": "volume", "Source": volume, "Target": "/data"}]}})["Id"]
+        put_files(engine, made, "/data", {file.name.replace("volume", "tickets"): file.read_bytes()
+                                          for file in tmp_path.glob("volume.db*")})
+        api.remove_container(made)
+        environment = Environment(engine, project)
+        assert environment.old_volumes() == [volume]
+        assert remove_old_data(environment, progress=lambda item, status: None).problems == []
+        assert environment.old_volumes() == []
+    finally:
+        down(engine, f"{project}-operator", volumes=True)
+    assert calls(home / "tickets.db") == 5
 
 
 @pytest.mark.engine

@@ -59,11 +59,18 @@ def pd(**changed: Any) -> Pd:
 def test_pd_tells_of_the_cluster() -> None:
     state = pd().state(Deadline(1.0), ask_health=True)
     assert state.stores == (Store(1, "tikv0", "Up", 8 * 1024 ** 3, round(7.953 * 1024 ** 3), 4, 12),
-                            Store(4, "tikv1", "Disconnected", 0, 0, 0, 12))
+                            Store(4, "tikv1", "Disconnected", 0, 0, 0, 12, heard=False))
     assert (state.regions.count, state.regions.leaders, state.regions.peers) == (12, {1: 12}, {1: 12, 4: 12})
     assert state.regions.missing == {8}
     assert (state.operators, state.schedulers) == (1, ("balance-leader-scheduler",))
     assert state.unhealthy == {"pd1"}
+
+
+def test_a_store_says_of_itself_that_it_is_slow() -> None:
+    told = {"store": {"id": 1, "address": "tikv0:20160", "state_name": "Up", "last_heartbeat": 1795825482526069334},
+            "status": {"slow_score": 100, "is_busy": True}}
+    (store,) = pd(stores={"stores": [told]}).state(Deadline(1.0), ask_health=False).stores
+    assert (store.heard, store.slow, store.busy) == (True, 100, True)
 
 
 def test_pd_tells_of_itself() -> None:

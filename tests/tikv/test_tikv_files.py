@@ -29,8 +29,8 @@ METRICS = {"tikv_grpc_msg_duration_seconds_bucket", "tikv_grpc_msg_duration_seco
            "tikv_store_size_bytes", "tikv_raftstore_region_count", "tikv_raftstore_log_lag_bucket",
            "process_cpu_seconds_total", "pd_cluster_status", "pd_regions_status", "etcd_server_is_leader", "up"}
 # Keys of etc/config-template.toml, tikv/tikv v8.5.7.
-TOML = {"storage": {"reserve-space", "block-cache"}, "rocksdb": {"max-open-files"}, "raftdb": {"max-open-files"},
-        "coprocessor": {"region-split-size"}}
+TOML = {"server": {"simplify-metrics"}, "storage": {"reserve-space", "block-cache"},
+        "rocksdb": {"max-open-files"}, "raftdb": {"max-open-files"}, "coprocessor": {"region-split-size"}}
 
 
 def test_every_member_is_a_service_and_nothing_is_published() -> None:

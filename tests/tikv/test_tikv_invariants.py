@@ -90,6 +90,27 @@ def test_what_is_still_well(change: Change) -> None:
     assert found(change) == []
 
 
+@pytest.mark.parametrize(("seen", "words"), [
+    ({"pd_state": "Down", "heard": False}, "tikv1 answers; PD waits for its first heartbeat."),
+    ({"pd_state": "Disconnected", "heard": True},
+     "tikv1 answers; PD waits for its heartbeat (and calls it Disconnected until then)."),
+    ({"pd_state": "Offline", "heard": True}, "tikv1 answers, but PD calls it Offline."),
+])
+def test_a_store_that_answers_before_pd_knows_of_it(seen: dict[str, Any], words: str) -> None:
+    assert [v.text for v in found(member("tikv1", **seen)) if v.invariant == "store_down"] == [words]
+
+
+def test_an_imbalance_names_the_stores_that_are_slow_by_their_own_account() -> None:
+    def uneven(o: Observation) -> None:
+        o.cluster["regions"]["leaders"] = {"tikv0": 6, "tikv1": 6, "tikv2": 0}
+        o.members["tikv2"] |= {"slow_score": 100, "busy": True}
+        o.members["tikv1"] |= {"slow_score": 1, "busy": False}
+
+    (violation,) = found(uneven)
+    assert violation.text.endswith("Slow by their own account, so PD may move leaders away from them: "
+                                   "tikv2 (slow_score 100 of 100, busy).")
+
+
 def test_how_slow_is_too_slow_depends_on_the_machine() -> None:
     def busy(limits: dict[str, float]) -> Change:
         def change(o: Observation) -> None:

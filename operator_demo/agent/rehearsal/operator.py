@@ -17,7 +17,8 @@ from operator_demo.text import one_line
 
 CLUSTER = ""  # the member of a diagnosis of the whole cluster; its finding names no member
 LOOKS_BEFORE = 3  # observations before something that may pass by itself counts as not understood
-LOOKS_AFTER = 15  # observations after a repair until it counts as failed, two seconds apart
+LOOKS_AFTER = 11  # observations after a repair until it counts as failed: about 40 seconds
+SHORT, LONG, SHORT_LOOKS = 2, 5, 4  # seconds between two looks, and how many of them are close together
 MOST_TRIES = 2  # of a repair that worked, when the same fault comes back
 MAX_STEPS = 80  # of a session; more means that the rules run in a loop
 _LONGEST = 3000  # characters of a text that goes into a tool
@@ -534,9 +535,12 @@ def _inspect(facts: Facts, members: list[str], reasoning: str) -> tuple[Call, ..
 
 
 def _wait(facts: Facts, thinking: str) -> Turn:
+    """What is not back soon takes its time, and each look costs a request: the later ones are further apart."""
     if not facts.has_shell:
         return Turn(thinking, "I look once more.", (Call("observe"),))
-    return Turn(thinking, "I give it two seconds.", (_shell("sleep 2", "Let it settle before the next look."),))
+    pause = SHORT if facts.looks < SHORT_LOOKS else LONG
+    return Turn(thinking, f"I give it {pause} seconds.",
+                (_shell(f"sleep {pause}", "Let it settle before the next look."),))
 
 
 def _finding(facts: Facts, d: Diagnosis) -> Call:

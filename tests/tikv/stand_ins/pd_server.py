@@ -31,7 +31,7 @@ SCHEDULERS = ["balance-hot-region-scheduler", "balance-leader-scheduler", "balan
               "evict-slow-store-scheduler", "evict-stopping-store-scheduler"]
 EVICT = "evict-leader-scheduler"
 NOT_FOUND = "[PD:scheduler:ErrSchedulerNotFound]scheduler not found"
-SETTINGS = {"schedule": {"tolerant-size-ratio"}}
+SETTINGS = {"schedule": {"tolerant-size-ratio", "hot-region-cache-hits-threshold"}}
 LOCAL = ("/pd/api/v1/ping", "/pd/api/v1/status", "/pd/api/v1/version", "/pd/api/v1/health")
 
 
