@@ -28,9 +28,10 @@ _DESCRIPTIONS = {
         "follow."),
     "observe": (
         "What the independent monitor sees right now, as JSON: per member its container, state, address, health and "
-        "measures; the cluster as a whole; which invariants are violated (`counts` is false for one that has only just "
-        "begun). It is never older than half a second. Use it first, and after each repair before you resolve. It "
-        "changes nothing."),
+        "measures; the cluster as a whole; which invariants are violated (`firing` is false for one that has only just "
+        "begun). From the second look on, members that are well and as before are only named (`as_before`); `full` "
+        "tells all of them. It is never older than half a second. Use it first, and after each repair before you "
+        "resolve. It changes nothing."),
     "inspect": (
         "What the Docker engine says about one member's container, as JSON, reduced to state, exit code, image, "
         "command, limits, networks and mounts. Use it to find out why a member is not well. It changes nothing."),
@@ -62,7 +63,9 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "timeout": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT,
                     "description": f"Seconds after which it is killed; {DEFAULT_TIMEOUT} when left out."},
     },
-    "observe": {},
+    "observe": {
+        "full": {"type": "boolean", "description": "All members in full, also those that are well and as before."},
+    },
     "inspect": {"member": _MEMBER},
     "logs": {
         "member": _MEMBER,
@@ -85,7 +88,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "escalate": {"reason": _text("What you know, what you tried, why you stop, and what you advise.")},
 }
 
-_OPTIONAL = {"timeout", "lines", "member", "proposal"}
+_OPTIONAL = {"shell": {"timeout"}, "observe": {"full"}, "logs": {"lines"}, "finding": {"member", "proposal"}}
 
 
 def definitions(mode: str) -> list[dict[str, Any]]:
@@ -98,6 +101,5 @@ def schema(tool: str, mode: str) -> dict[str, Any]:
     properties = dict(_SCHEMAS[tool])
     if mode != settings.OBSERVE:
         properties.pop("proposal", None)
-    optional = _OPTIONAL if tool in ("finding", "shell") else {"lines"}
     return {"type": "object", "properties": properties, "additionalProperties": False,
-            "required": [name for name in properties if name not in optional]}
+            "required": [name for name in properties if name not in _OPTIONAL.get(tool, ())]}

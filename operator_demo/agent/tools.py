@@ -11,6 +11,7 @@ from operator_demo.agent import verdict
 from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
 from operator_demo.agent.leftovers import Place
 from operator_demo.agent.leftovers import end as end_leftovers
+from operator_demo.agent.observation import shortened
 from operator_demo.agent.shell import Execution
 from operator_demo.agent.work import Call, End, Result, Work
 from operator_demo.events import Finding
@@ -77,25 +78,36 @@ async def leftovers(work: Work, since: float) -> str:
 # -- the monitor's answers ------------------------------------------------------------------------------------------
 
 async def observe(work: Work, call: Call) -> Result:
-    return await _ask_monitor(work, "observe")
+    """Tells the model a look in short, or with `full` all of it; the record has all of it in any case."""
+    def tell(answer: dict[str, Any]) -> str:
+        before, work.last_look = work.last_look, answer
+        return _json(answer if call.input.get("full") else shortened(answer, before))
+
+    return await _ask_monitor(work, "observe", tell)
 
 
 async def inspect(work: Work, call: Call) -> Result:
-    return await _ask_monitor(work, "inspect", member=call.input["member"])
+    return await _ask_monitor(work, "inspect", _json, member=call.input["member"])
 
 
 async def logs(work: Work, call: Call) -> Result:
-    return await _ask_monitor(work, "logs", member=call.input["member"], lines=call.input.get("lines", 100))
+    lines = call.input.get("lines", 100)
+    return await _ask_monitor(work, "logs", lambda answer: answer["text"], member=call.input["member"], lines=lines)
 
 
-async def _ask_monitor(work: Work, op: str, **arguments: Any) -> Result:
+async def _ask_monitor(work: Work, op: str, tell: Callable[[dict[str, Any]], str], **arguments: Any) -> Result:
+    """`tell` gives what the model is told of the answer."""
     try:
         answer = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, op, 5.0, **arguments)
     except rpc.RpcError as e:
         return Result("error", f"The monitor could not tell: {e.message}")
-    whole = answer["text"] if op == "logs" else json.dumps(answer, ensure_ascii=False)
-    whole = work.recorder.scrub(whole)
-    return Result("ok", text.cut(whole, MODEL_LIMIT)[0] or "(nothing)", whole)
+    told = work.recorder.scrub(tell(answer))
+    whole = work.recorder.scrub(answer["text"] if op == "logs" else _json(answer))
+    return Result("ok", text.cut(told, MODEL_LIMIT)[0] or "(nothing)", whole)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 # -- statements of the agent -----------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class Work:
     account: Account = field(default_factory=lambda: Account.with_engine())
     diagnosed: bool = False
     verifying: bool = False  # the oracle judges now, and may change the ticket
+    last_look: dict[str, Any] | None = None  # the monitor's newest answer to `observe`
 
     def say(self, content: Payload) -> Event:
         return self.recorder.say(content, ticket=self.ticket, session=self.session)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from operator_demo.agent.observation import SAME
 from operator_demo.agent.rehearsal import shell
 from operator_demo.text import clean, one_line
 
@@ -270,7 +271,7 @@ def _learn(facts: Facts, step: Step) -> None:
 
 
 def _learn_view(facts: Facts, step: Step) -> None:
-    view = _view(step.index, _json(step.output))
+    view = _view(step.index, _json(step.output), facts.view)
     _count(facts, "the monitor's view", view is not None)
     if view is not None:
         facts.view = view
@@ -361,10 +362,17 @@ def _first_object(text: str) -> dict[str, Any] | None:
     return raw if isinstance(raw, dict) else None
 
 
-def _view(index: int, raw: object) -> View | None:
-    if not isinstance(raw, dict) or not isinstance(raw.get("members"), dict) or not raw["members"]:
+def _view(index: int, raw: object, before: View | None) -> View | None:
+    """Members that the answer only names, as before, are taken from the view `before`."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("members"), dict):
         return None
-    members = {name: _sight(name, seen) for name, seen in raw["members"].items() if shell.is_name(name)}
+    told = {name: _sight(name, seen) for name, seen in raw["members"].items() if shell.is_name(name)}
+    same = {words(name) for name in _list(raw.get(SAME))}
+    known = before.members if before else {}
+    kept = {name: told.get(name, sight) for name, sight in known.items() if name in same or name in told}
+    members = kept | told  # (in the same order as before)
+    if not members:
+        return None
     violations = [v for v in _list(raw.get("violations")) if isinstance(v, dict)]
     network, load = raw.get("network"), _dict(raw.get("load"))
     ops = load.get("ops")
