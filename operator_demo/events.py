@@ -206,7 +206,7 @@ class Score(Payload):
     ttm: float | None = None
 
 
-@said_by(STAGE, MONITOR)
+@said_by(STAGE, MONITOR, WORKLOAD)
 class Note(Payload):
     """A remark for people; `level` is `info`, `warning` or `error`. `stand_ins` are services that answer in the place
     of the real system."""

@@ -15,6 +15,7 @@ from operator_demo.subject import (
     Check,
     HasClient,
     HasOwnLoad,
+    HasRecords,
     Invariant,
     KeyValue,
     Load,
@@ -94,6 +95,18 @@ class GuardedSubject:
         """Raises what the subject raises: to whoever makes load, that is a failed operation."""
         assert isinstance(self._subject, HasClient)
         return _Client(self._subject.client(members, timeout))
+
+    @property
+    def records(self) -> int:
+        """That are to be written before the load begins."""
+        return self._subject.records if isinstance(self._subject, HasRecords) else 0
+
+    def filled(self, members: MembersNow, timeout: float) -> str:
+        assert isinstance(self._subject, HasRecords)
+        try:
+            return self._subject.filled(members, timeout)
+        except Exception as e:
+            return self._defect("filled", e)
 
     def measure_load(self, members: Sequence[Member], deadline: float) -> Load | None:
         """A subject that cannot measure its load has a load that fails, and the defect as the kind of the error."""

@@ -177,7 +177,8 @@ class Subject(Protocol):
         ...
 
     def agreement(self, members: Sequence[Member], keys: Sequence[str], deadline: float) -> Check:
-        """Do all members hold the same data? `keys` are those that the load has written and goes on writing."""
+        """Do all members hold the same data? `keys` are those that the load has written and goes on writing; their
+        values are numbers that only grow."""
         ...
 
     def redundancy(self, baseline: Observation, now: Observation) -> Check:
@@ -192,6 +193,18 @@ class HasClient(Protocol):
     def client(self, members: MembersNow, timeout: float) -> KeyValue:
         """A client that knows all members and finds one that serves the key; for the workload and its check. `timeout`
         (seconds) is for each call. Does not wait for anything itself."""
+        ...
+
+
+@runtime_checkable
+class HasRecords(Protocol):
+    """A subject whose load begins with records, so that there is as much data as the demonstration needs; `HasClient`
+    plus this. The keys of the load are spread evenly over those of the records."""
+
+    records: int  # of 1,000 bytes
+
+    def filled(self, members: MembersNow, timeout: float) -> str:
+        """Asked after the records were written: what is still missing before the load can begin; "" if nothing."""
         ...
 
 

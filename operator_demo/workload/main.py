@@ -13,7 +13,7 @@ from typing import Any
 from operator_demo import rpc
 from operator_demo import subject as subjects
 from operator_demo.errors import Exit
-from operator_demo.events import WORKLOAD, Load, WorkloadStarted, WriteCheck
+from operator_demo.events import WORKLOAD, Load, Note, WorkloadStarted, WriteCheck
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
@@ -21,6 +21,7 @@ from operator_demo.subject import KeyValue
 from operator_demo.workload.check import check
 from operator_demo.workload.ledger import LEDGER_FILE, Ledger
 from operator_demo.workload.meter import Meter
+from operator_demo.workload.records import fill
 from operator_demo.workload.tally import Tally
 from operator_demo.workload.targets import Targets
 from operator_demo.workload.worker import TIMEOUT, Worker
@@ -28,6 +29,7 @@ from operator_demo.workload.worker import TIMEOUT, Worker
 RATE = 200.0  # operations per second
 KEYS = 64
 WORKERS = 16  # at most so many operations run at a time
+FILL_LIMIT = 30.0  # seconds that the load waits after its records were written
 _PERIOD = 1.0  # seconds between two `load` events
 _ASK = 1.0  # seconds that the monitor may take to answer
 
@@ -56,7 +58,8 @@ class Workload:
         self._settings, self._recorder, self._stop, self._rate = settings, recorder, stop, max(rate, 0.1)
         self._subject = _subject(settings)
         self._targets, self._tally = Targets(), Tally()
-        keys = [f"/operator-demo/load/{settings.run}/{n}" for n in range(KEYS)]
+        self._records = [f"/operator-demo/load/{settings.run}/{n:05}" for n in range(max(KEYS, self._subject.records))]
+        keys = [self._records[n * len(self._records) // KEYS] for n in range(KEYS)]
         self._ledger = Ledger(settings.data / LEDGER_FILE, keys)
         self._workers: list[Worker] = []
         self._failed: list[BaseException] = []
@@ -73,13 +76,15 @@ class Workload:
         end = time.monotonic() + self._settings.max_time
         while not self._find_members() and not self._stop.wait(0.2):
             pass
+        if self._subject.records and not any(self._ledger.floor(key) for key in self._ledger.keys):
+            self._fill()
         self._recorder.say(WorkloadStarted(rate=self._rate, read_share=0.5, keys=KEYS))
         start, period = time.monotonic(), WORKERS / self._rate
         self._workers = [Worker(n, self._ledger.keys[n::WORKERS], partial(self._connect, n), self._ledger,
                                 self._tally, period, period * n / WORKERS) for n in range(WORKERS)]
         answers: dict[str, rpc.Handler] = {"check": self.check, "status": self.status, "rate": self.rate}
         parts: list[Callable[[], None]] = [partial(worker.run, start, self._stop) for worker in self._workers]
-        parts += [self._keep_finding_members,
+        parts += [partial(self._keep_finding_members, self._stop),
                   partial(rpc.serve, self._settings.workload_socket, answers, self._stop)]
         threads = [threading.Thread(target=self._part, args=(part,), name=f"load {n}") for n, part in enumerate(parts)]
         for thread in threads:
@@ -90,6 +95,28 @@ class Workload:
             self._stop.set()
             for thread in threads:
                 thread.join()
+
+    def _fill(self) -> None:
+        """Writes the records, and waits until the subject has done with them what it does."""
+        self._recorder.say(Note(level="info", text=f"The load begins with {len(self._records)} records."))
+        filled = threading.Event()
+        finder = threading.Thread(target=self._keep_finding_members, args=(filled,), name="members")
+        finder.start()
+        try:
+            fill(sorted(set(self._records) - set(self._ledger.keys)), self._connect, self._stop)
+            self._wait_until_filled()
+        finally:
+            filled.set()
+            finder.join()
+
+    def _wait_until_filled(self) -> None:
+        end = time.monotonic() + FILL_LIMIT
+        while missing := self._subject.filled(partial(self._targets.order, 0), TIMEOUT):
+            if time.monotonic() > end:
+                self._recorder.say(Note(level="warning", text=f"The load begins although {missing}."))
+                return
+            if self._stop.wait(_PERIOD / 2):
+                return
 
     def _part(self, part: Callable[[], None]) -> None:
         """A part that fails ends the process, and the engine restarts it."""
@@ -115,8 +142,8 @@ class Workload:
             self._targets.update(rpc.call(self._settings.monitor_socket, "members", timeout=_ASK)["members"])
         return bool(self._targets.addresses)
 
-    def _keep_finding_members(self) -> None:
-        while not self._stop.wait(_PERIOD / 2):
+    def _keep_finding_members(self, end: threading.Event) -> None:
+        while not end.wait(_PERIOD / 2) and not self._stop.is_set():
             self._find_members()
 
     def _connect(self, worker: int = 0) -> KeyValue:
