@@ -79,17 +79,18 @@ def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], 
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def data_plane(subject: HasThrough, members: Sequence[Member], prefix: str, limit: Deadline) -> Check:
-    """A key written through every member, each read back through every other. Members that take no writes now are
-    named, and read the others' keys. The keys stay."""
-    missing = [m.name for m in members if not m.address]
+def data_plane(subject: HasThrough, members: Sequence[Member], asked: Sequence[Member], prefix: str,
+               limit: Deadline) -> Check:
+    """A key written through every member of `asked`, each read back through every other. Those that take no writes now
+    are named, and read the others' keys. The keys stay."""
+    missing = [m.name for m in asked if not m.address]
     if missing:
         return Check("data_plane", "failed", f"{', '.join(missing)} cannot be reached")
-    opened = ask_all(members, limit, lambda m: subject.through(lambda: members, m.name, prefix, limit.left()))
+    opened = ask_all(asked, limit, lambda m: subject.through(lambda: members, m.name, prefix, limit.left()))
     through = {name: t for name, t in opened.items() if isinstance(t, Through)}
     try:
         faults = [f"{name}: {e}" for name, e in opened.items() if isinstance(e, Exception)]
-        return _written_and_read(through, [m for m in members if m.name in through], limit, faults)
+        return _written_and_read(through, [m for m in asked if m.name in through], limit, faults)
     finally:
         for t in through.values():
             t.client.close()

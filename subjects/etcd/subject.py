@@ -63,7 +63,7 @@ class Etcd:
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         """A key written through every member, each read back through every other."""
         prefix = f"{_CHECKS}{secrets.token_hex(8)}/"
-        check = data_plane(self, members, prefix, Deadline(deadline))
+        check = data_plane(self, members, members, prefix, Deadline(deadline))
         reached = [m for m in members if m.address]
         _each(reached[:1], Deadline(1.0), lambda _, g: g.delete_prefix(prefix, 1.0))
         return check

@@ -25,8 +25,6 @@ PORT = 9090
 _JOB = 'job="tikv"'
 # Requests of clients; kv_gc is TiKV's own work, as in its dashboards (metrics/grafana/tikv_details.dashboard.py).
 _CLIENTS = f'{_JOB},type=~"kv_.+|raw_.+|coprocessor.*",type!="kv_gc"'
-_READS = f'{_JOB},type=~"(kv|raw)_(batch_)?(get|scan).*|coprocessor.*"'
-_WRITES = f'{_JOB},type=~"raw_(batch_)?(put|delete).*|kv_prewrite|raw_compare_and_swap"'
 _DURATION = "tikv_grpc_msg_duration_seconds"
 
 
@@ -59,15 +57,6 @@ WITH_LOAD: Mapping[str, str] = {
 }
 """Queries about requests: no answer without requests."""
 
-LOAD: Mapping[str, str] = {
-    "reads": _rate(f"{_DURATION}_count", _READS, "5s", by=""),
-    "writes": _rate(f"{_DURATION}_count", _WRITES, "5s", by=""),
-    "p50": _quantile(0.5, _DURATION, _CLIENTS, "5s", by=""),
-    "p99": _quantile(0.99, _DURATION, _CLIENTS, "5s", by=""),
-    "failed": _rate("tikv_grpc_msg_fail_total", _CLIENTS, "5s", by=""),
-}
-"""The load as a whole, as the stores see it."""
-
 
 @dataclass(frozen=True)
 class Metrics:
@@ -93,10 +82,6 @@ class Prometheus:
             stores.setdefault(labels.get("instance", "").rpartition(":")[0], {})[what] = value
         known = {what for values in stores.values() for what in values}
         return Metrics(stores, tuple(what for what in ALWAYS if what not in known))
-
-    def load(self, timeout: float) -> dict[str, float]:
-        """By name of the query; empty without data."""
-        return {what: value for what, _, value in self._ask(LOAD, timeout)}
 
     def _ask(self, queries: Mapping[str, str], timeout: float) -> list[tuple[str, dict[str, str], float]]:
         """(name of the query, labels, value) of each answer; what is not a number is left out."""

@@ -140,7 +140,7 @@ class RawClient:
             raise ConnectionError(f"the store does not know what became of it: {RegionError(error)}")
         leader = error.message(_NOT_LEADER).message(2).number(2)
         newer = regions_of(error)
-        if leader:
+        if leader and leader != region.leader:
             self._regions.lead(region.id, leader)
         elif newer:
             for new in newer:

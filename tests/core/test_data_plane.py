@@ -56,11 +56,11 @@ class Client:
 def test_what_is_told(what: dict[str, set[str]], status: str, words: str) -> None:
     keys = Keys()
     vars(keys).update(what)
-    check = data_plane(keys, MEMBERS, "check/", Deadline(5.0))
+    check = data_plane(keys, MEMBERS, MEMBERS, "check/", Deadline(5.0))
     assert (check.status, words in check.saw) == (status, True), check
     assert keys.closed == 3 - len(keys.aside)
 
 
 def test_a_member_without_an_address_cannot_be_reached() -> None:
-    check = data_plane(Keys(), [*MEMBERS, Member("d", "", "exited")], "check/", Deadline(5.0))
+    check = data_plane(Keys(), MEMBERS, [*MEMBERS, Member("d", "", "exited")], "check/", Deadline(5.0))
     assert (check.status, check.saw) == ("failed", "d cannot be reached")

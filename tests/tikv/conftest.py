@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 from presenter import Demo
 
 STAND_INS_FOLDER = Path(__file__).parent / "stand_ins"
-STAND_INS = {"PD_IMAGE": "pd_server", "TIKV_IMAGE": "tikv_server", "YCSB_IMAGE": "go_ycsb"}
+STAND_INS = {"PD_IMAGE": "pd_server", "TIKV_IMAGE": "tikv_server"}
+SHARED = "subjects/tikv/protobuf.py"  # the wire format, which the program and the stand-ins have in common
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +52,7 @@ def _build(engine: docker.DockerClient, tag: str, dockerfile: str, arguments: di
         for file in sorted(STAND_INS_FOLDER.iterdir()):
             if file.is_file():
                 archive.add(file, file.name)
+        archive.add(Path(__file__).parents[2] / SHARED, SHARED)
     packed.seek(0)
     engine.images.build(fileobj=packed, custom_context=True, dockerfile=dockerfile, tag=tag, buildargs=arguments,
                         rm=True, forcerm=True)

@@ -1,7 +1,6 @@
 """What PD and Prometheus answer, in their own shapes, and what is made of answers in other shapes."""
 
 import math
-import re
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pd_server import byte_size
 from operator_demo.subject import Deadline
 from operator_demo.subject_kit import NoAnswer
 from subjects.tikv.pd import ODD, Pd, Store, size
-from subjects.tikv.prometheus import ALWAYS, LOAD, Prometheus, combined
+from subjects.tikv.prometheus import ALWAYS, Prometheus, combined
 
 # As a v8.5 PD prints it: sizes as text, ids as numbers, the keys of maps as text, zeros left out by protobuf's structs.
 STORES = {"count": 2, "stores": [
@@ -135,19 +134,3 @@ def test_another_shape_is_no_answer(result: Any) -> None:
 def test_all_queries_are_one() -> None:
     assert combined({"a": "x", "b": "y"}) == (
         'label_replace(x, "what", "a", "", "") or label_replace(y, "what", "b", "", "")')
-
-
-@pytest.mark.parametrize(("kind", "counts_as"), [  # GrpcTypeKind in src/server/metrics.rs, tikv/tikv v8.5.7
-    ("raw_get", "read"), ("raw_batch_get", "read"), ("raw_batch_get_command", "read"), ("kv_get", "read"),
-    ("kv_batch_get_command", "read"), ("raw_scan", "read"), ("coprocessor", "read"), ("raw_put", "write"),
-    ("raw_batch_put", "write"), ("raw_delete", "write"), ("raw_delete_range", "write"), ("kv_prewrite", "write"),
-    ("kv_commit", "neither"), ("kv_gc", "neither"), ("check_leader", "neither"), ("batch_commands", "neither"),
-])
-def test_which_requests_count_as_reads_and_writes(kind: str, counts_as: str) -> None:
-    def counted(query: str) -> bool:
-        match = re.search(r'type=~"([^"]+)"', query)
-        assert match
-        return re.fullmatch(match[1], kind) is not None  # Prometheus anchors its patterns, too
-
-    found = {name for name, query in (("read", LOAD["reads"]), ("write", LOAD["writes"])) if counted(query)}
-    assert found == ({counts_as} - {"neither"})

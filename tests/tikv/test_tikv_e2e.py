@@ -1,4 +1,4 @@
-"""The built file runs `tikv`: on stand-ins for PD, TiKV and go-ycsb, which the real Prometheus scrapes.
+"""The built file runs `tikv`: on stand-ins for PD and TiKV, which the real Prometheus scrapes.
 
 What is proved here is the program, the Compose file and the subject; not TiKV.
 """
@@ -8,7 +8,6 @@ from presenter import Demo, Result
 
 pytestmark = pytest.mark.e2e
 RATE = ("--rate", "60")
-NOT_CHECKED = {"data_plane", "agreement", "writes"}
 
 
 def play(demo: Demo, scenario: str, *more: str) -> Result:
@@ -21,8 +20,8 @@ def play(demo: Demo, scenario: str, *more: str) -> Result:
     assert (finding["member"], finding["cause"]) == (target, truth["cause"])
     assert result.last("run_finished")["ttd"] < 10
     checks = {c["name"]: c["status"] for c in result.verdict()["checks"]}
-    assert {name for name, status in checks.items() if status == "not_checked"} == NOT_CHECKED
-    assert all(checks[name] == "passed" for name in ("invariants", "redundancy", "fingerprint")), checks
+    assert "not_checked" not in checks.values(), checks
+    assert all(status == "passed" for name, status in checks.items() if name != "load"), checks
     assert demo.leftovers() == []
     return result
 
@@ -45,7 +44,7 @@ def test_a_killed_store_is_started_again(demo: Demo) -> None:
         assert seen["members"][store]["p99"] is not None
     assert seen["members"]["pd0"]["kind"] == "pd"
     loads = [e["data"] for e in result.of("load")]
-    assert max(x["reads"] for x in loads) > 40  # of 60 operations a second, each one or two requests
+    assert max(x["reads"] for x in loads) > 20  # of 60 operations a second
     assert max(x["writes"] for x in loads) > 20
 
 
@@ -53,16 +52,6 @@ def test_a_killed_store_is_started_again(demo: Demo) -> None:
 @pytest.mark.parametrize("scenario", ["pd-leader-kill", "frozen-store", "isolated-store"])
 def test_the_rehearsal_brain_repairs_it(demo: Demo, scenario: str) -> None:
     play(demo, scenario)
-
-
-@pytest.mark.wide
-def test_without_the_image_that_makes_the_load_it_runs_and_says_so(demo: Demo) -> None:
-    demo.environment["YCSB_IMAGE"] = "tikv-stand-in/nobody-has-this:1"
-    result = play(demo, "store-kill")
-    texts = [e["data"]["text"] for e in result.of("note")]
-    assert any("There is no load" in text and "nobody-has-this" in text for text in texts)
-    assert not result.of("load")
-    assert {c["name"]: c["status"] for c in result.verdict()["checks"]}["load"] == "not_tested"
 
 
 @pytest.mark.wide

@@ -171,8 +171,3 @@ def test_redundancy_is_members_and_replicas() -> None:
     blind = healthy()
     blind.cluster["regions"] = None
     assert SUBJECT.redundancy(healthy(), blind).status == "unknown"
-
-
-def test_what_cannot_be_checked_is_never_passed() -> None:
-    assert SUBJECT.data_plane([], 1.0).status == "not_checked"
-    assert SUBJECT.agreement([], 1.0).status == "not_checked"

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_regions_as_pd_told_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(regions.all) == 14
     assert regions.find(b"zz-rec") == LAST
     assert regions.find(b"") == next(r for r in regions.all if not r.start)
-    for before, after in zip(regions.all, regions.all[1:], strict=False):
+    for before, after in pairwise(regions.all):
         assert before.end == after.start
 
 
@@ -334,6 +335,14 @@ def test_an_old_epoch_is_corrected_by_the_store(client: RawClient, server: Serve
     assert client.get("usertable:user6290") == "value-1", "the other regions came with it"
     assert told.asked == 1
     assert len(server.asked) == 3
+
+
+def test_a_store_that_names_itself_is_not_believed(client: RawClient, server: Server, told: Told) -> None:
+    not_leader = answered("get at a follower without replica_read")  # names store 4
+    answers = [not_leader, answered("get")]
+    server.behave = lambda path, message: answers.pop(0)
+    assert client.get("zz-rec") == "value-1"
+    assert told.asked == 2
 
 
 @pytest.mark.parametrize("what", ["get in a region that is not there", "get at the wrong store"])

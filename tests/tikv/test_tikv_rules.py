@@ -1,6 +1,8 @@
 """What the stand-ins have to do as the real programs do: orders to PD, and what counts as used space."""
 
 import json
+import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -29,25 +31,23 @@ FLAGS = {"name": "pd0", "initial-cluster": "pd0=http://pd0:2380"}
 def pd() -> pd_server.Member:
     """A member that leads, with three stores and twelve regions, four of them led by each."""
     made = pd_server.Member(FLAGS, SETTINGS)
-    made.leader = "pd0"
-    for store in ("tikv0", "tikv1", "tikv2"):
-        beat(made, store)
+    made.leader, made.began = "pd0", -pd_server.STARTING
+    for n, store in enumerate(("tikv0", "tikv1", "tikv2"), 1):
+        said = {"address": f"{store}:20160", "status_address": f"{store}:20180", "start_ts": 0.0}
+        assert made.take_register(said) == {"id": n}
+        made.take_heartbeat({"id": n, "capacity": 8 << 30, "available": 7 << 30})
+    one = next(iter(made.regions.values()))
+    made.regions = {str(100 + n): one | {"id": 100 + n, "leader": n % 3 + 1} for n in range(12)}
     return made
-
-
-def beat(pd: pd_server.Member, store: str) -> dict[str, Any]:
-    said = {"address": f"{store}:20160", "status_address": f"{store}:20180", "capacity": 8 << 30, "available": 7 << 30,
-            "start_ts": 0.0, "leads": {}}
-    return pd.take_heartbeat(said)
 
 
 def settle(pd: pd_server.Member) -> list[int]:
     """The stores do as they are told, until nothing is left to do: how many regions each leads."""
     for _ in range(200):
-        for n, store in enumerate(("tikv0", "tikv1", "tikv2"), 1):
-            for region, to in beat(pd, store)["hand_over"].items():
+        for n in (1, 2, 3):
+            for region, order_ in pd.take_regions({"id": n, "led": []})["orders"].items():
                 assert pd.regions[region]["leader"] == n
-                pd.regions[region] = {"leader": to, "term": pd.regions[region]["term"] + 1}
+                pd.regions[region]["leader"] = order_["to"]
     return [sum(r["leader"] == n for r in pd.regions.values()) for n in (1, 2, 3)]
 
 
@@ -126,7 +126,8 @@ def test_files_among_the_snapshots_count_by_their_length(tmp_path: Path) -> None
 
 def test_a_store_reckons_as_the_real_one_does(tmp_path: Path) -> None:
     store = tikv_server.Store({"advertise-addr": "tikv0:20160", "advertise-status-addr": "tikv0:20180",
-                               "pd-endpoints": "pd0:2379", "data-dir": str(tmp_path), "capacity": "1GB"})
+                               "pd-endpoints": "pd0:2379", "data-dir": str(tmp_path), "capacity": "1GB"},
+                              f"127.{os.getpid() >> 8 & 0xFF}.{os.getpid() & 0xFF}.250")
     assert store.capacity == 1 << 30
     assert store.available == store.capacity - store.used > 0.9 * (1 << 30)
     with open(tmp_path / "snap" / "before-upgrade.tar", "wb") as file:
@@ -134,18 +135,19 @@ def test_a_store_reckons_as_the_real_one_does(tmp_path: Path) -> None:
     store.reckon()
     assert store.used > 2 << 30
     assert store.available == 0
-    assert b'tikv_store_size_bytes{type="available"} 0\n' in store.metrics()
+    assert 'tikv_store_size_bytes{type="available"} 0\n' in store.metrics()
 
 
-def test_a_store_refuses_settings_that_it_cannot_read(tmp_path: Path) -> None:
+def test_a_store_refuses_settings_that_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config, data = tmp_path / "tikv.toml", tmp_path / "data"
     config.write_text("[storage]\nreserve-space = '0MB'\n")
     tikv_server.keep_config(str(config), data)
     tikv_server.keep_config(str(config), data)  # its own file it can read
     kept = data / "last_tikv.toml"
     kept.write_text(kept.read_text() + SUBJECT.anatomy.bad_setting)
-    with pytest.raises(SystemExit, match=r"invalid auto generated configuration file .*last_tikv\.toml"):
+    with pytest.raises(SystemExit, match="101"):
         tikv_server.keep_config(str(config), data)
+    assert re.search(r"invalid auto generated configuration file .*last_tikv\.toml", capsys.readouterr().err)
 
 
 def test_faults_of_the_stores_are_aimed_at_stores_and_chance_spares_prometheus() -> None:

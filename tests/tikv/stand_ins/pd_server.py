@@ -17,26 +17,38 @@ import time
 import tomllib
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from stand_in_flags import parse
-from stand_in_web import Answer, ask, forward, serve
+from stand_in_web import Answer, Compact, Text, ask, forward, serve
 
 FLAGS = ("name", "data-dir", "client-urls", "advertise-client-urls", "peer-urls", "advertise-peer-urls",
          "initial-cluster", "config", "log-level", "log-file", "join", "metrics-addr", "cacert", "cert", "key")
 LEASE = 3.0  # seconds
 BEAT = 0.3  # seconds between two heartbeats of a leader
 DISCONNECTED, DOWN = 20.0, 1800.0  # seconds without a store's heartbeat (pkg/core/store.go, max-store-down-time)
-REGIONS = 12
-SCHEDULERS = ["balance-hot-region-scheduler", "balance-leader-scheduler", "balance-region-scheduler",
+STARTING = 1.0  # seconds after the start in which it serves nothing
+CUTS = ["r\0\0\0\0\0\0\xfb", "r\0\0\1\0\0\0\xfb", "x\0\0\0\0\0\0\xfb", "x\0\0\1\0\0\0\xfb"]
+"""Where an empty cluster is split: the ranges of the keyspace 0."""
+STORES = 3  # that must be there before it is
+SCHEDULERS = ["balance-region-scheduler", "balance-leader-scheduler", "balance-hot-region-scheduler",
               "evict-slow-store-scheduler", "evict-stopping-store-scheduler"]
 EVICT = "evict-leader-scheduler"
 NOT_FOUND = "[PD:scheduler:ErrSchedulerNotFound]scheduler not found"
+NO_PAGE = Text("404 page not found\n")
+NOT_STARTED = Text("[PD:server:ErrServerNotStarted]server not started\n")
+NOT_BOOTSTRAPPED = "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped, please start TiKV first"
 SETTINGS = {"schedule": {"tolerant-size-ratio", "hot-region-cache-hits-threshold"}}
+OF_THE_CLUSTER = ("stores", "regions", "regions/key", "stats/region", "regions/check/miss-peer",
+                  "regions/check/down-peer", "regions/check/pending-peer")
+REPLICATE = {"max-replicas": 3, "location-labels": "", "strictly-match-label": "false",
+             "enable-placement-rules": "true", "enable-placement-rules-cache": "false", "isolation-level": ""}
 LOCAL = ("/pd/api/v1/ping", "/pd/api/v1/status", "/pd/api/v1/version", "/pd/api/v1/health")
 
 
 class Member:
-    def __init__(self, flags: dict[str, str], schedule: dict[str, Any]) -> None:
+    def __init__(self, flags: dict[str, str], schedule: dict[str, Any], host: str = "") -> None:
+        self.host = host
         self.name = flags["name"]
         self.peers = dict(part.split("=", 1) for part in flags["initial-cluster"].split(","))  # name -> peer URL
         if self.name not in self.peers:
@@ -48,9 +60,15 @@ class Member:
         self.term, self.leader = 0, ""
         self.heard = time.monotonic()  # from a leader
         self.acks: dict[str, float] = {}  # of the followers, while this one leads
-        self.stores: dict[str, dict[str, Any]] = {}  # address -> what its heartbeat said and when (`at`)
-        self.regions: dict[str, dict[str, int]] = {}  # id -> {leader: store id, term}
+        self.began = time.monotonic()
+        self.stores: dict[str, dict[str, Any]] = {}  # address -> what it said, and when its heartbeat came (`at`)
+        self.regions: dict[str, dict[str, Any]] = {}  # id -> what its leader said
+        self.next_id = 1
         self.evicted: list[int] = []  # stores whose leaders are ordered away
+
+    def begin(self) -> None:
+        serve(2380, self.on_peer_port, self.host)
+        serve(2379, self.on_client_port, self.host)
 
     # -- election ----------------------------------------------------------------------------------------------------
 
@@ -106,7 +124,7 @@ class Member:
                 continue
             with self.lock:
                 news = {"term": self.term, "name": self.name, "stores": self.stores, "regions": self.regions,
-                        "evicted": self.evicted}
+                        "evicted": self.evicted, "next_id": self.next_id}
             try:
                 if ask(f"{self.peers[peer]}/stand-in/append", news)["ok"]:
                     self.acks[peer] = time.monotonic()
@@ -126,33 +144,42 @@ class Member:
                     return 200, {"ok": False}
                 self.term, self.leader, self.heard = said["term"], said["name"], time.monotonic()
                 self.stores, self.regions, self.evicted = said["stores"], said["regions"], said["evicted"]
+                self.next_id = said["next_id"]
                 return 200, {"ok": True}
-        return 404, "404 page not found"
+        return 404, NO_PAGE
 
     # -- what a client may ask ---------------------------------------------------------------------------------------
 
     def on_client_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        bare = path.partition("?")[0]
+        bare, _, query = path.partition("?")
         own_view = any(key.lower() == "pd-allow-follower-handle" for key in headers)
         if bare == "/metrics":
-            return 200, self.metrics()
+            return 200, Text(self.metrics(), "text/plain; version=0.0.4")
         if not bare.startswith(("/pd/api/v1/", "/stand-in/")):
-            return 404, b"404 page not found\n"
+            return 404, NO_PAGE
+        if not bare.startswith(LOCAL) and time.monotonic() - self.began < STARTING:
+            return 500, NOT_STARTED
         if not (bare.startswith(LOCAL) or own_view or self.leads()):
             return self.pass_on(method, path, headers, body)
-        if bare == "/stand-in/heartbeat":
-            return 200, self.take_heartbeat(json.loads(body))
-        known = {"ping": lambda: b"", "status": self.status, "version": lambda: {"version": "v8.5.7-stand-in"},
+        if bare.startswith("/stand-in/"):
+            with self.lock:
+                return 200, getattr(self, f"take_{bare.rpartition('/')[2]}")(json.loads(body))
+        known = {"ping": lambda: Text(""), "status": self.status, "version": lambda: {"version": "v8.5.7-stand-in"},
                  "health": self.health, "members": self.members, "stores": self.tell_stores,
-                 "regions": self.tell_regions, "stats/region": self.stats, "operators": list,
-                 "schedulers": lambda: sorted([*SCHEDULERS, *([EVICT] if self.evicted else [])]),
-                 "regions/check/miss-peer": self.no_regions, "regions/check/down-peer": self.no_regions,
-                 "regions/check/pending-peer": self.no_regions}
+                 "regions": lambda: Compact(self.tell_regions()), "stats/region": self.stats, "operators": list,
+                 "schedulers": lambda: [*SCHEDULERS, *([EVICT] if self.evicted else [])],
+                 "regions/check/miss-peer": lambda: Compact(self.tell_regions(missing=True)),
+                 "regions/check/down-peer": lambda: Compact({"count": 0, "regions": []}),
+                 "regions/check/pending-peer": lambda: Compact({"count": 0, "regions": []}),
+                 "regions/key": lambda: Compact(self.tell_regions(**dict(parse_qsl(query, True)))),
+                 "config/replicate": lambda: REPLICATE}
         asked = bare.removeprefix("/pd/api/v1/")
+        if asked in OF_THE_CLUSTER and not self.stores:
+            return 500, NOT_BOOTSTRAPPED
         if method in ("POST", "DELETE") or asked.startswith("scheduler-config/"):
             return self.order(method, asked, body)
         answer = known.get(asked)
-        return (200, answer()) if answer else (404, b"404 page not found\n")
+        return (200, answer()) if answer else (404, NO_PAGE)
 
     def pass_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         """As the real one: to the leader, waiting up to 3 s for one."""
@@ -163,11 +190,11 @@ class Member:
                 try:
                     return forward(method, f"http://{leader}:2379{path}", body, timeout=2.0)
                 except OSError as e:
-                    return 503, f"[PD:apiutil:ErrRedirect]redirect failed: {e}".encode()
+                    return 503, Text(f"[PD:apiutil:ErrRedirect]redirect failed: {e}")
             if self.leads():
                 return self.on_client_port(method, path, headers, body)
             time.sleep(0.1)
-        return 503, b"[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader\n"
+        return 503, Text("[PD:apiutil:ErrRedirectNoLeader]redirect finds no leader\n")
 
     def identity(self, name: str) -> dict[str, Any]:
         return {"name": name, "member_id": int(hashlib.sha256(name.encode()).hexdigest()[:15], 16),
@@ -212,7 +239,7 @@ class Member:
                 return (200 if found else 404), None
             if method == "DELETE" and asked.startswith("schedulers/"):
                 return 404, NOT_FOUND
-        return 404, b"404 page not found\n"
+        return 404, NO_PAGE
 
     def evict(self, body: bytes) -> Answer:
         try:
@@ -233,20 +260,47 @@ class Member:
 
     # -- stores and regions ------------------------------------------------------------------------------------------
 
+    def take_register(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Of a store that starts: who it is."""
+        known = self.stores.setdefault(said["address"], {"at": 0.0, "capacity": 0, "available": 0})
+        if "id" not in known:
+            known["id"] = self.new_id()
+        known |= said
+        if len(self.stores) == STORES and not self.regions:
+            self.regions = {str(r["id"]): r for r in self.first_regions()}
+        return {"id": known["id"]}
+
     def take_heartbeat(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Of a store: who it is, and which regions it leads in which term. It learns the others, and which region it
-        should hand over to whom, because it leads too many."""
-        with self.lock:
-            known = self.stores.setdefault(said["address"], {"id": len(self.stores) + 1})
-            known |= {key: said[key] for key in ("address", "status_address", "capacity", "available", "start_ts")}
-            known["at"] = time.time()
-            if len(self.stores) == 3 and not self.regions:
-                self.regions = {str(100 + n): {"leader": n % 3 + 1, "term": 1} for n in range(REGIONS)}
-            for region, term in said["leads"].items():
-                if term > self.regions.get(region, {"term": 0})["term"]:
-                    self.regions[region] = {"leader": known["id"], "term": term}
-            return {"id": known["id"], "stores": {str(s["id"]): a for a, s in self.stores.items()},
-                    "regions": self.regions, "hand_over": self.balance(known["id"])}
+        """Of a store."""
+        for known in self.stores.values():
+            if known["id"] == said["id"]:
+                known |= said | {"at": time.time()}
+        return {}
+
+    def take_ids(self, said: dict[str, Any]) -> dict[str, Any]:
+        return {"ids": [self.new_id() for _ in range(said["count"])]}
+
+    def take_regions(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Of a store: the regions that it leads. It learns the others, the regions of an empty cluster and who leads
+        them at first, and which region it should hand over to whom."""
+        for region in said["led"]:
+            known = self.regions.get(str(region["id"]), {"term": 0, "version": 0})
+            if (region["term"], region["version"]) >= (known["term"], known["version"]):
+                self.regions[str(region["id"])] = region | {"leader": said["id"]}
+        new = [r for r in self.regions.values() if not r["leader"]]
+        ids = sorted(s["id"] for s in self.stores.values())
+        return {"stores": {str(s["id"]): a for a, s in self.stores.items()}, "create": new, "first": ids[0],
+                "orders": {region: {"to": to} for region, to in self.balance(said["id"]).items()}}
+
+    def new_id(self) -> int:
+        self.next_id += 1
+        return self.next_id - 1
+
+    def first_regions(self) -> list[dict[str, Any]]:
+        stores = sorted(s["id"] for s in self.stores.values())
+        return [{"id": self.new_id(), "start": start, "end": end, "conf_ver": 5, "version": 5, "term": 0,
+                 "peers": {str(s): self.new_id() for s in stores}, "last": [0, 0], "data": {}, "size": 0, "keys": 0,
+                 "leader": 0} for start, end in zip(["", *CUTS], [*CUTS, ""], strict=True)]
 
     def balance(self, store: int) -> dict[str, int]:
         """At most one region that the store leads, and who shall lead it.
@@ -254,7 +308,7 @@ class Member:
         From a store whose leaders are ordered away to any other that is up, else from that which leads most to that
         which leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks.
         """
-        up = [s["id"] for s in self.stores.values() if time.time() - s["at"] < DISCONNECTED / 2]
+        up = [s["id"] for s in self.stores.values() if time.time() - s["at"] < DISCONNECTED]
         counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
         others = [i for i in up if i != store and i not in self.evicted]
         mine = counts.get(store, 0)
@@ -272,48 +326,63 @@ class Member:
     def tell_store(self, s: dict[str, Any]) -> dict[str, Any]:
         silent = time.time() - s["at"]
         leads = sum(r["leader"] == s["id"] for r in self.regions.values())
+        peers = self.peers_told().count(s["id"])
         state = "Down" if silent > DOWN else "Disconnected" if silent > DISCONNECTED else "Up"
+        beaten = {"last_heartbeat": int(s["at"] * 1e9), "node_state": 1} if s["at"] else {}
+        slow = {"slow_score": 1, "slow_trend": {"cause_value": 300000.5, "cause_rate": 0, "result_value": 50,
+                                                "result_rate": 0}} if s["at"] else {}
+        uptime = {"uptime": f"{s['at'] - s['start_ts']:.9f}s"} if s["at"] else {}
         return {
             "store": {"id": s["id"], "address": s["address"], "version": "8.5.7", "peer_address": s["address"],
-                      "status_address": s["status_address"], "git_hash": "0" * 40, "deploy_path": "/",
-                      "start_timestamp": int(s["start_ts"]), "last_heartbeat": int(s["at"] * 1e9), "node_state": 1,
-                      "state_name": state},
+                      "status_address": s["status_address"], "git_hash": "0" * 40,
+                      "start_timestamp": int(s["start_ts"]), "deploy_path": "/", **beaten, "state_name": state},
             "status": {"capacity": byte_size(s["capacity"]), "available": byte_size(s["available"]),
                        "used_size": byte_size(s["capacity"] - s["available"]), "leader_count": leads,
                        "leader_weight": 1, "leader_score": leads, "leader_size": leads,
-                       "region_count": len(self.regions), "region_weight": 1, "region_score": 1.5,
-                       "region_size": len(self.regions), "slow_score": 1,
-                       "start_ts": rfc3339(s["start_ts"]), "last_heartbeat_ts": rfc3339(s["at"]),
-                       "uptime": f"{s['at'] - s['start_ts']:.0f}s"},
+                       "region_count": peers, "region_weight": 1, "region_score": 1.5 if s["at"] else 0,
+                       "region_size": peers, **slow,
+                       "start_ts": rfc3339(s["start_ts"]), "last_heartbeat_ts": rfc3339(s["at"]), **uptime},
         }
 
-    def tell_regions(self) -> dict[str, Any]:
-        stores = sorted(s["id"] for s in self.stores.values())
+    def told_peers(self, region: dict[str, Any]) -> list[int]:
+        """A store gets its replicas once PD has its heartbeat."""
+        up = {s["id"] for s in self.stores.values() if s["at"]} | {region["leader"]}
+        return [int(s) for s in region["peers"] if int(s) in up]
 
-        def peer(region: str, store: int) -> dict[str, Any]:
-            return {"id": int(region) * 10 + store, "store_id": store, "role_name": "Voter"}
+    def peers_told(self) -> list[int]:
+        return [store for region in self.regions.values() for store in self.told_peers(region)]
 
-        return {"count": len(self.regions), "regions": [
-            {"id": int(region), "start_key": "", "end_key": "", "epoch": {"conf_ver": 5, "version": 1},
-             "peers": [peer(region, s) for s in stores], "leader": peer(region, x["leader"]), "cpu_usage": 0,
-             "written_bytes": 0, "read_bytes": 0, "written_keys": 0, "read_keys": 0, "approximate_size": 1,
-             "approximate_keys": 400} for region, x in self.regions.items()]}
+    def tell_regions(self, key: str = "", limit: str = "16", missing: bool = False) -> dict[str, Any]:
+        def peer(region: dict[str, Any], store: int) -> dict[str, Any]:
+            return {"role_name": "Voter", "id": region["peers"][str(store)], "store_id": store}
 
-    @staticmethod
-    def no_regions() -> dict[str, Any]:
-        """A leader gives a replica up only after ten minutes, and none is ever moved."""
-        return {"count": 0, "regions": []}
+        def hexed(text: str) -> str:
+            return text.encode("latin-1").hex().upper()
+
+        regions = sorted(self.regions.values(), key=lambda r: r["start"])
+        if missing:
+            regions = [r for r in regions if len(self.told_peers(r)) < len(r["peers"])]
+        elif limit != "16":
+            regions = [r for r in regions if not r["end"] or r["end"] > key][:int(limit)]
+        told = [{"id": r["id"], "start_key": hexed(r["start"]), "end_key": hexed(r["end"]),
+                 "epoch": {"conf_ver": r["conf_ver"], "version": r["version"]},
+                 "peers": [peer(r, s) for s in self.told_peers(r)],
+                 **({"leader": peer(r, r["leader"])} if r["leader"] else {}), "cpu_usage": 0, "written_bytes": 0,
+                 "read_bytes": 0, "written_keys": 0, "read_keys": 0, "approximate_size": 1,
+                 "approximate_keys": r["keys"]} for r in regions]
+        return {"count": len(told), "regions": told}
 
     def stats(self) -> dict[str, Any]:
         ids = [s["id"] for s in self.stores.values()]
         leads = {str(i): n for i in ids if (n := sum(r["leader"] == i for r in self.regions.values()))}
-        peers = {str(i): len(self.regions) for i in ids if self.regions}
-        return {"count": len(self.regions), "empty_count": len(self.regions), "storage_size": len(self.regions),
-                "user_storage_size": 0, "storage_keys": 0, "store_leader_count": leads, "store_peer_count": peers,
-                "store_leader_size": leads, "store_leader_keys": leads, "store_peer_size": peers,
-                "store_peer_keys": peers}
+        peers = {str(i): n for i in ids if (n := self.peers_told().count(i))}
+        count = len(self.regions)
+        return {"count": count, "empty_count": count, "storage_size": count, "user_storage_size": 0,
+                "storage_keys": sum(r["keys"] for r in self.regions.values()), "store_leader_count": leads,
+                "store_peer_count": peers, "store_leader_size": leads, "store_leader_keys": leads,
+                "store_peer_size": peers, "store_peer_keys": peers}
 
-    def metrics(self) -> bytes:
+    def metrics(self) -> str:
         lines = [f"etcd_server_is_leader {int(self.leads())}",
                  f"etcd_server_has_leader {int(bool(self.known_leader()))}"]
         if self.leads():
@@ -323,7 +392,7 @@ class Member:
             lines.append('pd_cluster_status{type="store_low_space_count",engine="tikv",store="all"} 0')
             lines += [f'pd_regions_status{{type="{t}-region-count"}} 0' for t in ("miss-peer", "down-peer",
                                                                                 "pending-peer")]
-        return "".join(f"{line}\n" for line in lines).encode()
+        return "".join(f"{line}\n" for line in lines)
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -347,7 +416,7 @@ def byte_size(n: float) -> str:
 
 
 def rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 STARTED = time.time()
@@ -355,7 +424,6 @@ STARTED = time.time()
 if __name__ == "__main__":
     given = parse(FLAGS, sys.argv[1:])
     made = Member(given, read_config(given.get("config", "")))
-    serve(2380, made.on_peer_port)
-    serve(2379, made.on_client_port)
+    made.begin()
     print(f"[INFO] stand-in for PD, {made.name}: not the real one", flush=True)
     made.run()

@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
-"""A stand-in for tikv-server: its command line, its status port with real-looking metrics, and simple elections.
+"""A stand-in for tikv-server: its command line, raw calls by gRPC, and its status port with real-looking metrics.
 
-It takes the flags of tikv-server v8.5.7 (cmd/tikv-server/src/main.rs) and reads its configuration file. On 20180 it
-answers as src/server/status_server/mod.rs does. On 20160, where the real one speaks gRPC, it has an HTTP interface of
-its own invention, for the other stand-ins: raft's heartbeats and reads and writes.
-
-Regions have their leaders on stores that live: who does not hear from a leader for ELECTION seconds (the real one: 10
-to 20) and still hears from a majority takes over its share of the regions.
+It takes the flags of tikv-server v8.5.7 (cmd/tikv-server/src/main.rs) and reads its configuration file. On 20160 it
+speaks gRPC with the errors of regions that real stores answered (tests/tikv/recorded). On 20180 it answers as
+src/server/status_server/mod.rs does. Replication is that of stand_in_raft.
 """
 
 import bisect
-import json
+import contextlib
 import os
 import sys
 import threading
@@ -19,19 +16,25 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import stand_in_grpc
 from stand_in_flags import parse
-from stand_in_web import Answer, ask, serve
+from stand_in_raft import RAFT_PORT, Raft, Region
+from stand_in_web import Answer, Text, ask, serve
+
+from subjects.tikv.protobuf import Message, encode
 
 FLAGS = ("config", "log-level", "log-file", "addr", "advertise-addr", "status-addr", "advertise-status-addr",
          "data-dir", "capacity", "pd-endpoints", "labels", "metrics-addr")
 ALIASES = {"pd": "pd-endpoints", "pd-endpoint": "pd-endpoints", "store": "data-dir", "label": "labels",
            "log": "log-level"}
 SECTIONS = {"storage", "rocksdb", "raftdb", "coprocessor", "server", "raftstore", "log", "readpool"}
-ELECTION = 4.0  # seconds
-HEARTBEAT = 3.0  # seconds between two heartbeats to PD (the real one: 10, and PD's orders reach it between them)
+HEARTBEAT = 10.0  # seconds between two heartbeats of the store to PD; the first comes as late after the start
+REPORT = 1.0  # seconds between two reports about the regions that it leads, where nothing has changed
+SPLIT = 512 * 1024  # bytes of a region (region-split-size)
 BUCKETS = [5e-5 * 2 ** n for n in range(22)]  # of tikv_grpc_msg_duration_seconds (src/server/metrics.rs)
 STATS = 5.0  # seconds between two reckonings of the space (the real one: 60)
 LAG_BUCKETS = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 5120, 10240]
+NOT_LEADER, NOT_FOUND, NOT_IN_REGION, EPOCH, WRONG_STORE, INDEX_NOT_READY = 2, 3, 4, 5, 8, 11  # kinds of errors
 
 
 class Histogram:
@@ -51,134 +54,178 @@ class Histogram:
 
 
 class Store:
-    def __init__(self, flags: dict[str, str]) -> None:
+    """`faults` are defects that a test injects: `drops` (a put is acknowledged and not done) and `stale` (a follower
+    answers reads with what it had when the fault began)."""
+
+    def __init__(self, flags: dict[str, str], host: str = "", hosts: dict[str, str] | None = None) -> None:
+        """`host` is where it listens, and `hosts` the addresses behind the names, where the resolver has none."""
         self.address, self.status_address = flags["advertise-addr"], flags["advertise-status-addr"]
+        self.host, self.hosts = host, hosts or {}
         self.pds = flags["pd-endpoints"].split(",")
         self.folder = Path(flags["data-dir"])
         self.snapshots = self.folder / "snap"
         self.snapshots.mkdir(parents=True, exist_ok=True)
         self.configured = size(flags.get("capacity", "100GB"))
         self.capacity = self.used = self.available = 0
-        self.lock = threading.RLock()
-        self.id = 0
-        self.peers: dict[str, str] = {}  # store id -> address
-        self.heard: dict[str, float] = {}  # store id -> when it answered
-        self.regions: dict[str, dict[str, int]] = {}  # id -> {leader, term}
-        self.data: dict[str, str] = {}
         self.requests = {kind: Histogram(BUCKETS) for kind in ("raw_get", "raw_put")}
         self.lag = Histogram([float(b) for b in LAG_BUCKETS])
-        self.failed = 0
-        self.moved = threading.Event()
+        self.lock = threading.Lock()  # of the histograms
+        self.faults = set(os.environ.get("STAND_IN_FAULTS", "").split())
+        self.frozen: dict[int, dict[str, str]] = {}
+        self.raft = Raft(self.folder, self.raft_address, host)
         self.reckon()
+
+    def resolve(self, address: str) -> str:
+        name, _, port = address.partition(":")
+        return f"{self.hosts.get(name, name)}:{port}"
+
+    def raft_address(self, address: str) -> str:
+        return self.resolve(f"{address.partition(':')[0]}:{RAFT_PORT}")
+
+    def begin(self) -> None:
+        for work in (self.beat, self.report, self.reckon_often, self.split_often):
+            threading.Thread(target=work, daemon=True).start()
+        stand_in_grpc.serve(20160, self.on_service_port, self.host)
+        serve(20180, self.on_status_port, self.host)
 
     # -- with PD -----------------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
-        while True:
-            self.moved.clear()
-            told = self.tell_pd()
-            if told:
-                self.learn(told)
-            settled = told and len(self.peers) == 3 and self.regions and not told["hand_over"]
-            self.moved.wait(HEARTBEAT if settled else 0.5)
-
-    def tell_pd(self) -> dict[str, Any] | None:
-        with self.lock:
-            mine = {r: x["term"] for r, x in self.regions.items() if x["leader"] == self.id}
-            said = {"address": self.address, "status_address": self.status_address, "capacity": self.capacity,
-                    "available": self.available, "start_ts": STARTED, "leads": mine}
+    def tell_pd(self, what: str, said: Any) -> dict[str, Any]:
+        """PD's answer; empty if there is none."""
         for n, pd in enumerate(list(self.pds)):
             try:
-                told = ask(f"http://{pd}/stand-in/heartbeat", said, timeout=2.0)
+                told = ask(f"http://{self.resolve(pd)}/stand-in/{what}", said, timeout=2.0)
                 self.pds.insert(0, self.pds.pop(n))
                 return dict(told)
             except (OSError, ValueError):
                 continue
-        return None
+        return {}
+
+    def beat(self) -> None:
+        while not self.raft.id:
+            me = {"address": self.address, "status_address": self.status_address, "start_ts": STARTED}
+            self.raft.id = self.tell_pd("register", me).get("id", 0)
+            time.sleep(0.5)
+        while True:
+            time.sleep(HEARTBEAT)
+            self.tell_pd("heartbeat", {"id": self.raft.id, "capacity": self.capacity, "available": self.available})
+
+    def report(self) -> None:
+        while True:
+            self.raft.moved.wait(REPORT)
+            self.raft.moved.clear()
+            if self.raft.id:
+                self.learn(self.tell_pd("regions", {"id": self.raft.id, "led": self.led()}))
+
+    def led(self) -> list[dict[str, Any]]:
+        with self.raft.lock:
+            return [{"id": r.id, "start": r.start, "end": r.end, "conf_ver": r.conf_ver, "version": r.version,
+                     "peers": r.peers, "term": r.term, "size": r.size, "keys": len(r.data)}
+                    for r in self.raft.regions.values() if r.leader == self.raft.id and r.serving]
 
     def learn(self, told: dict[str, Any]) -> None:
+        self.raft.meet(told.get("stores", {}))
+        if told.get("create"):
+            self.raft.create(told["create"], told["first"])
+        for id_, order in told.get("orders", {}).items():
+            self.raft.hand_over(self.raft.regions[int(id_)], order["to"])
+
+    # -- raw calls ---------------------------------------------------------------------------------------------------
+
+    def on_service_port(self, path: str, message: bytes) -> stand_in_grpc.Answer:
+        kind = {"/tikvpb.Tikv/RawGet": "raw_get", "/tikvpb.Tikv/RawPut": "raw_put"}.get(path)
+        if kind is None:
+            return stand_in_grpc.UNIMPLEMENTED
+        began, request = time.perf_counter(), Message(message)
+        answer = self.serve_client(kind, request, request.message(1))
         with self.lock:
-            self.id = told["id"]
-            for store, address in told["stores"].items():
-                if store not in self.peers and store != str(self.id):
-                    threading.Thread(target=self.beat, args=(store,), daemon=True).start()
-                self.peers[store] = address
-            self.merge(told["regions"])
-            for region, to in told["hand_over"].items():
-                if self.regions[region]["leader"] == self.id:
-                    self.regions[region] = {"leader": to, "term": self.regions[region]["term"] + 1}
-                    self.moved.set()
-
-    # -- with the other stores ---------------------------------------------------------------------------------------
-
-    def beat(self, store: str) -> None:
-        self.heard[store] = time.monotonic()
-        last = time.monotonic()
-        while True:
-            time.sleep(0.4)
-            try:
-                with self.lock:
-                    mine = {"from": self.id, "regions": self.regions}
-                self.merge(ask(f"http://{self.peers[store]}/stand-in/raft", mine)["regions"])
-                self.heard[store] = time.monotonic()
-            except (OSError, ValueError):
-                pass
-            if time.monotonic() - last > ELECTION / 2:  # this process itself stood still: nobody else is to blame
-                self.heard = dict.fromkeys(self.heard, time.monotonic())
-            last = time.monotonic()
-            self.elect()
-
-    def elect(self) -> None:
-        with self.lock:
-            now = time.monotonic()
-            alive = sorted([str(self.id), *(s for s, at in self.heard.items() if now - at < ELECTION)])
-            if len(alive) < 2:
-                return
-            for region, x in self.regions.items():
-                if str(x["leader"]) not in alive and alive[int(region) % len(alive)] == str(self.id):
-                    self.regions[region] = {"leader": self.id, "term": x["term"] + 1}
-                    print(f"[INFO] region {region}: elected leader of term {x['term'] + 1}", flush=True)
-                    self.moved.set()
-
-    def merge(self, regions: dict[str, dict[str, int]]) -> None:
-        with self.lock:
-            for region, x in regions.items():
-                if x["term"] > self.regions.get(region, {"term": 0})["term"]:
-                    self.regions[region] = x
-                    if x["leader"] == self.id:
-                        self.moved.set()
-
-    def on_service_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        said = json.loads(body or b"{}")
-        if path == "/stand-in/raft":
-            self.merge(said["regions"])
-            return 200, {"regions": self.regions}
-        if path in ("/stand-in/raw_get", "/stand-in/raw_put"):
-            return self.serve_client(path.rpartition("/")[2], said)
-        return 404, b""
-
-    def serve_client(self, kind: str, said: dict[str, str]) -> Answer:
-        began = time.perf_counter()
-        with self.lock:
-            if self.regions.get(said["region"], {}).get("leader") != self.id:
-                self.failed += 1
-                return 409, {"error": "not leader"}
-            if kind == "raw_put":
-                self.data[said["key"]] = said["value"]
-                self.lag.observe(1.0)
-            value = self.data.get(said["key"])
             self.requests[kind].observe(time.perf_counter() - began)
-        return 200, {"value": value}
+        return answer
+
+    def serve_client(self, kind: str, request: Message, context: Message) -> stand_in_grpc.Answer:
+        key = request.bytes(2).decode("latin-1")
+        store, id_ = context.message(3).number(2), context.number(1)
+        region = self.raft.regions.get(id_)
+        if store != self.raft.id:
+            return error(f"to store id {store}, mine {self.raft.id}", WRONG_STORE, {1: store, 2: self.raft.id})
+        if region is None:
+            return error(f"region {id_} is missing", NOT_FOUND, {1: id_})
+        replica_read = bool(context.number(12)) and kind == "raw_get"
+        if replica_read and region.leader != self.raft.id:
+            return self.refusal(region, context, key) or self.read_as_follower(region, key)
+        with region.turn:
+            if not self.raft.may_serve(region):
+                return not_leader(region, self.raft.id)
+            refused = self.refusal(region, context, key)
+            if refused:
+                return refused
+            if kind == "raw_get":
+                return found(region.data.get(key))
+            if "drops" in self.faults:
+                return b""
+            self.lag.observe(1.0)
+            change = {"key": key, "value": request.bytes(3).decode("latin-1")}
+            return b"" if self.raft.propose(region, change) else error("undetermined", 22, {})
+
+    def refusal(self, region: Region, context: Message, key: str) -> bytes:
+        """The error of a request for another version of the region, or for another key; empty if it is right."""
+        epoch = context.message(2)
+        with self.raft.lock:
+            if (epoch.number(1), epoch.number(2)) != (region.conf_ver, region.version):
+                text = (f"EpochNotMatch current epoch of region {region.id} is conf_ver: {region.conf_ver} version: "
+                        f"{region.version}, but you sent conf_ver: {epoch.number(1)} version: {epoch.number(2)}")
+                now = sorted((r for r in self.raft.regions.values() if r.start >= region.start), key=lambda r: r.start)
+                return error(text, EPOCH, {1: [told(r) for r in now]})
+            if not region.holds(key) or not key:
+                where = {1: key.encode("latin-1"), 2: region.id, 3: region.start.encode("latin-1"),
+                         4: region.end.encode("latin-1")}
+                return error(f"key {key.encode('latin-1').hex().upper()} is not in region key range "
+                             f"[{region.start.encode('latin-1').hex().upper()}, "
+                             f"{region.end.encode('latin-1').hex().upper()}) for region {region.id}",
+                             NOT_IN_REGION, where)
+        return b""
+
+    def read_as_follower(self, region: Region, key: str) -> bytes:
+        if "stale" in self.faults:
+            return found(self.frozen.setdefault(region.id, dict(region.data)).get(key))
+        if not self.raft.caught_up(region):
+            return error("read index not ready", INDEX_NOT_READY, {1: b"no leader", 2: region.id})
+        return found(region.data.get(key))
+
+    # -- splits ------------------------------------------------------------------------------------------------------
+
+    def split_often(self) -> None:
+        while True:
+            time.sleep(0.2)
+            large = [r for r in list(self.raft.regions.values()) if r.size > 1.5 * SPLIT and self.raft.may_serve(r)]
+            for region in large:
+                with contextlib.suppress(KeyError):
+                    self.split(region)
+
+    def split(self, region: Region) -> None:
+        """Where SPLIT bytes are reached. Raises `KeyError` if PD gives no ids."""
+        ids = self.tell_pd("ids", {"count": 1 + len(region.peers)})["ids"]
+        with region.turn, self.raft.lock:
+            passed, at = 0, ""
+            for key in sorted(region.data):
+                at = key
+                passed += len(key) + len(region.data[key])
+                if passed > SPLIT:
+                    break
+            change = {"split": at, "id": ids[0], "peers": dict(zip(region.peers, ids[1:], strict=True))}
+        with region.turn:
+            if at > region.start and self.raft.may_serve(region):
+                self.raft.propose(region, change)
 
     # -- the status port ---------------------------------------------------------------------------------------------
 
     def on_status_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         match path.partition("?")[0]:
             case "/status":
-                return 200, b""
+                return 200, Text("")
             case "/metrics":
-                return 200, self.metrics()
-        return 404, b"path not found"
+                return 200, Text(self.metrics(), "text/plain; version=0.0.4")
+        return 404, Text("path not found")
 
     # -- space -------------------------------------------------------------------------------------------------------
 
@@ -191,27 +238,50 @@ class Store:
         """As init_storage_stats_task in components/server/src/server.rs and `DiskUsageChecker::inspect`."""
         disk = os.statvfs(self.folder)
         total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
-        with self.lock:
-            self.used = sum(map(len, self.data.values())) + 50_000_000 + total_snap_size(self.snapshots)
-            self.capacity = min(total, self.configured)
-            self.available = min(max(0, self.capacity - self.used), free)
+        data = sum(r.size for r in list(self.raft.regions.values()))
+        self.used = data + 50_000_000 + total_snap_size(self.snapshots)
+        self.capacity = min(total, self.configured)
+        self.available = min(max(0, self.capacity - self.used), free)
 
-    def metrics(self) -> bytes:
+    def metrics(self) -> str:
+        leads = sum(r.leader == self.raft.id for r in list(self.raft.regions.values()))
+        lines = [f"process_cpu_seconds_total {int(time.process_time())}",
+                 f'tikv_server_info{{hash="0",version="8.5.7-stand-in"}} {int(STARTED)}',
+                 f'tikv_raftstore_region_count{{type="region"}} {len(self.raft.regions)}',
+                 f'tikv_raftstore_region_count{{type="leader"}} {leads}',
+                 "tikv_raftstore_leader_missing 0",
+                 f'tikv_store_size_bytes{{type="capacity"}} {self.capacity}',
+                 f'tikv_store_size_bytes{{type="available"}} {self.available}',
+                 f'tikv_store_size_bytes{{type="used"}} {self.used}']
         with self.lock:
-            leads = sum(x["leader"] == self.id for x in self.regions.values())
-            lines = [f"process_cpu_seconds_total {int(time.process_time())}",
-                     f'tikv_server_info{{hash="0",version="8.5.7-stand-in"}} {int(STARTED)}',
-                     f'tikv_raftstore_region_count{{type="region"}} {len(self.regions)}',
-                     f'tikv_raftstore_region_count{{type="leader"}} {leads}',
-                     "tikv_raftstore_leader_missing 0",
-                     f'tikv_store_size_bytes{{type="capacity"}} {self.capacity}',
-                     f'tikv_store_size_bytes{{type="available"}} {self.available}',
-                     f'tikv_store_size_bytes{{type="used"}} {self.used}']
             for kind, histogram in self.requests.items():
                 if any(histogram.counts):
                     lines += histogram.lines("tikv_grpc_msg_duration_seconds", f'type="{kind}",priority="medium"')
             lines += self.lag.lines("tikv_raftstore_log_lag", "")
-        return "".join(f"{line}\n" for line in lines).encode()
+        return "".join(f"{line}\n" for line in lines)
+
+
+def error(text: str, kind: int, more: Any) -> bytes:
+    """An answer that is an error of the region."""
+    return encode({1: {1: text.encode(), kind: more}})
+
+
+def not_leader(region: Region, store: int) -> bytes:
+    """Names the leader, if the store knows another one."""
+    peer = region.peers.get(str(region.leader), 0) if region.leader != store else 0
+    leader = {2: {1: peer, 2: region.leader}} if peer else {}
+    who = f"Some(id: {peer} store_id: {region.leader})" if peer else "None"
+    return error(f"peer is not leader for region {region.id}, leader may {who}", NOT_LEADER, {1: region.id, **leader})
+
+
+def told(region: Region) -> dict[int, Any]:
+    return {1: region.id, 2: region.start.encode("latin-1"), 3: region.end.encode("latin-1"),
+            4: {1: region.conf_ver, 2: region.version},
+            5: [{1: peer, 2: int(store)} for store, peer in region.peers.items()]}
+
+
+def found(value: str | None) -> bytes:
+    return encode({4: 1}) if value is None else encode({3: value.encode("latin-1")})
 
 
 def size(text: str) -> int:
@@ -239,7 +309,8 @@ def keep_config(path: str, folder: Path) -> None:
         try:
             tomllib.loads(last.read_text())
         except tomllib.TOMLDecodeError as e:
-            sys.exit(f"panicked at 'invalid auto generated configuration file {last}, err {e}'")
+            print(f"panicked at 'invalid auto generated configuration file {last}, err {e}'", file=sys.stderr)
+            sys.exit(101)  # as a panic of Rust
     folder.mkdir(parents=True, exist_ok=True)
     last.write_text(Path(path).read_text() if path else "")
 
@@ -252,8 +323,6 @@ if __name__ == "__main__":
         read_config(given["config"])
     keep_config(given.get("config", ""), Path(given["data-dir"]))
     made = Store(given)
-    threading.Thread(target=made.reckon_often, daemon=True).start()
-    serve(20160, made.on_service_port)
-    serve(20180, made.on_status_port)
+    made.begin()
     print(f"[INFO] stand-in for TiKV, {made.address}: not the real one", flush=True)
-    made.run()
+    threading.Event().wait()
