@@ -15,7 +15,8 @@ from operator_demo.workload.ledger import Ledger
 from operator_demo.workload.records import fill
 from operator_demo.workload.tally import Tally
 from operator_demo.workload.worker import Worker
-from subjects.tikv.raw import RawClient, from_key
+from subjects.tikv.raw import RawClient, from_key, to_key
+from subjects.tikv.regions import Regions
 from subjects.tikv.subject import REGIONS, SUBJECT
 
 RECORDS = [f"/operator-demo/load/run-1/{n:05}" for n in range(SUBJECT.records)]
@@ -108,9 +109,10 @@ def test_a_store_that_leads_nothing_is_named_and_read(cluster: Cluster, load: Lo
 
 
 def test_a_put_that_is_acknowledged_and_not_done_is_lost(cluster: Cluster, load: Load) -> None:
-    cluster.stores["tikv0"].faults.add("drops")
-    time.sleep(1.0)
-    assert load.check()["lost"] > 0
+    region = Regions(RawClient(lambda: cluster.members, 1.0).layout()[0]).find(to_key(KEYS[0]))
+    assert region
+    cluster.stores[eventually(lambda: cluster.leaders().get(region.id))].faults.add("drops")
+    eventually(lambda: load.check()["lost"] > 0)
     assert SUBJECT.data_plane(cluster.members, 3.0).status == "failed"
 
 
