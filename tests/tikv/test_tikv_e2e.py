@@ -44,8 +44,8 @@ def test_a_killed_store_is_started_again(demo: Demo) -> None:
         assert seen["members"][store]["p99"] is not None
     assert seen["members"]["pd0"]["kind"] == "pd"
     loads = [e["data"] for e in result.of("load")]
-    assert max(x["reads"] for x in loads) > 20  # of 60 operations a second
-    assert max(x["writes"] for x in loads) > 20
+    assert max(x.get("reads", 0) for x in loads) > 20  # of 60 operations a second
+    assert max(x.get("writes", 0) for x in loads) > 20
 
 
 @pytest.mark.wide
