@@ -6,6 +6,7 @@ import secrets
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -247,8 +248,9 @@ class Environment:
         return Ground(self.engine, self.project, network, self.found.subject, image, self.ask)
 
     def check_fault(self, kind: str, image: str) -> None:
-        """Raises `FaultError` if the fault is not possible with this engine, its kernel or the subject."""
-        check(self.ground(image, up=False), kind)
+        """Raises `FaultError` if the fault is not possible with this engine, its kernel or the subject. Nothing runs
+        yet, so nothing is asked."""
+        check(replace(self.ground(image, up=False), ask=None), kind)
 
     # -- down --------------------------------------------------------------------------------------------------------
 

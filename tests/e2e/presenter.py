@@ -135,7 +135,8 @@ class Demo:
 
     def containers(self) -> list[Any]:
         return [c for name in (self.project, f"{self.project}-operator")
-                for c in self.engine.containers.list(all=True, filters={"label": f"{LABEL}={name}"})]
+                for c in self.engine.containers.list(all=True, ignore_removed=True,
+                                                       filters={"label": f"{LABEL}={name}"})]
 
     def container(self, service: str) -> Any:
         return next(c for c in self.containers() if c.labels["com.docker.compose.service"] == service)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from operator_demo.engine import Container, Engine, container_action, inspect, members
-from operator_demo.events import MONITOR
+from operator_demo.events import MONITOR, Readiness
 from operator_demo.monitor.main import Monitor
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
@@ -66,13 +66,16 @@ def wait_until(true: Callable[[], object], seconds: float, seen: Callable[[], ob
 
 
 class Watching:
-    """A monitor at work in threads of this process."""
+    """A monitor at work in threads of this process. `well`: the cluster was healthy before."""
 
-    def __init__(self, engine: Engine, project: str, data: Path, max_time: float = 7200.0) -> None:
+    def __init__(self, engine: Engine, project: str, data: Path, max_time: float = 7200.0, *,
+                 well: bool = False) -> None:
         self.settings = Settings("run-test", "etcd", project, data, max_time)
         self.store = Store(self.settings.store_path, durable=True)
         self.stop = threading.Event()
         recorder = Recorder(self.store, "run-test", MONITOR, io.StringIO())
+        if well:
+            recorder.say(Readiness(missing=()))
         self.monitor = Monitor(self.settings, engine, recorder, self.stop)
         self.agent = Recorder(self.store, "run-test", "agent", io.StringIO())
         self._thread = threading.Thread(target=self.monitor.run)

@@ -92,7 +92,7 @@ def test_the_monitor_stops_promptly_in_the_middle_of_a_slow_look(cluster: Cluste
 def test_at_the_end_of_its_time_it_stops_the_members_in_whatever_state(cluster: Cluster, tmp_path: Path) -> None:
     cluster.act("kill", "etcd0")
     cluster.act("pause", "etcd1")
-    watching = Watching(cluster.engine, cluster.project, tmp_path, max_time=3.0)
+    watching = Watching(cluster.engine, cluster.project, tmp_path, max_time=3.0, well=True)
     watching.start()
     try:
         wait_until(lambda: all(c.state == "exited" for c in cluster.containers().values()), 40)
