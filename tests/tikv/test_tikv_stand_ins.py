@@ -29,14 +29,23 @@ class Cluster:
         self.over = threading.Event()
 
     def load(self) -> None:
-        """Some requests to every store."""
+        """Some requests to every store, also to one that leads only a region that nobody would write to."""
         client, n = SUBJECT.client(lambda: self.members.latest, 1.0), 0
         while not self.over.wait(0.03):
             n += 1
             with contextlib.suppress(Exception):
                 client.put(f"{'/qsz'[n % 4]}{n % 50}", "x" * 1000)
                 client.get(f"{'/qsz'[n % 4]}{n % 50}")
+            if n % 20 == 0:
+                self._write_through(f"tikv{n // 20 % 3}")
         client.close()
+
+    def _write_through(self, store: str) -> None:
+        with contextlib.suppress(Exception):
+            through = SUBJECT.through(lambda: self.members.latest, store, "", 1.0)
+            if through is not None:
+                with contextlib.closing(through.client):
+                    through.client.put(str(through.key), "x")
 
     def look(self) -> Observation:
         return SUBJECT.observe(self.members.refresh(), 2.0)
