@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty
+from queue import Empty, SimpleQueue
 from statistics import median
 from typing import Any
 
@@ -60,7 +60,7 @@ def _start(engine: Engine, image: str, number: int) -> tuple[float, float]:
     environment = {"OPERATOR_RUN": run, "OPERATOR_SUBJECT": "etcd", "OPERATOR_PROJECT": name,
                    "OPERATOR_SAFETY_MODE": "execute", "OPERATOR_BRAIN": "rehearsal", "OPERATOR_MODEL": "rehearsal",
                    "PYTHONUNBUFFERED": "1"}
-    api, feed = engine.api, Feed(engine, run, {})
+    api, feed = engine.api, Feed(engine, run, {}, SimpleQueue())
     made = api.create_container(
         image, ["operator-demo", "agent"], name=name, environment=environment, volumes=["/data"],
         host_config=api.create_host_config(binds=[f"{name}:/data"], network_mode="none", cap_drop=["ALL"],

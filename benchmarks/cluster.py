@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from benchmarks.cut_socket import cut_socket
@@ -75,7 +75,7 @@ def _monitor(environment: Environment, socket: str) -> Iterator[Feed]:
         "OPERATOR_SUBJECT": "etcd", "OPERATOR_BRAIN": "none", "OPERATOR_MODEL": "none",
         "OPERATOR_IMAGE": prepared_image(engine), "OPERATOR_ENGINE_SOCKET": socket,
     }
-    feed = Feed(engine, run, {})
+    feed = Feed(engine, run, {}, SimpleQueue())
     try:
         environment.up_operator(run, variables, "", None, _quiet, threading.Event())
         feed.follow(c for c in environment.operators() if c.service == "monitor")
