@@ -267,7 +267,7 @@ class _Watch:
     """Proves again and again, in a thread of its own, until the fault is seen to hold no more."""
 
     def __init__(self, injector: Injector, record: Record) -> None:
-        self._injector, self._record = injector, record
+        self._injector, self._record, self._every = injector, record, FAULTS[record.kind].every
         self._stop = threading.Event()
         self._ended: queue.SimpleQueue[Proof] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fault watch", daemon=True)
@@ -285,7 +285,7 @@ class _Watch:
         self._thread.join(WATCH_PATIENCE)
 
     def _run(self) -> None:
-        while not self._stop.wait(FAULTS[self._record.kind].every):
+        while not self._stop.wait(self._every):
             try:
                 proof = self._injector.holds(self._record)
             except OperatorError:
