@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from statistics import median
 from typing import Any
 
@@ -28,6 +28,7 @@ from operator_demo.agent.stop import Stop
 from operator_demo.engine import Container, Engine, connect, put_files
 from operator_demo.events import Event
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 from operator_demo.store import Recorder, Store
 from tests.agent.agent_bench import KEY, VIOLATIONS, Bench
 
@@ -60,7 +61,7 @@ def _start(engine: Engine, image: str, number: int) -> tuple[float, float]:
     environment = {"OPERATOR_RUN": run, "OPERATOR_SUBJECT": "etcd", "OPERATOR_PROJECT": name,
                    "OPERATOR_SAFETY_MODE": "execute", "OPERATOR_BRAIN": "rehearsal", "OPERATOR_MODEL": "rehearsal",
                    "PYTHONUNBUFFERED": "1"}
-    api, feed = engine.api, Feed(engine, run, {}, SimpleQueue())
+    api, feed = engine.api, Feed(engine, run, {}, Inbox())
     made = api.create_container(
         image, ["operator-demo", "agent"], name=name, environment=environment, volumes=["/data"],
         host_config=api.create_host_config(binds=[f"{name}:/data"], network_mode="none", cap_drop=["ALL"],

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from benchmarks.cut_socket import cut_socket
@@ -19,6 +19,7 @@ from operator_demo.engine import Engine, connect, container_action, find_socket,
 from operator_demo.events import Event
 from operator_demo.stage.environment import Environment, operator_project
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 
 DEATHS = 10
 POLL = 5.0  # seconds between two looks of the loop that is compared with
@@ -75,7 +76,7 @@ def _monitor(environment: Environment, socket: str) -> Iterator[Feed]:
         "OPERATOR_SUBJECT": "etcd", "OPERATOR_BRAIN": "none", "OPERATOR_MODEL": "none",
         "OPERATOR_IMAGE": prepared_image(engine), "OPERATOR_ENGINE_SOCKET": socket,
     }
-    feed = Feed(engine, run, {}, SimpleQueue())
+    feed = Feed(engine, run, {}, Inbox())
     try:
         environment.up_operator(run, variables, "", None, _quiet, threading.Event())
         feed.follow(c for c in environment.operators() if c.service == "monitor")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 from benchmarks.measure import Benchmark, Row, Unavailable, quantile, say
@@ -21,6 +21,7 @@ from operator_demo import events, wire
 from operator_demo.engine import BASE, Container, Engine, connect
 from operator_demo.events import Event, Load
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 from operator_demo.store import Store
 
 RUN = "run-bench000"
@@ -78,7 +79,7 @@ class _Stamping:
 
 
 def _heard_by_us(engine: Engine, made: "_Made") -> list[float]:
-    feed, queue = Feed(engine, RUN, {}, SimpleQueue()), _Stamping()
+    feed, queue = Feed(engine, RUN, {}, Inbox()), _Stamping()
     feed.items = queue  # type: ignore[assignment]
     try:
         made.start()
@@ -128,7 +129,7 @@ def _load_events() -> bytes:
 def _stored_by_us(engine: Engine, made: "_Made") -> float:
     """Seconds from the question to the last event on the disk."""
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "tickets.db") as store:
-        feed, stored = Feed(engine, RUN, {}, SimpleQueue()), 0
+        feed, stored = Feed(engine, RUN, {}, Inbox()), 0
         begin = time.perf_counter()
         try:
             feed.follow([made.as_("workload")])

@@ -11,7 +11,7 @@ the record keeps it whole, with fields that this version does not know.
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
@@ -27,11 +27,38 @@ class BadEvent(ValueError):
 
 
 class Payload:
-    """What an event says. `owners` are the sources that may say it; `ephemeral` is not kept."""
+    """What an event says. `owners` are the sources that may say it; `ephemeral` is not kept.
 
+    Behaves as a frozen dataclass. What `dataclass` would generate for each of forty classes stands here once, since
+    that takes longer than all else that a short command does.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]  # by `dataclass`, for each class
     type: ClassVar[str] = ""
     owners: ClassVar[tuple[str, ...]] = ()
     ephemeral: ClassVar[bool] = False
+
+    def __init__(self, **values: Any) -> None:
+        unknown = values.keys() - {f.name for f in fields(self)}
+        missing = {f.name for f in fields(self) if f.default is MISSING} - values.keys()
+        if unknown or missing:
+            raise TypeError(f"{type(self).__name__}: {sorted(missing)} missing, {sorted(unknown)} unknown")
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def _values(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._values() == self._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self._values().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._values().items())})"
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:
@@ -48,6 +75,7 @@ class Payload:
         return raw
 
 
+@dataclass(init=False, repr=False, eq=False)
 class Unknown(Payload):
     """The payload of a type that this version does not know, or of a record that does not keep the contract."""
 
@@ -65,7 +93,7 @@ def said_by(*owners: str, ephemeral: bool = False) -> Callable[[P], P]:
     def register(cls: P) -> P:
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
         cls.type, cls.owners, cls.ephemeral = name, owners, ephemeral
-        TYPES[name] = dataclass(frozen=True, kw_only=True)(cls)
+        TYPES[name] = dataclass(init=False, repr=False, eq=False)(cls)
         return cls
     return register
 
@@ -669,12 +697,10 @@ def event(run: str, source: str, content: Payload, *, ticket: str | None = None,
 
 def checked(e: Event) -> Event:
     """The event itself. Raises `BadEvent` unless its payload keeps the contract and is its source's to say."""
-    kind = TYPES.get(e.type)
-    if kind is None:
-        raise BadEvent(f"unknown event type {e.type!r}")
-    if e.source not in kind.owners:
+    data = payload(e.type, e.raw)
+    if e.source not in data.owners:
         raise BadEvent(f"{e.source} may not say {e.type}")
-    e.__dict__["data"] = payload(e.type, e.raw)  # as `cached_property` keeps it
+    e.__dict__["data"] = data  # as `cached_property` keeps it
     return e
 
 

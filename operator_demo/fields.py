@@ -1,4 +1,5 @@
-"""Typed fields out of JSON: a frozen dataclass is the description, its annotations are the checks.
+"""Typed fields out of JSON: a frozen dataclass is the description, its annotations are the checks. A default is a value
+(no `default_factory`), and nothing happens in `__post_init__`.
 
 Supported annotations: `str` (one line), `Text` (lines), `int`, `float`, `bool`, `X | None`, `tuple[X, ...]`,
 `dict[str, X]`, `JsonObject`, and dataclasses again. Text comes out harmless (`operator_demo.text.clean`) and bounded,
@@ -32,23 +33,24 @@ class FieldError(ValueError):
 
 def decode(cls: type[T], values: Mapping[str, Any]) -> T:
     """An instance of the dataclass `cls`. Fields that it does not know are passed over. Raises `FieldError`."""
-    arguments = {}
+    made = cls.__new__(cls)
+    fields_of_made = made.__dict__  # written at once: a frozen class lets nobody else; a default is the class's
     for name, convert, required in _plan(cls):
         if name in values:
             try:
-                arguments[name] = convert(values[name])
+                fields_of_made[name] = convert(values[name])
             except FieldError as e:
                 raise FieldError(f"{name}{e}") from None
         elif required:
             raise FieldError(f"{name} is missing")
-    return cls(**arguments)
+    return made
 
 
 def encode(value: Any) -> Any:
     """The JSON value of a dataclass, field by field; what holds its default is left out."""
     if is_dataclass(value):
         return {f.name: encode(getattr(value, f.name)) for f in fields(value)
-                if _is_required(f) or getattr(value, f.name) != _default(f)}
+                if getattr(value, f.name) != f.default}
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -60,15 +62,7 @@ def encode(value: Any) -> Any:
 def _plan(cls: type) -> tuple[tuple[str, _Convert, bool], ...]:
     """(name, converter, required) of each field, worked out once for each class."""
     hints = get_type_hints(cls, include_extras=True)
-    return tuple((f.name, _converter(hints[f.name]), _is_required(f)) for f in fields(cls))
-
-
-def _is_required(f: Any) -> bool:
-    return f.default is MISSING and f.default_factory is MISSING
-
-
-def _default(f: Any) -> Any:
-    return f.default if f.default is not MISSING else f.default_factory()
+    return tuple((f.name, _converter(hints[f.name]), f.default is MISSING) for f in fields(cls))
 
 
 def _converter(hint: Any) -> _Convert:
@@ -134,7 +128,7 @@ def _sequence(convert: _Convert, value: Any) -> tuple[Any, ...]:
 
 
 def _mapping(convert: _Convert, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise FieldError(" must be an object")
     return {_line(key): _at(f".{_line(key)}", convert, item) for key, item in value.items()}
 

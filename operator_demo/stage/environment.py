@@ -39,7 +39,8 @@ from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
-from operator_demo.stage.feed import Feed, Queue, control, read_events
+from operator_demo.stage.feed import Feed, control, read_events
+from operator_demo.stage.inbox import Inbox
 from operator_demo.store import Store
 from operator_demo.subject import Found, HasOwnLoad
 from operator_demo.version import describe
@@ -213,7 +214,7 @@ class Environment:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def follow(self, run: str, seen: dict[str, int], incoming: Queue) -> Feed:
+    def follow(self, run: str, seen: dict[str, int], incoming: Inbox) -> Feed:
         """Follows the logs of our containers, each source from the `seq` after `seen`."""
         feed = Feed(self.engine, run, seen, incoming)
         feed.follow(self.operators())

@@ -6,16 +6,15 @@ from the volume through `ctl events` in the monitor's container.
 """
 
 import json
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from operator_demo import events
 from operator_demo.engine import Container, Engine, LogsUnavailable, exec_in, follow
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
+from operator_demo.stage.inbox import Inbox
 from operator_demo.text import one_line
 from operator_demo.wire import Decoder, is_ours
 
@@ -23,17 +22,16 @@ SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer
                      "workload": events.WORKLOAD}
 PATIENCE = 5.0  # seconds for all threads to end
 MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked
+MOST_WAITING = 1_000  # events; a log that is read faster than the loop stores it must not fill the memory
+_PAUSE = 0.002  # seconds, while the loop stores
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
-Queue = queue.SimpleQueue[Any]
-"""What `Feed` fills; others may put other things into it."""
-
 CTL = ["operator-demo", "ctl"]
 
 
 class Feed:
     """Puts events into `items` from its own threads, and remarks (text) for lines that are no events."""
 
-    def __init__(self, engine: Engine, run: str, seen: dict[str, int], items: Queue) -> None:
+    def __init__(self, engine: Engine, run: str, seen: dict[str, int], items: Inbox) -> None:
         """`seen` maps each source to the last `seq` that the store holds."""
         self.items = items
         self._engine, self._run = engine, run
@@ -71,6 +69,8 @@ class Feed:
             for line in follow(self._engine, container.id, self._stop):
                 for item in self._take(decoder, line, source):
                     self.items.put(item)
+                while len(self.items) > MOST_WAITING and not self._stop.wait(_PAUSE):
+                    pass  # the log keeps the rest
         except LogsUnavailable:
             self._poll(source)
         except OperatorError as e:

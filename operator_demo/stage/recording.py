@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from operator_demo import events
 from operator_demo.events import Event, Note, Payload, Progress
 from operator_demo.screen.display import Display
-from operator_demo.stage.feed import Feed, Queue
+from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 from operator_demo.stage.situation import Situation
 from operator_demo.store import Store, StoreBusy, StoreError
 
@@ -39,7 +40,7 @@ class Recording:
         self.situation = Situation()
         self.listeners: list[Callable[[Event], None]] = []  # told of each durable event
         self.store_error: StoreError | None = None  # why nothing is stored any more
-        self.incoming: Queue = queue.SimpleQueue()  # of events, of text (it becomes a note), and of what was said
+        self.incoming = Inbox()  # of events, of text (it becomes a note), and of what was said
         self._display = display
         self._feed: Feed | None = None
         self._seen = dict.fromkeys(events.SOURCES, 0)  # the last `seq` of each source

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -91,6 +91,9 @@ def changed(**what: Any) -> str:
     (changed(session="ses-\ud800"), "encoded"),
     (changed(ts="9999-12-31T23:59:59.999999Z"), "ts"),
     (changed(ts="yesterday"), "ts"), (changed(ts="2026-02-31T09:00:00.000000Z"), "ts"),
+    (changed(ts="2026-01-31T24:00:00.000000Z"), "ts"), (changed(ts="2026-01-31T09:00:00.000000Z\n"), "ts"),
+    (changed(run=None), "run"), (changed(run="a b"), "run must"), (changed(source={}), "source"),
+    (changed(type=1), "type"),
     (changed(data={"ops": "many", "p50": None, "p99": None, "errors": {}}), "load: ops must be a number"),
     (changed(data={"ops": 1, "p50": float("nan"), "p99": None, "errors": {}}), "p50 must be a number"),
     (changed(data={"ops": 1, "p50": None, "p99": None, "errors": {"x": 2**70}}), "errors.x must be a whole number"),
@@ -104,6 +107,21 @@ def changed(**what: Any) -> str:
 def test_what_does_not_fit_is_refused_with_its_reason(line: str, why: str) -> None:
     with pytest.raises(BadEvent, match=why):
         Decoder().feed(line)
+
+
+def test_a_payload_is_frozen_has_its_defaults_and_knows_its_fields() -> None:
+    load = Load(ops=1.0, p50=None, p99=None, errors={})
+    assert (load.reads, load.failed) == (0, 0)
+    assert load == Load(ops=1.0, p50=None, p99=None, errors={}, reads=0) != Load(ops=2.0, p50=None, p99=None, errors={})
+    assert {Note(level="info", text="a"), Note(level="info", text="a"), Unknown()} == {
+        Note(level="info", text="a"), Unknown()}
+    assert "ops=1.0, p50=None" in repr(load)
+    with pytest.raises(FrozenInstanceError):
+        load.ops = 2.0  # type: ignore[misc]
+    with pytest.raises(TypeError, match="'errors', 'p50', 'p99'"):
+        Load(ops=1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'opps'"):
+        Load(ops=1.0, p50=None, p99=None, errors={}, opps=1)  # type: ignore[call-arg]
 
 
 def test_typed_texts_are_harmless_and_the_record_keeps_them_as_they_came() -> None:

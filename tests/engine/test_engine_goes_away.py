@@ -1,7 +1,6 @@
 """An engine that is gone, or that takes requests and answers none: whoever is told to stop does so within a moment."""
 
 import contextlib
-import queue
 import socket
 import threading
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from operator_demo.engine import Container, Engine, EngineUnavailable, connect, exec_in, follow, watch
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 
 RUNNING = {"Name": "/c", "State": {"Running": True, "StartedAt": "2026-01-01T00:00:00Z"},
            "Config": {"Tty": False}, "HostConfig": {"LogConfig": {"Type": "json-file"}}}
@@ -155,7 +155,7 @@ def test_the_feed_stops_although_a_gap_is_being_filled(faded: Engine, monkeypatc
 
     monkeypatch.setattr("operator_demo.stage.feed.follow", fill)
     monkeypatch.setattr("operator_demo.stage.feed.PATIENCE", 0.2)
-    feed = Feed(faded, "run-1", {}, queue.SimpleQueue())
+    feed = Feed(faded, "run-1", {}, Inbox())
     feed.follow([Container("id", "p-agent-1", "agent", "running", None, None, None, {}, "i")])
     assert waits.wait(5)
     began = time.monotonic()

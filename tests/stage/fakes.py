@@ -16,6 +16,7 @@ from operator_demo.chaos.spec import FaultSpec
 from operator_demo.engine import Container, ContainerState, Interrupted
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
+from operator_demo.stage.inbox import Inbox
 from operator_demo.stage.journal import Journal
 from operator_demo.stage.options import Options
 from operator_demo.stage.run import Stage
@@ -95,7 +96,7 @@ class Cluster:
 class FakeFeed:
     """What the containers' logs say, from a thread: observations, load, and, when a member is broken, an incident."""
 
-    def __init__(self, cluster: Cluster, seen: dict[str, int], incoming: "queue.SimpleQueue[Any]") -> None:
+    def __init__(self, cluster: Cluster, seen: dict[str, int], incoming: Inbox) -> None:
         self._cluster, self._seq, self._incoming = cluster, dict(seen), incoming
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -205,7 +206,7 @@ class FakeEnvironment:
     def check_fault(self, kind: str, image: str) -> None:
         self.cluster.answer("check_fault")
 
-    def follow(self, run: str, seen: dict[str, int], incoming: "queue.SimpleQueue[Any]") -> FakeFeed:
+    def follow(self, run: str, seen: dict[str, int], incoming: Inbox) -> FakeFeed:
         self.cluster.answer("follow")
         return FakeFeed(self.cluster, seen, incoming)
 

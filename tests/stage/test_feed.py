@@ -3,6 +3,7 @@
 import io
 import json
 import queue
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from operator_demo.engine import Container
 from operator_demo.events import Event, Reasoning
 from operator_demo.stage import feed
 from operator_demo.stage.feed import Feed
+from operator_demo.stage.inbox import Inbox
 from operator_demo.store import Recorder, Store
 
 RUN = "run-1"
@@ -38,7 +40,7 @@ def written(tmp_path: Path, count: int) -> tuple[list[Event], list[str]]:
 
 def heard(lines: list[str], service: str = "agent", seen: int = 0) -> list[Event | str]:
     """What comes out of the queue when a log has these lines."""
-    items: queue.SimpleQueue[Event | str] = queue.SimpleQueue()
+    items = Inbox()
     listening = Feed(engine=None, run=RUN, seen={events.AGENT: seen}, items=items)  # type: ignore[arg-type]
 
     def follow(*_: object) -> Iterator[str]:
@@ -50,9 +52,11 @@ def heard(lines: list[str], service: str = "agent", seen: int = 0) -> list[Event
         for thread in listening._threads:
             thread.join()
     got = []
-    while not items.empty():
-        got.append(items.get())
-    return got
+    try:
+        while True:
+            got.append(items.get(0.0))
+    except queue.Empty:
+        return got
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,18 @@ def test_an_event_of_a_later_version_in_the_volume_is_a_remark(spoken: tuple[lis
     assert got == [*volume[:2], *volume[3:]]
     (remark,) = remarks
     assert "schema version 2, expected 1" in remark
+
+
+def test_a_log_that_is_read_faster_than_the_loop_stores_it_waits(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST_WAITING", 10)
+    monkeypatch.setattr(feed, "follow", lambda *_: iter(written(tmp_path, 40)[1]))
+    items = Inbox()
+    listening = Feed(engine=None, run=RUN, seen={}, items=items)  # type: ignore[arg-type]
+    listening.follow([container("agent")])
+    got = [items.get(30.0) for _ in range(15)]
+    time.sleep(0.3)
+    assert len(items) <= 12
+    got += [items.get(30.0) for _ in range(25)]
+    assert [e.seq for e in got] == list(range(1, 41))
+    listening.stop()
