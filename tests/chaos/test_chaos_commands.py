@@ -36,6 +36,7 @@ def monitor_tells(demo: Demo, wanted: Callable[[dict[str, Any]], bool]) -> dict[
     pytest.fail("the event did not come")
 
 
+@pytest.mark.wide
 def test_a_fault_by_hand_for_a_while(demo: Demo) -> None:
     """The run may end by itself as soon as the fault is reverted; its containers stay for the questions."""
     demo.start("--scenario", "by-hand", "--no-agent", "--keep")

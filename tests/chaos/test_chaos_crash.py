@@ -31,7 +31,7 @@ FAULTS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "decoy": ([], {}), "none": ([], {}),
 }
 HELPED = ("partition", "loss", "bandwidth", "slow-disk", "crash-loop", "wal-cut", "disk-full")
-CHEAP = {("kill", "first"), ("partition", "helper")}
+CHEAP = {("kill", "first")}
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ def ruin_the_configuration(demo: Demo) -> None:
     os.kill(member.attrs["State"]["Pid"], signal.SIGKILL)
 
 
-@pytest.mark.parametrize("break_it", [ruin_the_configuration,
-                                      pytest.param(freeze_from_outside, marks=pytest.mark.wide)])
+@pytest.mark.wide
+@pytest.mark.parametrize("break_it", [ruin_the_configuration, freeze_from_outside])
 def test_what_the_rehearsal_does_not_understand_goes_to_a_human(demo: Demo, break_it: Callable[[Demo], None]) -> None:
     demo.start("--scenario", "by-hand")
     demo.until(lambda e: e["type"] == "note" and "Break it now" in e["data"]["text"])
@@ -48,6 +48,7 @@ def test_in_observe_mode_it_looks_and_a_human_decides(demo: Demo) -> None:
     assert not [e for e in result.of("effect") if e["data"]["explained"] == "tool_call"]
 
 
+@pytest.mark.wide
 def test_the_observer_has_no_socket(demo: Demo) -> None:
     demo.start("--scenario", "member-kill", "--mode", "observe")
     demo.until_chapter("load")

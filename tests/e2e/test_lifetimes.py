@@ -73,6 +73,7 @@ def test_down_after_a_crash_keeps_the_record(demo: Demo) -> None:
     assert again.returncode == 0
 
 
+@pytest.mark.wide
 def test_restart_after_a_crash_keeps_the_record(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     started = demo.until(lambda e: e["type"] == "tool_call")
@@ -114,6 +115,7 @@ def test_down_when_half_is_gone(demo: Demo) -> None:
     assert demo.leftovers() == []
 
 
+@pytest.mark.wide
 def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
     """The process inside is killed in the middle of a session; its container comes back and the ticket is repaired."""
     demo.start("--scenario", "frozen-member", "--pace", "1")
@@ -159,6 +161,7 @@ def test_one_of_ours_is_killed(demo: Demo, service: str, outcome: str, status: i
     assert demo.leftovers() == []
 
 
+@pytest.mark.wide
 def test_a_run_whose_containers_have_ended_cannot_be_attached_to(demo: Demo) -> None:
     demo.start("--scenario", "member-kill")
     demo.until_chapter("load")

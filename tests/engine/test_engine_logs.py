@@ -7,7 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from operator_demo.compose import Project, down, up
-from operator_demo.engine import Engine, EngineEvent, LogsUnavailable, container_action, exec_in, follow, members, watch
+from operator_demo.engine import (
+    Engine,
+    EngineEvent,
+    LogsUnavailable,
+    container_action,
+    exec_in,
+    follow,
+    members,
+    read_log,
+    watch,
+)
 
 pytestmark = pytest.mark.engine
 
@@ -157,13 +167,12 @@ def test_a_log_that_is_rotated_away(engine: Engine, load: Load, project_name: st
     """What the engine threw away is lost here (and seen by the gap in `seq`); the rest comes in order and once."""
     logging = '    logging: {driver: json-file, options: {max-size: 10k, max-file: "1"}}\n'
     up(engine, counter(load, project_name, 2000, 0, logging), stop=stop)
-    time.sleep(2)
-    lines: list[str] = []
-    for line in follow(engine, only(engine, project_name), stop):
-        lines.append(line)
-        if line == "number 2000 é":
-            break
-    order = [int(line.split()[1]) for line in lines]
+    container = only(engine, project_name)
+    while b"number 2000 " not in read_log(engine, container, 1):
+        time.sleep(0.1)
+    follower = Follower(engine, container, stop)
+    follower.wait_for("number 2000 é")
+    order = [int(line.split()[1]) for line in follower.lines]
     assert order == sorted(set(order))
     assert 1 <= len(order) < 2000
 

@@ -94,6 +94,7 @@ def test_it_survives_a_fault_of_the_leader_and_loses_nothing(cluster: Cluster, l
     assert (answer["lost"], answer["unknown"]) == (0, 0)
 
 
+@pytest.mark.wide
 def test_without_a_quorum_nothing_counts_as_kept(cluster: Cluster, load: Load) -> None:
     load.steady()
     cluster.act("kill", "etcd0", "etcd1")
@@ -117,6 +118,7 @@ def test_data_that_vanishes_is_lost(cluster: Cluster, load: Load) -> None:
     assert load.check()["lost"] > 0
 
 
+@pytest.mark.wide
 def test_it_goes_on_after_being_killed(load: Load) -> None:
     load.steady()
     assert load.end(signal.SIGKILL) == -signal.SIGKILL

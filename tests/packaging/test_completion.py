@@ -188,7 +188,8 @@ def talk(built_file: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("called", ["operator-demo", "./operator-demo", "~/my\\ talk/operator-demo"])
+@pytest.mark.parametrize("called", ["./operator-demo", *(pytest.param(called, marks=pytest.mark.wide) for called in (
+    "operator-demo", "~/my\\ talk/operator-demo"))])
 def test_a_shell_completes(shell: str, talk: Path, tmp_path: Path, cache: Path, called: str) -> None:
     path = f"{talk}:{os.environ['PATH']}" if called == "operator-demo" else os.environ["PATH"]
     environment = {"PATH": path, "HOME": str(tmp_path), "SHIV_ROOT": str(cache), "TERM": "screen", "LC_ALL": "C.UTF-8",
@@ -216,6 +217,7 @@ def test_a_shell_completes(shell: str, talk: Path, tmp_path: Path, cache: Path, 
         terminal.close()
 
 
+@pytest.mark.wide
 def test_bash_offers_several_and_files(talk: Path, tmp_path: Path, cache: Path) -> None:
     """Without a terminal: bash's function is called as bash would."""
     if not shutil.which("bash"):

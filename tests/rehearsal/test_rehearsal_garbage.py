@@ -65,7 +65,7 @@ def check(request: dict[str, Any]) -> None:
     json.dumps([turn.thinking, turn.text, [call.input for call in turn.calls]])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(messages, max_size=8), tools)
 def test_any_history(history: list[Any], offered: Any) -> None:
     check({"messages": history, "tools": offered})

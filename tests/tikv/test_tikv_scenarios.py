@@ -25,12 +25,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TIKV = subject.load("tikv")
 PLAYS = {name: scenario.load(TIKV, name) for name in scenario.names(TIKV.folder)}
 NEEDS_NETEM = "latency"
-ALWAYS = {("disk-pressure", "known")}
 HANDED_OVER = {"disk-pressure", "crash-loop"}  # by the rehearsal: to remove a file is a human's decision
 
 
 def cases(brain: str) -> list[Any]:
-    return [pytest.param(play, id=name, marks=[] if (name, brain) in ALWAYS else [pytest.mark.wide])
+    return [pytest.param(play, id=name, marks=pytest.mark.wide)
             for name, play in PLAYS.items() if name != NEEDS_NETEM]
 
 
@@ -61,6 +60,7 @@ def test_the_rehearsal(demo: Demo, play: Scenario) -> None:
     assert_nothing_is_left(demo)
 
 
+@pytest.mark.wide
 def test_without_netem_the_slow_network_is_refused_and_says_why(demo: Demo) -> None:
     told = {fault["kind"]: fault for fault in json.loads(demo.command("chaos", "list", "tikv", "--json").stdout)}
     reason = told["latency"]["reason"]

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     return made
 
 
-def play(subject: Subject, folder: Path, seconds: float) -> list[dict[str, Any]]:
+def play(subject: Subject, folder: Path, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """What the load says, until that is enough."""
     settings, out, stop = Settings("run-1", "x", "p", data=folder), io.StringIO(), threading.Event()
     member = {"name": "a", "container": "c", "state": "running", "address": "10.0.0.1", "exit_code": None}
     monitor = threading.Thread(target=rpc.serve, args=(settings.monitor_socket,
@@ -97,25 +99,31 @@ def play(subject: Subject, folder: Path, seconds: float) -> list[dict[str, Any]]
         threads = [monitor, threading.Thread(target=workload.run)]
         for thread in threads:
             thread.start()
-        time.sleep(seconds)
+        deadline = time.monotonic() + 30
+        while not enough(said := [e.raw | {"type": e.type} for e in store.events("run-1")]):
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
         stop.set()
         for thread in threads:
             thread.join()
-        return [e.raw | {"type": e.type} for e in store.events("run-1")]
+        return said
+
+
+def times(said: list[dict[str, Any]], type_: str) -> int:
+    return [e["type"] for e in said].count(type_)
 
 
 def test_the_load_begins_after_its_records_with_keys_spread_over_them(subject: Subject, tmp_path: Path) -> None:
-    said = play(subject, tmp_path, 4.0)
+    said = play(subject, tmp_path, lambda said: times(said, "load") > 0 and len(subject.data.data) == 200)
     assert [e["type"] for e in said[:2]] == ["note", "workload_started"]
     assert said[0]["text"] == "The load begins with 200 records."
     assert subject.asked == 3
     keys = sorted(subject.data.data)
-    assert len(keys) == 200
     counters = [n for n, key in enumerate(keys) if subject.data.data[key] != RECORD]
     assert len(counters) == KEYS
     assert max(b - a for a, b in pairwise(counters)) <= 4
     before = dict(subject.data.data)
-    said = play(subject, tmp_path, 2.0)
+    said = play(subject, tmp_path, lambda said: times(said, "workload_started") == 2)
     assert "note" not in [e["type"] for e in said[len(said) // 2:]], "a load that is started again has its records"
     assert before.keys() == subject.data.data.keys()
 
@@ -124,6 +132,6 @@ def test_it_begins_in_the_end_and_says_what_is_missing(subject: Subject, tmp_pat
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main_module, "FILL_LIMIT", 0.3)
     subject.wanting = 1000
-    said = play(subject, tmp_path, 3.0)
+    said = play(subject, tmp_path, lambda said: times(said, "workload_started") == 1)
     assert [e["type"] for e in said[:3]] == ["note", "note", "workload_started"]
     assert "of 3 regions are there" in said[1]["text"]
