@@ -1,6 +1,6 @@
 """Following a run in the host's record while it goes on, for the presenter's own terminal.
 
-Reads only: the store, and of the host's journal which scenario is played (the truth that lies beside it is left alone).
+Reads only: the store, and of the host's journal which scenario is played (not the truth that lies beside it).
 The notes of a chapter come with its event; those of the next one from the scenario's file, where it can be found.
 """
 
@@ -23,8 +23,8 @@ from operator_demo.screen.speaker import Upcoming
 from operator_demo.store import Store, StoreError
 
 PERIOD = 0.25  # seconds between two looks into the store
-FORGOTTEN = 3600.0  # seconds without a word after which a run that never ended is not waited for any more
-_PATIENCE = 2.0  # seconds that a store may need until it is ready
+FORGOTTEN = 3600.0  # seconds without an event after which a run that never ended counts as over
+_PATIENCE = 2.0  # seconds that a new store may need until it is ready
 _TYPES = ("run_started", "chapter", "armed", "truth_sealed", "fault", "effect", "observation", "note", "gap",
           "run_finished", *records.TICKET_MOVES)
 
@@ -55,7 +55,7 @@ class View(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Ends the view without a word."""
+        """Ends the view and leaves nothing."""
         ...
 
 
@@ -65,26 +65,26 @@ class Follower:
     def __init__(self, store: Store, run: str) -> None:
         self.run, self._store = run, store
         self._seen = {STAGE: 0, MONITOR: 0, AGENT: 0}
-        self._told: set[tuple[str, int | None]] = set()
+        self._returned: set[tuple[str, int | None]] = set()
 
     def new(self) -> list[Event]:
         """Those not yet returned, in the order of their times."""
-        found = self._after_last()
-        if any(e.type == "gap" for e in found):  # what was filled in lies before what was read
+        events = self._after_last()
+        if any(e.type == "gap" for e in events):  # what was filled in lies before what was read
             self._seen = dict.fromkeys(self._seen, 0)
-            found = self._after_last()
-        fresh = [e for e in found if (e.source, e.seq) not in self._told]
-        self._told |= {(e.source, e.seq) for e in fresh}
+            events = self._after_last()
+        fresh = [e for e in events if (e.source, e.seq) not in self._returned]
+        self._returned |= {(e.source, e.seq) for e in fresh}
         return sorted(fresh, key=lambda e: e.ts)
 
     def _after_last(self) -> list[Event]:
-        found: list[Event] = []
+        events: list[Event] = []
         for source, seen in self._seen.items():
             last = self._store.last_seq(self.run, source)
             if last > seen:
-                found += self._store.events(self.run, source=source, after=seen, types=_TYPES)
+                events += self._store.events(self.run, source=source, after=seen, types=_TYPES)
                 self._seen[source] = last
-        return found
+        return events
 
 
 def present(path: Path, name: str | None, view: View) -> bool:
@@ -138,7 +138,7 @@ def _wants_to_leave(view: View) -> bool:
 
 
 def _open(path: Path, held: ExitStack) -> Store:
-    """A store that is only just being made is not ready at once."""
+    """Waits a moment for a store that another process is creating."""
     end = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -205,6 +205,6 @@ def notes_of(subject: str, scenario: str | None) -> Mapping[str, str] | None:
             text = entry.read_text(encoding="utf-8")
         story = read(text, Document(scenario, {}, plain=True)).map().get("story")
         chapters = story.map() if story is not None else {}
-        return {name: told.map()["notes"].text().strip() for name, told in chapters.items()
-                if told.is_map and "notes" in told.map()}
+        return {name: chapter.map()["notes"].text().strip() for name, chapter in chapters.items()
+                if chapter.is_map and "notes" in chapter.map()}
     return None

@@ -61,11 +61,11 @@ class Bar:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         try:
-            made = self._body(self._state, self._view.sized(options.max_width, 1))
+            row = self._body(self._state, self._view.sized(options.max_width, 1))
         except Exception as e:
-            made = Text(f"this line failed: {type(e).__name__}: {e}", "red", no_wrap=True, end="")
-        made.truncate(options.max_width)
-        yield from console.render_lines(made, options.update(height=1))[0]
+            row = Text(f"this line failed: {type(e).__name__}: {e}", "red", no_wrap=True, end="")
+        row.truncate(options.max_width)
+        yield from console.render_lines(row, options.update(height=1))[0]
 
 
 def arrange(state: ScreenState, view: View) -> Layout | Text:
@@ -86,13 +86,13 @@ def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
 
 def _full(state: ScreenState, view: View) -> Layout:
     root, middle, left = Layout(), Layout(), Layout()
-    told = len(panels.chapter(state, view.sized(view.width - 4, 6))) + 2
+    wanted = len(panels.chapter(state, view.sized(view.width - 4, 6))) + 2
     most = 8 if state.ticket is None or view.height >= 36 else 6  # the oracle's checks need the room later
     members = max(len(state.members), 3) + 3
     left.split_column(Layout(_cluster(state, view), size=members), Layout(_monitor(state, view)),
                       Layout(_load(state, view), size=5))
     middle.split_row(Layout(left, ratio=46), Layout(_agent(state, view), ratio=54))
-    root.split_column(Layout(_chapter(state, view), size=max(6, min(told, most))), middle,
+    root.split_column(Layout(_chapter(state, view), size=max(6, min(wanted, most))), middle,
                       Layout(Bar(state, view, panels.footer), size=1))
     return root
 

@@ -47,11 +47,11 @@ class View:
 
 def line(*parts: str | tuple[str, str]) -> Text:
     """One line of (text, tone) parts."""
-    made = Text(no_wrap=True, end="")
+    row = Text(no_wrap=True, end="")
     for part in parts:
         text, tone = (part, "") if isinstance(part, str) else part
-        made.append(text.expandtabs(4).replace("\n", " "), STYLES[tone])
-    return made
+        row.append(text.expandtabs(4).replace("\n", " "), STYLES[tone])
+    return row
 
 
 def fit(lines: Iterable[Text], view: View) -> Lines:
@@ -99,17 +99,17 @@ def _sealed(state: ScreenState) -> Text | None:
 def stepper(state: ScreenState, view: View) -> Text:
     """All chapters in a row: done, here, to come."""
     s, here = view.symbols, number_of(state.chapter.name)
-    made = Text(no_wrap=True, end="")
+    row = Text(no_wrap=True, end="")
     short = view.width < sum(len(name) + 5 for name in NAMES)
     for n, name in enumerate(NAMES, 1):
         if n > 1:
-            made.append(f" {s.rule} " if not short else " ", "dim")
+            row.append(f" {s.rule} " if not short else " ", "dim")
         over = state.outcome is not None
         mark, style = (s.ok, "green") if n < here or over else (s.todo, "dim")
         if n == here and not over:
             mark, style = s.here, "bold reverse"
-        made.append(f"{mark} {name.capitalize()}" if not short or n == here else mark, style)
-    return made
+        row.append(f"{mark} {name.capitalize()}" if not short or n == here else mark, style)
+    return row
 
 
 def _headline(state: ScreenState, view: View) -> Text:
@@ -125,11 +125,11 @@ def _headline(state: ScreenState, view: View) -> Text:
 def chapter_line(state: ScreenState, view: View) -> Text:
     here = number_of(state.chapter.name)
     number = f"{here}/{len(NAMES)} " if here else ""
-    made = Text.assemble((f" {number}", STYLES["dim"]), _headline(state, view), no_wrap=True, end="")
+    row = Text.assemble((f" {number}", STYLES["dim"]), _headline(state, view), no_wrap=True, end="")
     work = progress_line(state, view)
-    made.append("  ")
-    made.append_text(work if work else Text(" ".join(state.chapter.narration.split()), "dim"))
-    return fit([made], view)[0]
+    row.append("  ")
+    row.append_text(work if work else Text(" ".join(state.chapter.narration.split()), "dim"))
+    return fit([row], view)[0]
 
 
 def progress_line(state: ScreenState, view: View) -> Text | None:
@@ -184,19 +184,19 @@ def _member(name: str, m: events.MemberSeen, width: int, view: View) -> Text:
     mark, tone = member_mark(m, view.symbols)
     state = "healthy" if m.healthy else m.state if m.state not in ("", "running") else \
         "not seen" if m.healthy is None and not m.state else "unreachable" if m.reachable is False else "not healthy"
-    made = line((f"{mark} ", tone), (f"{name:<{width}}  ", "strong"), (f"{m.role:<9}", "accent" if m.leader else ""),
+    row = line((f"{mark} ", tone), (f"{name:<{width}}  ", "strong"), (f"{m.role:<9}", "accent" if m.leader else ""),
                 (f"{state:<12}", tone))
     if not m.healthy:
-        made.append(m.error or "", STYLES["dim"])
-        return made
+        row.append(m.error or "", STYLES["dim"])
+        return row
     measured = [f"{milliseconds(m.read_latency):>7}", f"{size(m.db_size):>7}",
                 f"#{m.index:.0f}" if m.index is not None else ""]
     for text in (part.replace("—", view.symbols.none) for part in measured):
-        if made.cell_len + len(text) + 2 <= view.width:
-            made.append(f"{text}  ", STYLES["dim"])
+        if row.cell_len + len(text) + 2 <= view.width:
+            row.append(f"{text}  ", STYLES["dim"])
     if m.alarms:
-        made.append(f"{view.symbols.warn} {', '.join(m.alarms)}", STYLES["bad"])
-    return made
+        row.append(f"{view.symbols.warn} {', '.join(m.alarms)}", STYLES["bad"])
+    return row
 
 
 def cluster_line(state: ScreenState, view: View) -> Text:
@@ -416,18 +416,18 @@ def load(state: ScreenState, view: View) -> Lines:
     room = max(min(view.width - 30, 60), 4)
     points = state.load[-room:]
 
-    def row(name: str, levels: list[float | None], text: str, tone: str) -> Text:
-        made = line((f"{name:<5}", "dim"))
-        made.append_text(spark(levels, points, view))
-        made.append(" " * (room - len(points) + 1))
-        made.append(text, STYLES[tone])
-        return made
+    def chart(name: str, levels: list[float | None], text: str, tone: str) -> Text:
+        row = line((f"{name:<5}", "dim"))
+        row.append_text(spark(levels, points, view))
+        row.append(" " * (room - len(points) + 1))
+        row.append(text, STYLES[tone])
+        return row
 
     return fit([
-        row("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
-        row("p99", _p99_levels(points), f"{milliseconds(now.p99)}  (p50 {milliseconds(now.p50)})".replace(
+        chart("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
+        chart("p99", _p99_levels(points), f"{milliseconds(now.p99)}  (p50 {milliseconds(now.p50)})".replace(
             "—", view.symbols.none), ""),
-        row("err", _error_levels(points), f"{view.symbols.warn} {now.failed}/s {kinds}" if now.failed else
+        chart("err", _error_levels(points), f"{view.symbols.warn} {now.failed}/s {kinds}" if now.failed else
             f"{view.symbols.ok} no error", "bad" if now.failed else "good"),
     ], view)
 
@@ -450,26 +450,26 @@ def _error_levels(points: Points) -> list[float | None]:
 
 def spark(levels: list[float | None], points: Points, view: View) -> Text:
     """A bar for each level from 0 to 1; red where that second had errors."""
-    bars, made = view.symbols.bars, Text(no_wrap=True, end="")
+    bars, row = view.symbols.bars, Text(no_wrap=True, end="")
     for level, point in zip(levels, points, strict=True):
         bar = " " if level is None else bars[max(0, min(int(level * len(bars)), len(bars) - 1))]
-        made.append(bar, "red" if point.data.failed else "green")
-    return made
+        row.append(bar, "red" if point.data.failed else "green")
+    return row
 
 
 def load_line(state: ScreenState, view: View) -> Text:
     if not state.load:
         return line(("no load yet", "dim"))
     now = state.load[-1].data
-    made = line((f"{now.ops:>4.0f} op/s  ", "strong"),
+    row = line((f"{now.ops:>4.0f} op/s  ", "strong"),
                 (f"p99 {milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
                 (f"{view.symbols.warn} {plural(now.failed, 'error')}/s  " if now.failed else "no error  ",
                  "bad" if now.failed else "good"))
-    room = view.width - made.cell_len
+    room = view.width - row.cell_len
     if room > 4:
         points = state.load[-room:]
-        made.append_text(spark(_ops_levels(state, points), points, view))
-    return made
+        row.append_text(spark(_ops_levels(state, points), points, view))
+    return row
 
 
 # -- footer, and the least of all ------------------------------------------------------------------------------------
@@ -478,19 +478,19 @@ def load_line(state: ScreenState, view: View) -> Text:
 def footer(state: ScreenState, view: View) -> Text:
     """Keys on the left; run, mode and clock on the right; a fresh warning between them."""
     keys = [("space", "next"), ("q", "quit")] if view.manual else [("q", "quit")]
-    made = Text(no_wrap=True, end="")
+    row = Text(no_wrap=True, end="")
     for key, what in keys:
-        made.append(f" {key} ", "reverse")
-        made.append(f" {what}  ")
+        row.append(f" {key} ", "reverse")
+        row.append(f" {what}  ")
     note = state.notes[-1] if state.notes else None
     if note and note.data.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
         tone = "bad" if note.data.level == "error" else "warn"
-        made.append(f"{view.symbols.warn} {' '.join(note.data.text.split())}", STYLES[tone])
+        row.append(f"{view.symbols.warn} {' '.join(note.data.text.split())}", STYLES[tone])
     right = f" {view.symbols.dot} ".join(part for part in (state.run.id, state.run.about, clock(state, view)) if part)
-    made.truncate(max(view.width - len(right) - 1, 0))
-    made.append(" " * max(view.width - made.cell_len - len(right), 0))
-    made.append(right, "dim")
-    return fit([made], view)[0]
+    row.truncate(max(view.width - len(right) - 1, 0))
+    row.append(" " * max(view.width - row.cell_len - len(right), 0))
+    row.append(right, "dim")
+    return fit([row], view)[0]
 
 
 def clock(state: ScreenState, view: View) -> str:

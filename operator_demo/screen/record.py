@@ -51,11 +51,11 @@ def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]
     start = run.get("started") or (record["entries"][0]["ts"] if record["entries"] else None)
     entries = _Entries(record, symbols, full)
     for entry in record["entries"]:
-        told = entries.tell(entry)
-        if told is None:
+        telling = entries.tell(entry)
+        if telling is None:
             continue
-        (first, tone), *rest = told.lines
-        yield f"{since(start, entry['ts']):>10}  {told.speaker:<9} {first}", tone
+        (first, tone), *rest = telling.lines
+        yield f"{since(start, entry['ts']):>10}  {telling.speaker:<9} {first}", tone
         for text, tone in rest:
             yield f"{_INDENT}{'':<10}{text}", tone
     if not record["entries"]:
@@ -133,23 +133,23 @@ class _Entries:
     def tell(self, entry: Row) -> Telling | None:
         """None for what stands elsewhere, or in the full record only."""
         e = self._event(entry)
-        told: Telling | None
+        telling: Telling | None
         match e.data:
             case events.ToolCall():
-                told = Telling("agent", [*self._lines(e), *self._outcome(entry)])
+                telling = Telling("agent", [*self._lines(e), *self._outcome(entry)])
             case events.ToolResult(call=call) if (e.session, call) in self._calls:
                 return None
             case events.ToolResult(tool=tool):
-                told = Telling("agent", [(f"{tool} (its call was not recorded)", "warn"), *self._lines(e)])
+                telling = Telling("agent", [(f"{tool} (its call was not recorded)", "warn"), *self._lines(e)])
             case events.Effect(call=call) if call in self._linked:
                 return None
             case events.Usage() if not self._full:
                 return None
             case _:
-                told = tell(e, self._symbols)
-        if told is not None and told.speaker == "agent":
-            return replace(told, speaker=self._brains.get(e.session or "", "agent"))
-        return told
+                telling = tell(e, self._symbols)
+        if telling is not None and telling.speaker == "agent":
+            return replace(telling, speaker=self._brains.get(e.session or "", "agent"))
+        return telling
 
     def _outcome(self, call: Row) -> Iterator[Line]:
         """The result of a call, and what it caused."""

@@ -59,6 +59,7 @@ def test_the_observer_has_no_socket(demo: Demo) -> None:
     assert demo.wait(60).status == 143
 
 
+@pytest.mark.wide
 def test_a_budget_ends_the_session(demo: Demo) -> None:
     result = demo.run("--scenario", "member-kill", "--budget-steps", "2")
     assert (result.status, result.outcome) == (1, "escalated"), result.story

@@ -10,8 +10,7 @@ from scripted import scripted, shell, turn
 from operator_demo.agent.rehearsal.operator import Turn
 
 pytestmark = pytest.mark.e2e
-SCENARIOS = ["isolated-member", *(pytest.param(name, marks=pytest.mark.wide)
-                                  for name in ("member-kill", "member-stop", "frozen-member"))]
+SCENARIOS = ["isolated-member", "member-kill", "member-stop", "frozen-member"]
 
 
 def ticket(first: str) -> dict[str, object]:
@@ -28,6 +27,7 @@ def claim_at_once(number: int, first: str, results: list[str]) -> Turn:
     return turn("resolve", summary="all fine", actions=[])
 
 
+@pytest.mark.wide
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_brain_that_only_claims_is_not_believed(demo: Demo, scenario: str) -> None:
     with scripted(claim_at_once) as environment:
