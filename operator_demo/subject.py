@@ -300,6 +300,22 @@ class HasOwnLoad(Protocol):
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a run takes from the machine. `source` says where the figures come from, and of when they are."""
+
+    pull: int  # bytes of all images, as a registry sends them
+    source: str
+
+
+@runtime_checkable
+class HasNeeds(Protocol):
+    """A subject with images from a registry, which says how large they are before they are pulled; `Subject` plus
+    this."""
+
+    needs: Needs
+
+
+@dataclass(frozen=True)
 class Found:
     """A subject and its folder: inside the program, or `outside` of it on the disk."""
 

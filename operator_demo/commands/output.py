@@ -55,6 +55,11 @@ def complain_of_usage(error: click.ClickException) -> None:
     aside(text.getvalue().rstrip("\n"))
 
 
+def on_terminal() -> bool:
+    """Is there somebody who can be asked?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def ask(question: str, choices: list[str], default: str) -> str:
     return str(click.prompt(clean(question), type=click.Choice(choices), default=default))
 
@@ -63,7 +68,7 @@ def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
     """Through $PAGER (`less`, which ends by itself if all fits on the screen) on a terminal, else directly."""
     writer = _writer()
     whole = list(make(writer.symbols))  # before anything is shown, so that a damaged record is one clear error
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not on_terminal():
         writer.lines(whole)
         return
     os.environ.setdefault("LESS", "-FRX")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from operator_demo.commands import completion, output
+from operator_demo.commands.subject_choice import choose_subject, tell_pull
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Pa
 
 def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
     from operator_demo import subject as subjects
-    from operator_demo.commands.run import choose_subject
     from operator_demo.engine import BASE, image_size, save_images
     from operator_demo.stage.environment import Environment
 
     found = subjects.load(subject) if subject else choose_subject(engine)[0]
     name = subject or found.subject.name
     environment = Environment(engine, f"demo-{found.subject.name}", found)
+    tell_pull(environment)
     agent = environment.prepare(_tell, threading.Event())
     wanted = sorted({service.image for service in environment.subject_project().services.values()} | {agent, BASE})
     for image in wanted:

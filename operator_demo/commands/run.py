@@ -11,6 +11,7 @@ import click
 
 from operator_demo import settings
 from operator_demo.commands import completion, output
+from operator_demo.commands.subject_choice import agree_to_pull, choose_subject
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.evaluation import lifeline
 
@@ -66,7 +67,7 @@ def run(ctx: click.Context, /, **_: object) -> None:
 
     The chapters: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
     verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of your own system (./my-subject).
-    Default: tikv if its images are on the engine, else etcd.
+    Default: tikv if its images are on the engine; else you are asked, or, without a terminal, it is etcd.
     """
     given = Given(**ctx.params)
     if given.attach and given.restart:
@@ -118,6 +119,8 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
             check_can_attach(environment, run_id)
             options = as_it_was(options, store, entry)
         else:
+            if given.subject:  # one that was chosen just now is agreed to
+                agree_to_pull(environment)
             if restart:
                 remove_leftovers(environment, volumes=not given.keep_data)
             elif not given.keep_data and environment.old_volumes():
@@ -197,7 +200,7 @@ def make_environment(engine: "Engine", found: "Found | None", given: Given) -> "
     from operator_demo.stage.environment import Environment, check_project_name
 
     if found is None:
-        found, why = choose_subject(engine)
+        found, why = choose_subject(engine, may_ask=not given.attach)
         output.aside(f"Subject: {found.subject.name} ({why}).")
     environment = Environment(engine, check_project_name(given.project or f"demo-{found.subject.name}"), found)
     if given.publish:
@@ -256,18 +259,6 @@ def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
     return settings.CLAUDE, settings.DEFAULT_MODEL if model == "auto" else model
 
 
-def choose_subject(engine: "Engine") -> "tuple[Found, str]":
-    """The flagship where its images are on the engine, else the one that needs no registry; and why."""
-    from operator_demo import subject as subjects
-    from operator_demo.stage import images
-    from operator_demo.stage.environment import Environment
-
-    flagship = subjects.load("tikv")
-    if images.are_present(engine, Environment(engine, "demo-tikv", flagship).subject_project()):
-        return flagship, "its images are on the engine"
-    return subjects.load("etcd"), "its images are built here, nothing is pulled"
-
-
 def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: bool) -> tuple[bool, bool]:
     """(attach, restart), asked of the presenter where there is one."""
     if leftover is None:
@@ -280,7 +271,7 @@ def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: 
             raise OperatorError(f"Project {project} was not started by a run; there is nothing to attach to.",
                                 "Use --restart, or --project NAME to run beside it.")
         return attach, restart
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not output.on_terminal():
         raise OperatorError(f"Project {project} is on the engine already ({leftover or 'not by a run'}).", LEFTOVERS)
     choice = output.ask(f"Project {project} is on the engine already ({leftover or 'not by a run'}).\n"
                         "Attach to it, restart, or quit?", ["attach", "restart", "quit"],

@@ -125,12 +125,20 @@ class Environment:
         addresses = published(self.engine, self.project, self._ports) if self._ports else {}
         return {service: f"http://{address}" for service, address in addresses.items()}
 
+    def images_to_pull(self) -> list[str]:
+        """The subject's images that `prepare` pulls, by name."""
+        wanted = self._with_load() if isinstance(self.found.subject, HasOwnLoad) else self.subject_project()
+        return images.to_pull(self.engine, wanted)
+
+    def _with_load(self) -> Project:
+        return self._read([*self.profiles, LOAD_PROFILE])
+
     def prepare(self, progress: Progress, stop: threading.Event) -> str:
         """Builds and pulls all missing images; returns the name of the agent's. Without the image that makes the load
         there is no load, and `remarks` says so."""
         agent = images.ensure_all(self.engine, self.subject_project(), progress, stop)
         if isinstance(self.found.subject, HasOwnLoad) and LOAD_PROFILE not in self.profiles:
-            whole = self._read([*self.profiles, LOAD_PROFILE])
+            whole = self._with_load()
             missing = images.ensure_extra(self.engine, self.subject_project(), whole, progress, stop)
             if missing:
                 self.remarks.append(f"There is no load: {missing}")

@@ -57,9 +57,14 @@ def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threa
     return tag
 
 
-def are_present(engine: Engine, subject: Project) -> bool:
-    """Are all images that a project would have to pull on the engine?"""
-    return all(image_id(engine, s.image) is not None for s in subject.services.values() if s.build is None)
+def to_pull(engine: Engine, subject: Project) -> list[str]:
+    """The images of a project that are neither built here nor on the engine."""
+    return [image for image in of_registry(subject) if image_id(engine, image) is None]
+
+
+def of_registry(subject: Project) -> list[str]:
+    """The images of a project that are not built here."""
+    return sorted({service.image for service in subject.services.values() if service.build is None})
 
 
 def ensure_extra(engine: Engine, base: Project, whole: Project, progress: Progress, stop: threading.Event) -> str:
@@ -82,8 +87,7 @@ def _ensure_subject(engine: Engine, subject: Project, tell: ImageProgress, stop:
         except Interrupted:
             raise
         except OperatorError as e:
-            missing = sorted({s.image for s in subject.services.values()
-                              if s.build is None and image_id(engine, s.image) is None})
+            missing = to_pull(engine, subject)
             if service.image not in missing:
                 raise  # an image that is built here
             raise OperatorError(

@@ -16,6 +16,7 @@ from operator_demo.subject import (
     KeyValue,
     Member,
     MembersNow,
+    Needs,
     Observation,
     Through,
     Violation,
@@ -35,6 +36,9 @@ _STATUS_PORT = 20180
 _FIRST_STEP = 0.6  # of the deadline, for asking each member
 _AGAIN = 1.0  # seconds that must be left to check the data plane a second time
 REGIONS = 12  # before the load begins
+# tiup downloads TiKV 8.5.1 as 365 MiB and PD 8.5.1 as 54 MiB (its log in a public note of 2025). The images have the
+# control tools, a base system and Prometheus besides.
+_NEEDS = Needs(pull=1_000_000_000, source="an estimate of November 2026 from the downloads of TiKV 8.5.1 and PD 8.5.1")
 
 
 class Tikv:
@@ -47,6 +51,7 @@ class Tikv:
     quorum = 2  # of the PD members, and of the stores
     invariants: Sequence[Invariant] = INVARIANTS
     heal_time = 30.0  # PD calls a store that comes back Up only with its next heartbeat, measured after 8 to 14 s
+    needs = _NEEDS
     records = 5000  # 14 regions, with the region-split-size of compose.yaml
     default_scenario = "store-kill"
     published: Mapping[str, int] = {"grafana": 3000, "prometheus": 9090, "pd0": 2379}
