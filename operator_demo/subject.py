@@ -304,13 +304,14 @@ class Needs:
     """What a run takes from the machine. `source` says where the figures come from, and of when they are."""
 
     pull: int  # bytes of all images, as a registry sends them
+    memory: int  # bytes that all containers of the subject take together
     source: str
 
 
 @runtime_checkable
 class HasNeeds(Protocol):
-    """A subject with images from a registry, which says how large they are before they are pulled; `Subject` plus
-    this."""
+    """A subject that says what it takes, which the engine cannot tell before the images are pulled and the run has
+    begun; `Subject` plus this."""
 
     needs: Needs
 

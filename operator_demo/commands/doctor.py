@@ -3,18 +3,23 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from operator_demo.commands import completion, output
 from operator_demo.errors import Exit, OperatorError
 
+if TYPE_CHECKING:
+    from operator_demo.engine import Engine
+    from operator_demo.subject import Subject
+
 REPORT = "operator-demo-report.txt"
 GIB = 1 << 30
 NEEDED_DISK, NEEDED_MEMORY = 3 * GIB, 2 * GIB
+SHARE = 0.5  # of the machine's memory that a subject may take; the rest is for the engine, the agent and others
 
 
 @click.command()
@@ -70,6 +75,7 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
                f"{memory / GIB:.1f} GiB on the engine's machine ({NEEDED_MEMORY / GIB:.0f} GiB are enough)")
         yield socket(connected)
         yield from images(connected)
+        yield from subjects(connected, memory)
     except OperatorError as e:
         yield "FAIL", "engine", f"{e.message}\n{e.hint}"
     finally:
@@ -99,6 +105,42 @@ def images(connected: Any) -> Iterator[tuple[str, str, str]]:
     missing = [image for image in wanted if not image_id(connected, image)]
     yield ("ok", "images", "all built") if not missing else \
         ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` builds them")
+
+
+def subjects(connected: "Engine", memory: int) -> Iterator[tuple[str, str, str]]:
+    """The subjects with images from a registry. Missing ones are no mistake: `run` can pull them, or take another
+    subject."""
+    from operator_demo import subject
+    from operator_demo.stage.environment import Environment
+    from operator_demo.stage.images import of_registry
+
+    for name in subject.names():
+        found = subject.load(name)
+        wanted = of_registry(Environment(connected, f"demo-{name}", found).subject_project())
+        if wanted:
+            yield one_subject(connected, found.subject, wanted, memory)
+
+
+def one_subject(connected: "Engine", subject: "Subject", wanted: Sequence[str], memory: int) -> tuple[str, str, str]:
+    from operator_demo.commands.subject_choice import size_to_pull
+    from operator_demo.engine import image_id, image_size
+    from operator_demo.screen.quantities import size
+    from operator_demo.subject import HasNeeds
+
+    missing = [image for image in wanted if image_id(connected, image) is None]
+    words = [f"{image}: " + ("not on the engine" if image in missing else size(image_size(connected, image)))
+             for image in wanted]
+    if missing:
+        words.append(f"size of all images to pull: {size_to_pull(subject)}; `operator-demo prepare {subject.name}` "
+                     "pulls what is missing")
+    mark = "-" if missing else "ok"
+    if isinstance(subject, HasNeeds):
+        words.append(f"its containers take about {size(subject.needs.memory)} of memory; the engine's machine has "
+                     f"{size(memory)}")
+        words.append(f"figures: {subject.needs.source}")
+        if subject.needs.memory > memory * SHARE:
+            mark = "warn"
+    return mark, subject.name, "\n".join(words)
 
 
 def disk() -> Iterator[tuple[str, str, str]]:
