@@ -48,6 +48,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
               help="Minimum seconds per chapter with --auto.")
 @click.option("--rate", type=click.IntRange(1, 5000), default=200, show_default=True,
               help="Operations per second of the workload.")
+@click.option("--load", metavar="NAME", help="Also start this load maker of the subject's own; tikv has ycsb.")
 @click.option("--max-time", type=click.FloatRange(10, 86400), default=7200.0, show_default=True,
               help="Stop the run and all its containers after this many seconds.")
 @click.option("--budget-steps", type=click.IntRange(1), help="Maximum model requests per run.")
@@ -72,8 +73,9 @@ def run(ctx: click.Context, /, **_: object) -> None:
     given = Given(**ctx.params)
     if given.attach and given.restart:
         raise UsageError("--attach and --restart exclude each other.")
-    if given.attach and given.keep_data:
-        raise UsageError("--attach goes on with a run as it is.", "Leave out --keep-data.")
+    for option, chosen in (("--keep-data", given.keep_data), ("--load", given.load)):
+        if given.attach and chosen:
+            raise UsageError("--attach goes on with a run as it is.", f"Leave out {option}.")
     if given.end_with_input:
         lifeline.end_with_input()
     resolved = resolve(given)
@@ -149,6 +151,7 @@ class Given:
     seed: int | None
     pace: float
     rate: int
+    load: str | None
     max_time: float
     budget_steps: int | None
     budget_seconds: float | None
@@ -205,6 +208,8 @@ def make_environment(engine: "Engine", found: "Found | None", given: Given) -> "
     environment = Environment(engine, check_project_name(given.project or f"demo-{found.subject.name}"), found)
     if given.publish:
         environment.publish()
+    if given.load:
+        environment.add_load(given.load)
     return environment
 
 

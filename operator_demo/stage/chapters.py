@@ -150,6 +150,9 @@ class Chapters:
         environment = self.environment
         for service, url in self.loop.work("up", lambda _: environment.addresses()).items():
             self.say(Note(level="info", text=f"{service} can be seen at {url}"))
+        if environment.added_load:
+            self.say(Note(level="info", text=f"{environment.added_load} makes load too; the figures are those of the "
+                                             "program's own load."))
         for text in environment.remarks:
             self.say(Note(level="warning", text=text))
         stand_ins = self.loop.work("up", lambda _: environment.stand_ins)

@@ -47,7 +47,7 @@ from operator_demo.version import describe
 from operator_demo.wire import SCHEMA_VERSION
 
 DASHBOARDS_PROFILE = "dashboards"  # of the subject's dashboards, which `--publish` starts too
-LOAD_PROFILE = "load"  # of a service of the subject that makes its load
+LOAD_PROFILE = "load"  # of a service of the subject that makes load
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to list containers
 AGENT_SERVICES = ("agent", "observer")
 OUTSIDE = "/opt/operator/subjects"  # the folder in our containers for a subject that is not part of the program
@@ -87,6 +87,7 @@ class Environment:
         self._found = found
         self.profiles: list[str] = []  # of the subject's file; `prepare` adds those that are possible
         self._ports: Mapping[str, int] = {}  # to publish, by service of the subject
+        self.added_load = ""  # the service of the subject that makes load besides our own
         self.remarks: list[str] = []  # for the presenter
 
     @property
@@ -119,6 +120,17 @@ class Environment:
         if not self._ports:
             raise UsageError(f"{self.found.subject.name} has nothing to publish.", "Leave out --publish.")
         self.profiles.append(DASHBOARDS_PROFILE)
+
+    def add_load(self, name: str) -> None:
+        """Starts the subject's own service `name` too, which makes load. Call it before `prepare`. Raises `UsageError`
+        if the subject has no such service."""
+        without = self.subject_project().services
+        offered = [service for service in self._with_load().services if service not in without]
+        if name not in offered:
+            hint = f"It has {', '.join(offered)}." if offered else "It has none; leave out --load."
+            raise UsageError(f"{self.found.subject.name} has no service {name!r} that makes load.", hint)
+        self.profiles.append(LOAD_PROFILE)
+        self.added_load = name
 
     def addresses(self) -> dict[str, str]:
         """The URLs of the published services, by service."""

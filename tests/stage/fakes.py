@@ -166,7 +166,7 @@ class FakeEnvironment:
     """As `stage.environment.Environment`."""
 
     project, engine_version, subject_reference = PROJECT, "1.0", "etcd"
-    remarks, stand_ins, without_load = (), (), False
+    remarks, stand_ins, without_load, added_load = (), (), False, ""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster

@@ -2,9 +2,12 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pd_server
@@ -48,6 +51,26 @@ def test_every_image_is_pinned_and_can_be_replaced() -> None:
     assert unpinned == {"${YCSB_IMAGE:-pingcap/go-ycsb:latest}"}  # nothing else is published
     assert {image for image in images if "v8.5.7" in image} == {"${PD_IMAGE:-pingcap/pd:v8.5.7}",
                                                                 "${TIKV_IMAGE:-pingcap/tikv:v8.5.7}"}
+
+
+YCSB = """\
+#!/bin/sh
+echo "$1 $RATE" >> calls
+[ "$1" = run ] || [ "$(wc -l < calls)" -gt 2 ]
+"""
+
+
+def test_go_ycsb_waits_for_pd_and_never_ends_before(tmp_path: Path) -> None:
+    """While PD does not serve, go-ycsb ends with status 1: a container that restarts would look like a fault."""
+    shell, option, script = COMPOSE["services"]["ycsb"]["entrypoint"]
+    for name, text in (("go-ycsb", YCSB), ("sleep", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    script = script.replace("$$", "$").replace("/go-ycsb", str(tmp_path / "go-ycsb"))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PD": "pd0:2379", "RATE": "60"}
+    done = subprocess.run([shell, option, script], cwd=tmp_path, env=environment, timeout=30, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "calls").read_text().splitlines() == ["load 60", "load 60", "load 60", "run 60"]
 
 
 @pytest.mark.parametrize("name", KINDS)
