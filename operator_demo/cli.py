@@ -32,7 +32,7 @@ _COMMANDS = {
     "score": ("score", "score", "Show the score of a run, or compare two.", True),
     "eval": ("eval", "evaluate", "Run a campaign of scenarios and models and compare them.", True),
     "subjects": ("subjects", "subjects", "List the available systems.", True),
-    "scenarios": ("subjects", "scenarios", "List, show and check the scenarios of a subject.", True),
+    "scenarios": ("subjects", "scenarios", "List, show, check and prove the scenarios of a subject.", True),
     "chaos": ("chaos", "chaos", "Inject faults into a running demo by hand, and revert them.", True),
     "doctor": ("doctor", "doctor", "Check this machine before a talk.", True),
     "completion": ("completion", "completion", "Print the completion script of a shell.", True),

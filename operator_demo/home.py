@@ -57,13 +57,13 @@ def journal_path(home: Path, engine_id: str, project: str, suffix: str) -> Path:
     return home / "journal" / f"{safe}-{project}{suffix}"
 
 
-def replace_json(path: Path, content: Any) -> None:
+def replace_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Replaces a file that this user alone may read in one step, after its new content is on the disk."""
     with file_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file)
+            json.dump(content, file, indent=indent)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

@@ -118,7 +118,7 @@ class Judge:
         return [f"ended as {result['outcome']} with status {result['exit_status']}, not as {outcome} with {status}"]
 
     def _record_faults(self, trial: Trial) -> list[str]:
-        home = home_of(self._folder, trial)
+        home = runner.home_of(self._folder, trial)
         try:
             with Store(home / "tickets.db", read_only=True) as store:
                 (check,) = store.rows("PRAGMA integrity_check")
@@ -127,10 +127,6 @@ class Judge:
         except StoreError as e:
             return [e.message]
         return faults + (record_faults(home, row["run"], set()) if row else ["no run in the store"])
-
-
-def home_of(folder: Path, trial: Trial) -> Path:
-    return folder / "homes" / trial.name.replace("/", "_")
 
 
 def left_on_engine(client: docker.DockerClient, project: str) -> list[str]:
@@ -147,7 +143,7 @@ def take_down(client: docker.DockerClient, folder: Path, campaign: Campaign) -> 
     """What a run that was interrupted has not taken down itself."""
     for trial in campaign.trials:
         if left_on_engine(client, trial.project):
-            home = home_of(folder, trial)
+            home = runner.home_of(folder, trial)
             subprocess.run([PROGRAM, "down", "--project", trial.project, "--volumes"],
                            env=os.environ | {"OPERATOR_HOME": str(home)}, check=False)
 

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,11 @@ def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool
     from operator_demo.evaluation import runner, table
     from operator_demo.stage.images import own_file
 
-    plan = campaigns.load(campaign)
+    plan = replace(campaigns.load(campaign), host=ctx.obj)
     folder = (out or campaign.with_suffix(".results")).absolute()
     if not report:
         end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the runs under way are ended
-        with _progress(len(plan.trials), len(runner.finished(folder))) as (began, ended):
+        with progress(len(plan.trials), len(runner.finished(folder))) as (began, ended):
             runner.play(plan, folder, own_file(), began, ended)
     wanted = {trial.name for trial in plan.trials}
     results = [r for name, r in runner.finished(folder).items() if name in wanted]
@@ -59,7 +60,7 @@ def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool
 
 
 @contextmanager
-def _progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
+def progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Callable[..., None]]]:
     """A bar with the time left on a terminal, else a line for each run; on stderr, so that the table can be piped."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -41,10 +41,12 @@ def tell_pull(environment: "Environment") -> bool:
     return bool(missing)
 
 
-def agree_to_pull(environment: "Environment") -> None:
+def agree_to_pull(environment: "Environment") -> bool:
     """The same, and asks on a terminal whether to go on; `click.Abort` if not."""
-    if tell_pull(environment) and output.on_terminal():
+    needed = tell_pull(environment)
+    if needed and output.on_terminal():
         click.confirm("Go on?", default=True, abort=True)
+    return needed
 
 
 def size_to_pull(subject: "Subject") -> str:

@@ -1,21 +1,20 @@
 """`operator-demo subjects` and `operator-demo scenarios`."""
 
-import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.commands.default_group import DefaultGroup
+from operator_demo.commands.prove import prove
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
     from operator_demo.chaos.scenario import Scenario
-    from operator_demo.subject import Found
+    from operator_demo.proven import Entry
 
-PROVEN = "proven.json"  # written by the tests from real runs, never by hand
 NOT_RUN = "not tested yet"
 
 
@@ -31,10 +30,13 @@ def subjects() -> None:
 
 @click.group(cls=DefaultGroup, default="list", alone=True)
 def scenarios() -> None:
-    """List, show and check the scenarios of a subject.
+    """List, show, check and prove the scenarios of a subject.
 
     Without a command: list.
     """
+
+
+scenarios.add_command(prove)
 
 
 @scenarios.command("list")
@@ -43,25 +45,27 @@ def scenarios() -> None:
 def list_(subject: str, as_json: bool) -> None:
     """List the scenarios of SUBJECT (default: etcd).
 
-    The column `rehearsal` shows how the offline rehearsal ended in the last test run.
+    The column `rehearsal` shows how the offline rehearsal ended when it was last proved, here or in the tests.
     """
+    from operator_demo import proven
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
     found = subjects.load(subject)
-    proven = _proven(found)
+    rehearsal, alone = proven.read(found), proven.read(found, proven.WITHOUT_AGENT)
     plays = [scenario.load(found, name) for name in scenario.names(found.folder)]
     default = scenario.default(found)
     if as_json:
         output.as_json([{"name": play.name, "title": play.title, "difficulty": play.difficulty,
                          "outcome": play.outcome, "default": play.name == default,
-                         "rehearsal": proven.get(play.name)} for play in plays])
+                         "rehearsal": rehearsal.get(play.name), "without_agent": alone.get(play.name)}
+                        for play in plays])
         return
     width = max(len(play.name) for play in plays) + 2
     output.line(f"{'':{width}}{'difficulty':<12}{'right is':<11}{'rehearsal':<16}")
     for play in plays:
         mark = " (default)" if play.name == default else ""
-        output.line(f"{play.name:<{width}}{play.difficulty:<12}{play.outcome:<11}{_short(proven.get(play.name)):<16}"
+        output.line(f"{play.name:<{width}}{play.difficulty:<12}{play.outcome:<11}{_short(rehearsal.get(play.name)):<16}"
                    f"{play.title}{mark}")
 
 
@@ -71,11 +75,13 @@ def list_(subject: str, as_json: bool) -> None:
               help="Whose scenario it is.")
 def show(name: str, subject: str) -> None:
     """Show one scenario with its speaker notes and known repair."""
+    from operator_demo import proven
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
     found = subjects.load(subject)
-    for line in _described(scenario.load(found, name), _proven(found).get(name)):
+    rehearsal, alone = proven.read(found), proven.read(found, proven.WITHOUT_AGENT)
+    for line in _described(scenario.load(found, name), rehearsal.get(name), alone.get(name)):
         output.line(line)
 
 
@@ -102,22 +108,15 @@ def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
     ctx.exit(UsageError.exit_status if failed else 0)
 
 
-def _proven(found: "Found") -> dict[str, Any]:
-    """The rehearsal's results of the last test run, by scenario."""
-    entry = found.folder.joinpath(PROVEN)
-    try:
-        return dict(json.loads(entry.read_text(encoding="utf-8"))["scenarios"])
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise UsageError(f"{entry} cannot be read: {e}") from e
+def _short(entry: "Entry | None") -> str:
+    return str(entry["outcome"]) if entry else NOT_RUN
 
 
-def _short(proven: dict[str, Any] | None) -> str:
-    return str(proven["outcome"]) if proven else NOT_RUN
+def _long(entry: "Entry | None") -> str:
+    return f"{entry['outcome']} ({entry['date']}, {entry['version']})" if entry else NOT_RUN
 
 
-def _described(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]:
+def _described(play: "Scenario", rehearsal: "Entry | None", alone: "Entry | None") -> Iterator[str]:
     fault = play.fault
     who = fault.target if isinstance(fault.target, str) else ", ".join(fault.target)
     many = f" x {fault.count}" if fault.count > 1 and isinstance(fault.target, str) else ""
@@ -134,7 +133,8 @@ def _described(play: "Scenario", proven: dict[str, Any] | None) -> Iterator[str]
     if play.allow:
         yield f"  may change  {', '.join(play.allow)}"
     yield f"  limits      {play.detect_limit:g} s to the ticket, {play.repair_limit:g} s to the repair"
-    yield f"  rehearsal   {_short(proven)}" + (f" ({proven['date']}, {proven['version']})" if proven else "")
+    yield f"  no agent    {_long(alone)}"
+    yield f"  rehearsal   {_long(rehearsal)}"
     for chapter, texts in play.story.items():
         yield from _block(chapter, texts.narration)
         yield from _block(f"{chapter}, for the speaker", texts.notes)

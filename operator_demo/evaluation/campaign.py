@@ -50,12 +50,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Campaign:
-    """`parallel` runs at a time; `options` go to every run; `limit` is the maximum seconds of a run."""
+    """`parallel` runs at a time; `options` go to every run; `limit` is the maximum seconds of a run; `host` is the
+    engine's address, None for the one that the docker CLI uses."""
 
     trials: Sequence[Trial]
     parallel: int
     options: Sequence[str]
     limit: float
+    host: str | None = None
 
 
 def load(file: Path) -> Campaign:

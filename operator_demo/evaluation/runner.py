@@ -100,12 +100,18 @@ def _take_next(news: "queue.SimpleQueue[Any]", folder: Path, began: Callable[[Tr
     ended(trial, result)
 
 
+def home_of(folder: Path, trial: Trial) -> Path:
+    """The home folder of a run, with its record."""
+    return folder / "homes" / trial.name.replace("/", "_")
+
+
 def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: threading.Event) -> Result:
     """One trial: `{trial, subject, scenario, model, number, seed, exit_status, reached, outcome, score, words}`."""
-    home = folder / "homes" / trial.name.replace("/", "_")
+    home = home_of(folder, trial)
     home.mkdir(parents=True, exist_ok=True)
     brain = ["--no-agent"] if trial.model == NO_AGENT else ["--model", trial.model]
-    argv = [str(program), "run", trial.subject, "--scenario", trial.scenario, *brain, "--auto", "--pace", "0",
+    host = ["--host", campaign.host] if campaign.host else []
+    argv = [str(program), *host, "run", trial.subject, "--scenario", trial.scenario, *brain, "--auto", "--pace", "0",
             "--display", "plain", "--project", trial.project, "--seed", str(trial.seed), "--restart", lifeline.OPTION,
             "--max-time", str(_max_time(campaign.limit)), *campaign.options]
     with (home / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:

@@ -10,12 +10,12 @@ import tempfile
 import textwrap
 import threading
 import time
-import zipapp
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stand_in_program
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,40 +23,6 @@ from operator_demo.errors import UsageError
 from operator_demo.evaluation import campaign, lifeline, runner, table
 
 ROOT = Path(__file__).parents[2]
-
-# Stands in for the program: a run that writes a score into its store, and ends as its scenario's name says.
-PROGRAM = """\
-import os, pathlib, signal, sys, time
-sys.path[:0] = {path!r}
-from operator_demo.evaluation import lifeline
-from operator_demo import events
-from operator_demo.store import Store
-arguments = sys.argv[1:]
-scenario, home = arguments[arguments.index("--scenario") + 1], pathlib.Path(os.environ["OPERATOR_HOME"])
-def end(number, frame):
-    home.joinpath("ended").write_text(signal.Signals(number).name)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-signal.signal(signal.SIGTERM, end)
-if lifeline.OPTION in arguments:
-    lifeline.end_with_input()
-home.joinpath("arguments").write_text(" ".join(arguments))
-home.joinpath("began").write_text(str(os.getpid()))
-if scenario == "frozen-member":
-    time.sleep(60)
-good = "--no-agent" not in arguments
-with Store(home / "tickets.db") as store:
-    def say(kind, **data):
-        store.record(events.event("run-x", "stage", events.TYPES[kind].of(data)))
-    say("run_started", project="p", subject="etcd", mode="execute", model="m", brain="b", version="v", engine="e",
-        seed=1)
-    say("score", outcome="repaired", expected="repaired", reached=good, clocks={{}}, ttd=1.0,
-        ttm=20.0 if good else None, marks={{"cause": good}}, work={{"steps": 9, "tokens": 5, "cost_usd": None}},
-        oracle={{}}, collateral=[], service={{"client_errors": 3, "lost_seconds": 1}})
-    say("run_finished", outcome="repaired" if good else "unverified", exit_status=0 if good else 1)
-sys.exit(0 if good else 1)
-"""
-
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
@@ -67,13 +33,7 @@ def short_path() -> Iterator[Path]:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """An executable zip file, as the real one is."""
-    made = tmp_path / "operator-demo"
-    source = tmp_path / "program"
-    source.mkdir()
-    (source / "__main__.py").write_text(PROGRAM.format(path=[str(ROOT)]))
-    zipapp.create_archive(source, made, interpreter=sys.executable)
-    return made
+    return stand_in_program.make(tmp_path)
 
 
 def plan(tmp_path: Path, text: str) -> campaign.Campaign:

@@ -8,6 +8,7 @@ import pytest
 import soak
 
 from operator_demo import events
+from operator_demo.evaluation import runner
 from operator_demo.evaluation.campaign import Trial
 from operator_demo.store import Store
 
@@ -25,7 +26,7 @@ def client(*left: str) -> MagicMock:
 
 
 def judge(folder: Path, *left: str) -> soak.Judge:
-    home = soak.home_of(folder, TRIAL)
+    home = runner.home_of(folder, TRIAL)
     home.mkdir(parents=True)
     started = {"project": "p", "subject": "etcd", "mode": "execute", "model": "rehearsal", "brain": "rehearsal",
                "version": "0", "engine": "x", "seed": 1, "clock_offset": 0.0, "manual": False}
@@ -61,7 +62,7 @@ def test_another_outcome_than_proven(tmp_path: Path) -> None:
 
 def test_a_run_without_a_record(tmp_path: Path) -> None:
     judging = judge(tmp_path)
-    (soak.home_of(tmp_path, TRIAL) / "tickets.db").unlink()
+    (runner.home_of(tmp_path, TRIAL) / "tickets.db").unlink()
     judging.ended(TRIAL, result())
     assert len(judging.judged[TRIAL.name]["faults"]) == 1
 

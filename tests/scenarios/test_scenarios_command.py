@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from operator_demo import subject
+from operator_demo import proven, subject
 from operator_demo.chaos import scenario
 from operator_demo.commands import subjects
 from operator_demo.errors import UsageError
@@ -22,7 +22,7 @@ def call(*arguments: str) -> Result:
 @pytest.mark.parametrize("arguments", [[], ["etcd"], ["list"], ["list", "etcd"]])
 def test_all_are_listed_with_what_is_right_and_what_was_seen(
         arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subjects, "_proven", lambda _: {"quiet": {"outcome": "no_action"}})
+    monkeypatch.setattr(proven, "read", lambda *_: {"quiet": {"outcome": "no_action"}})
     lines = call(*arguments).output.splitlines()
     names = scenario.names(subject.load("etcd").folder)
     assert [line.split()[0] for line in lines[1:]] == names
