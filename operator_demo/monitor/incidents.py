@@ -41,8 +41,10 @@ class Incidents:
         self._last = ticket["ticket"]
         firing = {key: s for key, s in state.items() if s.firing}
         with contextlib.suppress(tickets.TicketStateError):  # the agent or the oracle moved it meanwhile
-            if {v["key"] for v in ticket["violations"]} != firing.keys() and firing:
-                self._recorder.say(TicketUpdated(violations=_attached(firing)), ticket=ticket["ticket"])
+            attached = _attached(firing)
+            known = {(v["key"], v.get("since")) for v in ticket["violations"]}
+            if attached and {(v.key, v.since) for v in attached} != known:
+                self._recorder.say(TicketUpdated(violations=attached), ticket=ticket["ticket"])
             quiet = self._quiet_since is not None and ts - self._quiet_since >= CLEAR_AFTER
             if quiet and ticket["ticket"] not in self._reported:
                 tickets.clear(self._recorder, ticket["ticket"])

@@ -131,6 +131,19 @@ def test_further_violations_attach_to_the_one_ticket(bench: Bench, clock: Clock)
     assert tickets.current(bench.store, "run-1")["violations"] == update["violations"]  # type: ignore[index]
 
 
+def test_a_violation_that_ended_and_comes_back_is_told_again(bench: Bench, clock: Clock) -> None:
+    bench.members.set("m1", state="exited", address=None)
+    clock.look()
+    tickets.verify(bench.agent, claimed(bench), "ses-1", "done", [])
+    bench.members.set("m1", state="running", address="10.0.0.1")
+    clock.look(2)
+    bench.members.set("m1", state="exited", address=None)
+    clock.look(3)
+    (opened,), (update,) = bench.of("ticket_opened"), bench.of("ticket_updated")
+    assert [v["key"] for v in update["violations"]] == ["member_down:m1"]
+    assert update["violations"][0]["since"] > opened["violations"][0]["since"]
+
+
 def test_it_is_cleared_when_it_healed_with_nobody_holding_it(bench: Bench, clock: Clock) -> None:
     bench.members.set("m1", state="exited", address=None)
     clock.look()
