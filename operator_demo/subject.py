@@ -254,6 +254,7 @@ class Anatomy:
     kind: str = ""
     settings: str = ""  # the file with a member's settings
     bad_setting: str = ""  # lines that, added to it, keep the member from starting
+    data: str = ""  # the folder with its data; a member that had some does not start without it
     log: str = ""  # the files of its write-ahead log, with * in the last part; the newest by name is cut
     space: Script | None = None  # its space is used up
     evict: Script | None = None  # it is ordered to lead nothing

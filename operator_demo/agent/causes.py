@@ -10,7 +10,7 @@ CAUSES = {
     "resource_exhausted": "a limit of CPU, memory or descriptors was reached (including the out-of-memory killer)",
     "disk_full": "no room is left on the disk, or the store's own space quota was reached",
     "misconfiguration": "a wrong setting, flag, file or permission",
-    "data_corruption": "stored data is damaged or members disagree about it",
+    "data_corruption": "stored data is damaged or lost, or members disagree about it",
     "overload": "more load than the healthy system can carry",
     "no_fault": "nothing is wrong, or it healed by itself",
     "unknown": "looked at, and not understood",

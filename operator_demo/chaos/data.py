@@ -49,7 +49,7 @@ class CrashFault(Primitive):
                 return Proof(False, f"{name} is gone, or has a new container")
             described = ground.inspect(name)
             restarts, state = int(described.get("RestartCount") or 0), described["State"]
-            if restarts == 0 or state["Status"] == "exited" or _is_steady(ground, described):
+            if restarts == 0 or state["Status"] == "exited" or is_steady(ground, described):
                 steady.append(name)
             saw.append(f"{name} {crash_words(restarts, state)}")
         return Proof(not steady, ", ".join(saw))
@@ -104,7 +104,7 @@ class CrashLoop(CrashFault):
             if files and _digest(files[0]) == was["bad"]:
                 helper.write(ground, was["volume"], was["path"], _unpack(was["content"]))
                 self.start_well(ground, before, name)
-            elif files and files[0] == _unpack(was["content"]) and _is_down(ground, before, name):
+            elif files and files[0] == _unpack(was["content"]) and is_down(ground, before, name):
                 self.start_well(ground, before, name)
 
 
@@ -149,7 +149,7 @@ class WalCut(CrashFault):
             was = before[name]
             if "file" in was and helper.volume_exists(ground, was["volume"]):
                 self._restore(ground, before, name)
-            elif _is_down(ground, before, name):
+            elif is_down(ground, before, name):
                 self.start_well(ground, before, name)  # it was stopped, and its log was not cut
 
     def _restore(self, ground: Ground, before: Before, name: str) -> None:
@@ -157,12 +157,12 @@ class WalCut(CrashFault):
         removed the torn record and added others."""
         was, whole = before[name], _unpack(before[name]["content"])
         container = same_container(ground, before, name)
-        if container is not None and _is_steady(ground, ground.inspect(name)):
+        if container is not None and is_steady(ground, ground.inspect(name)):
             return
         files = helper.read(ground, was["volume"], was["file"])
         left = files[0].rstrip(b"\0") if files else b""
         if not left.startswith(whole[:_HEAD]) or left.startswith(whole):
-            if left.startswith(whole) and _is_down(ground, before, name):
+            if left.startswith(whole) and is_down(ground, before, name):
                 self.start_well(ground, before, name)
             return
         if container is not None and container.state in ("running", "restarting"):
@@ -232,12 +232,12 @@ def crash_words(restarts: int, state: Mapping[str, Any]) -> str:
             return f"was restarted {times} and is {status} (status {state['ExitCode']})"
 
 
-def _is_down(ground: Ground, before: Before, name: str) -> bool:
+def is_down(ground: Ground, before: Before, name: str) -> bool:
     container = same_container(ground, before, name)
     return container is not None and container.state in ("exited", "dead", "restarting")
 
 
-def _is_steady(ground: Ground, described: dict[str, Any]) -> bool:
+def is_steady(ground: Ground, described: dict[str, Any]) -> bool:
     """Has it run for some time, and is it healthy if it has a health check? (A member that lost the beginning of its
     log may keep running and never take part again.)"""
     state = described["State"]

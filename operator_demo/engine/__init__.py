@@ -22,12 +22,14 @@ from operator_demo.engine.fingerprint import fingerprint
 from operator_demo.engine.helper_container import (
     Access,
     Helper,
+    create_volume,
     leave_exited,
     one_off,
     project_volumes,
     read_volume,
     remove_container,
     remove_oneoffs,
+    remove_volume,
     run_once,
 )
 from operator_demo.engine.images import build_image, ensure_image, folder_context, image_id, image_size
@@ -60,6 +62,7 @@ __all__ = [
     "connect",
     "container_action",
     "container_states",
+    "create_volume",
     "discover_network",
     "ensure_base",
     "ensure_image",
@@ -88,6 +91,7 @@ __all__ = [
     "read_volume",
     "remove_container",
     "remove_oneoffs",
+    "remove_volume",
     "run_once",
     "save_images",
     "set_limits",

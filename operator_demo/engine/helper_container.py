@@ -1,5 +1,6 @@
 """A container that does one thing and is gone: for what the engine's API cannot do by itself."""
 
+import contextlib
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -111,6 +112,18 @@ def project_volumes(engine: Engine, project: str) -> list[str]:
     with engine_errors(f"looking for the volumes of {project}"):
         found = engine.api.volumes(filters={"label": [f"{labels.PROJECT}={project}"]})["Volumes"] or []
     return sorted(str(volume["Name"]) for volume in found)
+
+
+def create_volume(engine: Engine, project: str, name: str) -> None:
+    """An empty volume that goes with those of the project; harmless if it exists."""
+    with engine_errors(f"creating the volume {name}"):
+        engine.api.create_volume(name, labels={labels.PROJECT: project})
+
+
+def remove_volume(engine: Engine, name: str) -> None:
+    """Harmless where it is gone."""
+    with engine_errors(f"removing the volume {name}"), contextlib.suppress(docker.errors.NotFound):
+        engine.api.remove_volume(name)
 
 
 def remove_oneoffs(engine: Engine, project: str, service: str) -> None:

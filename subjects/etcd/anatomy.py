@@ -62,6 +62,9 @@ ANATOMY = Anatomy(
     settings="/var/lib/etcd/etcd.conf.yaml",
     # etcd refuses an election timeout of less than five heartbeats (100 ms each by default).
     bad_setting="election-timeout: 150\n",
+    # A member that the others know, and that has no data and is to begin a new cluster, ends ("has already been
+    # bootstrapped").
+    data="/var/lib/etcd/data",
     log="/var/lib/etcd/data/member/wal/*.wal",
     space=Script(do=_FILL, check=_FULL, undo=_DRAIN),
 )

@@ -23,6 +23,10 @@ for all stores: POST creates it (200, "The scheduler is created.") or adds the s
 next start: a file that cannot be parsed ends it with a panic (`get_last_config`, src/config/mod.rs: "invalid auto
 generated configuration file"). A setting without a value is no valid TOML.
 
+**Data.** A store without data asks PD for a new id, and PD refuses a second store with the same address: the store ends
+with "duplicated store address" (PutMetaStore in server/cluster/cluster.go), until its old entry is removed as
+physically destroyed (`DELETE store/ID?force=true`).
+
 **Log.** Not given. raft-engine treats a torn end as an interrupted write and drops it (recovery-mode
 tolerate-tail-corruption), so whether a store refuses to start depends on the part that was cut off.
 """
@@ -88,7 +92,7 @@ ask() { curl --silent --show-error --fail --max-time 10 "$api/$1"; }
 send() { curl --silent --show-error --max-time 15 --output /answer --write-out '%{http_code}' "$@"; }
 said() { tr -d '"' </answer; exit 1; }
 store=$(ask stores | jq -r --arg host "$MEMBER" \\
-    '.stores[] | select((.store.address | split(":")[0]) == $host) | .store.id')
+    '.stores[].store | select((.address | split(":")[0]) == $host and .state_name != "Offline") | .id')
 [ -n "$store" ] || { echo "PD does not know it, or has no leader"; exit 1; }
 led() { ask stats/region | jq -r --arg id "$store" '.store_leader_count[$id] // 0'; }
 """
@@ -123,6 +127,7 @@ ANATOMY = Anatomy(
     kind=STORE,
     settings="/data/tikv/last_tikv.toml",
     bad_setting="grpc-concurrency =\n",
+    data="/data/tikv",
     space=Script(do=_FILL, check=_CHECK, undo=_DRAIN),
     evict=Script(do=_EVICT, check=_EVICTED, undo=_CALL_BACK),
 )

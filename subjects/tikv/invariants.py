@@ -108,7 +108,7 @@ def _judge_regions(o: Observation, add: Any) -> None:
     if not regions:
         return
     stores = {name: m for name, m in o.members.items() if KINDS[name] == STORE}
-    down = [name for name, m in stores.items() if not is_up(m)]
+    down = [*(name for name, m in stores.items() if not is_up(m)), *regions["replaced"]]
     lost = max(0, regions["count"] - sum(regions["leaders"].values()))
     orphaned = sum(regions["leaders"].get(name, 0) for name in down)
     if lost + orphaned:

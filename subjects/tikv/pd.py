@@ -6,6 +6,7 @@ protobuf leave out fields that are zero, so each is read with a default.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +49,17 @@ class Store:
     heard: bool = True
     slow: int = 1
     busy: bool = False
+
+
+def by_host(stores: Sequence[Store]) -> dict[str, Store]:
+    """The entry that is the store at a host now. A store whose data was lost registers anew under another id; its old
+    entry stays, Offline, until PD has replaced the last of its replicas."""
+    current: dict[str, Store] = {}
+    for store in stores:
+        if store.state == "Tombstone" or (store.state == "Offline" and store.host in current):
+            continue
+        current[store.host] = store
+    return current
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout
 from subjects.tikv.grpc import CallFailed, Channel
 from subjects.tikv.http import Refusal
 from subjects.tikv.members import KINDS, PD
-from subjects.tikv.pd import ODD, Pd
+from subjects.tikv.pd import ODD, Pd, by_host
 from subjects.tikv.protobuf import Fields, Malformed, Message, encode
 from subjects.tikv.regions import Region, Regions
 
@@ -229,7 +229,7 @@ class RawClient:
                 continue
             finally:
                 pd.close()
-            self._hosts = {s.id: s.host for s in stores}
+            self._hosts = {store.id: host for host, store in by_host(stores).items()}
             self._regions, self._stale = Regions(regions), False
             return
 

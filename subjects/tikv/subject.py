@@ -28,7 +28,7 @@ from subjects.tikv.anatomy import ANATOMY
 from subjects.tikv.http import Http, Refusal
 from subjects.tikv.invariants import INVARIANTS, is_up, violations
 from subjects.tikv.members import KINDS, METRICS, PD, STORE
-from subjects.tikv.pd import ODD, Pd, State
+from subjects.tikv.pd import ODD, Pd, State, by_host
 from subjects.tikv.prometheus import Metrics, Prometheus
 from subjects.tikv.raw import RawClient
 
@@ -182,8 +182,8 @@ def _cluster(seen: dict[str, dict[str, Any]], members: Sequence[Member], limit: 
 
 
 def _merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
-    hosts = {s.id: s.host for s in state.stores}
-    known = {s.host: s for s in state.stores if s.state != "Tombstone"}
+    known = by_host(state.stores)
+    hosts = {store.id: host for host, store in known.items()}
     for name, m in seen.items():
         if m["kind"] == PD and name in state.unhealthy:
             m |= {"shunned": True, "healthy": False, "error": m["error"] or "does not answer PD's leader"}
@@ -204,12 +204,18 @@ def _merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[
         "leader": leader, "told": True, "error": None, "quorum": serving >= Tikv.quorum,
         "operators": state.operators, "schedulers": list(state.schedulers),
         "regions": {"count": regions.count, "missing": sorted(regions.missing), "pending": regions.pending,
+                    "replaced": [_old_name(s.id) for s in state.stores if s.id not in hosts],
                     "leaders": _by_host(regions.leaders, hosts), "peers": _by_host(regions.peers, hosts)},
     }
 
 
 def _by_host(counts: Mapping[int, int], hosts: Mapping[int, str]) -> dict[str, int]:
-    return {hosts.get(store, f"store {store}"): n for store, n in sorted(counts.items())}
+    return {hosts.get(store, _old_name(store)): n for store, n in sorted(counts.items())}
+
+
+def _old_name(store: int) -> str:
+    """The name of an entry of PD that no member is any more."""
+    return f"store {store}"
 
 
 def _add_metrics(seen: dict[str, dict[str, Any]]) -> None:

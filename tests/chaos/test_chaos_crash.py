@@ -27,10 +27,10 @@ FAULTS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "partition": (["etcd1", "etcd2"], {}), "loss": (["etcd2"], {}), "bandwidth": (["etcd0"], {}),
     "cpu": (["etcd1"], {"cpus": 0.01}),
     "memory": (["etcd2"], {}), "slow-disk": (["etcd0"], {}), "crash-loop": (["etcd1", "etcd2"], {}),
-    "wal-cut": (["etcd2"], {}), "disk-full": (["etcd0"], {}), "load-surge": ([], {}), "restart": (["etcd0"], {}),
-    "decoy": ([], {}), "none": ([], {}),
+    "wal-cut": (["etcd2"], {}), "lost-data": (["etcd1"], {}), "disk-full": (["etcd0"], {}),
+    "load-surge": ([], {}), "restart": (["etcd0"], {}), "decoy": ([], {}), "none": ([], {}),
 }
-HELPED = ("partition", "loss", "bandwidth", "slow-disk", "crash-loop", "wal-cut", "disk-full")
+HELPED = ("partition", "loss", "bandwidth", "slow-disk", "crash-loop", "wal-cut", "lost-data", "disk-full")
 CHEAP = {("kill", "first")}
 
 
@@ -95,7 +95,7 @@ def test_chaos_status_and_revert(crashed: Broken) -> None:
 
 @pytest.mark.wide
 @pytest.mark.parametrize("kind", [
-    "kill", "pause", "disconnect", "partition", "crash-loop", "wal-cut", "disk-full", "decoy"])
+    "kill", "pause", "disconnect", "partition", "crash-loop", "wal-cut", "lost-data", "disk-full", "decoy"])
 def test_down_leaves_nothing_of_it_on_the_volumes_that_it_keeps(crashed: Broken, kind: str) -> None:
     crash(crashed, kind, "done")
     program(crashed, "down")

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.engine
     ("partition", ["etcd1"], {}), ("crash-loop", ["etcd0"], {}),
     ("cpu", ["etcd2"], {"cpus": 0.01}),
     pytest.param("wal-cut", ["etcd1"], {}, marks=pytest.mark.wide),
+    pytest.param("lost-data", ["etcd1"], {}, marks=pytest.mark.wide),
     pytest.param("disk-full", ["etcd2"], {}, marks=pytest.mark.wide),
     pytest.param("partition", ["etcd0", "etcd2"], {}, marks=pytest.mark.wide),
     pytest.param("loss", ["etcd0"], {"loss": 50}, marks=pytest.mark.wide),

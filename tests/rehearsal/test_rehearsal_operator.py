@@ -188,6 +188,11 @@ def crash(box: Box) -> None:
     box.state, box.code, box.log = "exited", 2, "walpb: crc mismatch"
 
 
+def lost_data(box: Box) -> None:
+    box.state, box.restarts, box.code = "restarting", 7, 1
+    box.log = "failed to start node: duplicated store address: id:7"
+
+
 def crash_loop(box: Box) -> None:
     box.state, box.restarts, box.code = "restarting", 7, 1
 
@@ -205,8 +210,8 @@ def no_start(box: Box) -> None:
 
 
 @pytest.mark.parametrize(("fault", "cause"), [
-    (oom, "resource_exhausted"), (crash, "data_corruption"), (crash_loop, "process_crashed"), (sick, "unknown"),
-    (created, "unknown"), (no_start, "misconfiguration"),
+    (oom, "resource_exhausted"), (crash, "data_corruption"), (crash_loop, "process_crashed"),
+    (lost_data, "data_corruption"), (sick, "unknown"), (created, "unknown"), (no_start, "misconfiguration"),
 ])
 def test_what_it_does_not_understand_goes_to_a_human_untouched(cluster: PaperCluster, fault: Callable[[Box], None],
                                                                cause: str) -> None:

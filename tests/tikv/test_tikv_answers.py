@@ -10,7 +10,7 @@ from pd_server import byte_size
 
 from operator_demo.subject import Deadline
 from operator_demo.subject_kit import NoAnswer
-from subjects.tikv.pd import ODD, Pd, Store, size
+from subjects.tikv.pd import ODD, Pd, Store, by_host, size
 from subjects.tikv.prometheus import ALWAYS, Prometheus, combined
 
 # As a v8.5 PD prints it: sizes as text, ids as numbers, the keys of maps as text, zeros left out by protobuf's structs.
@@ -63,6 +63,20 @@ def test_pd_tells_of_the_cluster() -> None:
     assert state.regions.missing == {8}
     assert (state.operators, state.schedulers) == (1, ("balance-leader-scheduler",))
     assert state.unhealthy == {"pd1"}
+
+
+def entry(id_: int, state: str) -> dict[str, Any]:
+    return {"store": {"id": id_, "address": "tikv1:20160", "state_name": state, "last_heartbeat": 1}, "status": {}}
+
+
+@pytest.mark.parametrize(("states", "current"), [
+    (["Offline", "Up"], 1), (["Up", "Offline"], 0), (["Tombstone", "Disconnected"], 1), (["Up", "Tombstone"], 0),
+    (["Offline", "Tombstone"], 0), (["Offline", "Tombstone", "Down"], 2), (["Tombstone"], None)])
+def test_the_store_at_a_host_is_the_entry_that_is_not_removed(states: list[str], current: int | None) -> None:
+    told = {"stores": [entry(n, state) for n, state in enumerate(states)]}
+    stores = pd(stores=told).state(Deadline(1.0), ask_health=False).stores
+    found = by_host(stores).get("tikv1")
+    assert (found.id if found else None) == current
 
 
 def test_a_store_says_of_itself_that_it_is_slow() -> None:

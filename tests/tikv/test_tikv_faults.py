@@ -66,6 +66,10 @@ def until(ground: Ground, wanted: set[str], limit: float = 60.0) -> None:
         time.sleep(0.5)
 
 
+def until_named(ground: Ground, wanted: str) -> None:
+    wait_until(lambda: wanted in violated(ground), 60)
+
+
 def until_well(ground: Ground) -> None:
     until(ground, set())
 
@@ -150,9 +154,21 @@ def test_a_store_that_cannot_read_its_settings(broken: Broken) -> None:
     broken.there_and_back("crash-loop", ["tikv0"])
 
 
+def test_a_store_without_its_data_gets_it_back(broken: Broken) -> None:
+    """With its data it is the same store, under the same id."""
+    def ids() -> dict[str, int]:
+        return {s["store"]["address"]: s["store"]["id"] for s in asked(broken.ground, f"{API}/stores")["stores"]}
+
+    before = ids()
+    broken.there_and_back("lost-data", ["tikv1"], meanwhile=lambda _: until_named(broken.ground, "store_down:tikv1"))
+    until_well(broken.ground)
+    assert ids() == before
+
+
 @pytest.mark.parametrize(("kind", "words"), [
     ("disk-full", "pd0 is of the kind pd, and it can only be done to the kind store"),
     ("evict-leaders", "only be done to the kind store"), ("crash-loop", "only be done to the kind store"),
+    ("lost-data", "only be done to the kind store"),
     ("wal-cut", "does not say where its write-ahead log is")])
 def test_what_does_not_go_is_refused_before_anything_is_touched(broken: Broken, kind: str, words: str) -> None:
     with pytest.raises(FaultError, match=words):

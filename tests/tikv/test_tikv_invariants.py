@@ -21,7 +21,8 @@ def healthy() -> Observation:
                          "kind": kind, "reachable": True, "healthy": True, "leader": name == "pd0", "error": None}
         if kind == STORE:
             members[name] |= {"pd_state": "Up", "p99": 0.01, "capacity": 100.0, "available": 60.0, "id": str(n)}
-    regions = {"count": 12, "missing": [], "pending": 0, "leaders": {"tikv0": 4, "tikv1": 4, "tikv2": 4},
+    regions = {"count": 12, "missing": [], "pending": 0, "replaced": [],
+               "leaders": {"tikv0": 4, "tikv1": 4, "tikv2": 4},
                "peers": {"tikv0": 12, "tikv1": 12, "tikv2": 12}}
     cluster = {"leader": "pd0", "told": True, "error": None, "quorum": True, "operators": 0, "schedulers": [],
                "regions": regions}
@@ -98,6 +99,15 @@ def test_what_is_still_well(change: Change) -> None:
 ])
 def test_a_store_that_answers_before_pd_knows_of_it(seen: dict[str, Any], words: str) -> None:
     assert [v.text for v in found(member("tikv1", **seen)) if v.invariant == "store_down"] == [words]
+
+
+def test_replicas_of_a_store_that_has_registered_anew_are_missing_until_they_are_replaced() -> None:
+    def replaced(o: Observation) -> None:
+        o.cluster["regions"] |= {"replaced": ["store 4"], "leaders": {"tikv0": 6, "tikv1": 2, "tikv2": 4},
+                                 "peers": {"tikv0": 12, "tikv1": 8, "tikv2": 12, "store 4": 4}}
+
+    (violation,) = found(replaced)
+    assert violation.text == "4 of 12 regions lack a replica (store 4 down)."
 
 
 def test_an_imbalance_names_the_stores_that_are_slow_by_their_own_account() -> None:

@@ -8,8 +8,9 @@ import pytest
 from stand_in_cluster import STORES, Cluster, eventually, fast_stand_ins
 from stand_in_raft import Raft
 
-from operator_demo.subject import Refused
+from operator_demo.subject import Member, Refused
 from subjects.tikv.raw import RawClient
+from subjects.tikv.subject import SUBJECT
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_follower_that_was_behind_does_not_become_leader(cluster: Cluster, cli
     vote = {"term": 10 ** 6, "last": (1, 1)}
     with other.lock:
         assert not other.grants(region.id, vote, force=True)
-    eventually(lambda: mine.data["/a"] == "2")
+    eventually(lambda: mine.data.get("/a") == "2")
 
 
 def test_a_store_that_is_started_again_has_what_it_had(cluster: Cluster, client: RawClient, tmp_path: Path) -> None:
@@ -105,3 +106,39 @@ def test_without_a_majority_nothing_is_acknowledged(cluster: Cluster, client: Ra
         eventually(lambda: not cluster.leaders())
     put(client, "/a", "3")
     assert client.get("/a") == "3"
+
+
+def test_a_store_without_its_data_comes_back_as_another_one(cluster: Cluster, client: RawClient,
+                                                            tmp_path: Path) -> None:
+    for n in range(20):
+        put(client, f"/{n}", f"value {n}")
+    old, network = cluster.stores["tikv1"], cluster.hosts["pd0"].rpartition(".")[0]
+    old.raft.cut_off = True
+    old.tell_pd = lambda what, said: {}  # type: ignore[method-assign]
+    empty = tmp_path / "empty"
+    cluster.hosts["tikv1"] = f"{network}.240"
+    with pytest.raises(SystemExit, match=f"duplicated store address: .* already registered by id:{old.raft.id} "):
+        cluster.store(empty, "tikv1")
+    assert cluster.pd.remove(str(old.raft.id), force=True) == (200, "The store is set as Offline.")
+    cluster.hosts["tikv1"] = f"{network}.241"
+    new = cluster.stores["tikv1"] = cluster.store(empty, "tikv1")
+    assert new.raft.id != old.raft.id
+    eventually(lambda: str(old.raft.id) not in cluster.pd.stores)
+    cluster.members = [m if m.name != "tikv1" else Member("tikv1", "", "running", cluster.hosts["tikv1"])
+                       for m in cluster.members]
+    assert SUBJECT.agreement(cluster.members, [f"/{n}" for n in range(20)], 10.0).status == "passed"
+    anew = RawClient(lambda: cluster.members, 1.0)
+    assert [anew.get_at(new.raft.id, f"/{n}") for n in range(20)] == [f"value {n}" for n in range(20)]
+    anew.close()
+
+
+def test_without_pd_a_client_that_knows_its_regions_goes_on_and_a_new_one_cannot_begin(
+        cluster: Cluster, client: RawClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(client, "/a", "1")
+    monkeypatch.setattr(cluster.pd, "leads", lambda: False)
+    client.put("/a", "2")
+    assert client.get("/a") == "2"
+    new = RawClient(lambda: cluster.members, 1.0)
+    with pytest.raises(Refused, match="PD does not tell in which region the key is"):
+        new.get("/a")
+    new.close()

@@ -33,7 +33,7 @@ def pd() -> pd_server.Member:
     made = pd_server.Member(FLAGS, SETTINGS)
     made.leader, made.began = "pd0", -pd_server.STARTING
     for n, store in enumerate(("tikv0", "tikv1", "tikv2"), 1):
-        said = {"address": f"{store}:20160", "status_address": f"{store}:20180", "start_ts": 0.0}
+        said = {"id": made.new_id(), "address": f"{store}:20160", "status_address": f"{store}:20180", "start_ts": 0.0}
         assert made.take_register(said) == {"id": n}
         made.take_heartbeat({"id": n, "capacity": 8 << 30, "available": 7 << 30})
     one = next(iter(made.regions.values()))
@@ -98,6 +98,47 @@ def test_what_pd_cannot_do_it_says_as_the_real_one_does(pd: pd_server.Member, bo
     assert pd.evicted == []
 
 
+def test_a_store_is_removed_only_by_force_where_too_few_are_left(pd: pd_server.Member) -> None:
+    status, words = order(pd, "DELETE", "store/2")
+    assert status == 400
+    assert words == ("[PD:core:ErrStoresNotEnough]can not remove store 2 since the number of up stores would be 2 "
+                     "while need 3")
+    assert order(pd, "DELETE", "store/99")[0] == 404
+    assert order(pd, "DELETE", "store/2?force=true") == (200, "The store is set as Offline.")
+    states = {s["store"]["id"]: s["store"]["state_name"] for s in order(pd, "GET", "stores")[1]["stores"]}
+    assert states == {1: "Up", 2: "Offline", 3: "Up"}
+
+
+def test_a_second_store_at_an_address_is_refused_until_the_first_is_destroyed(pd: pd_server.Member) -> None:
+    new = {"id": pd.new_id(), "address": "tikv1:20160", "status_address": "tikv1:20180", "start_ts": 0.0}
+    assert pd.take_register(new)["error"].startswith(f"duplicated store address: id:{new['id']} ")
+    order(pd, "DELETE", "store/2?force=true")
+    assert pd.take_register(new) == {"id": new["id"]}
+    pd.take_heartbeat({"id": new["id"], "capacity": 8 << 30, "available": 7 << 30})
+    for _ in range(20):  # the leaders replace what they are told to
+        for n in (1, 3):
+            for id_, change in pd.take_regions({"id": n, "led": []})["replace"].items():
+                assert pd.regions[id_]["leader"] == n
+                peers = pd.regions[id_]["peers"]
+                pd.regions[id_]["peers"] = {s: p for s, p in peers.items() if s != change["replace"]} | {
+                    change["by"]: change["peer"]}
+        for region in pd.regions.values():  # an election, where the lost store had led
+            region["leader"] = 1 if region["leader"] == 2 else region["leader"]
+    assert all(str(new["id"]) in r["peers"] and "2" not in r["peers"] for r in pd.regions.values())
+    assert "2" not in pd.stores, "a Tombstone is not told"
+
+
+def test_what_pd_knows_outlives_it(tmp_path: Path, pd: pd_server.Member) -> None:
+    pd.file, pd.changes = tmp_path / "knowledge.json", 7
+    pd.keep()
+    again = pd_server.Member(FLAGS | {"data-dir": str(tmp_path)}, SETTINGS)
+    assert (again.stores, again.regions, again.changes) == (pd.stores, pd.regions, 7)
+    vote = {"term": 10 ** 6, "name": "pd1", "changes": 6}
+    assert again.on_peer_port("POST", "/stand-in/vote", {}, json.dumps(vote).encode()) == (200, {"granted": False})
+    vote["changes"] = 7
+    assert again.on_peer_port("POST", "/stand-in/vote", {}, json.dumps(vote).encode()) == (200, {"granted": True})
+
+
 def test_a_small_cluster_is_not_evened_out_without_the_setting(pd: pd_server.Member) -> None:
     """Why compose.yaml sets tolerant-size-ratio: by default, ten leaders more on a store than on another are even."""
     pd.tolerance = pd_server.Member(FLAGS, {}).tolerance
@@ -151,7 +192,7 @@ def test_a_store_refuses_settings_that_it_cannot_read(tmp_path: Path, capsys: py
 
 
 def test_faults_of_the_stores_are_aimed_at_stores_and_chance_spares_prometheus() -> None:
-    for kind in ("disk-full", "evict-leaders", "crash-loop"):
+    for kind in ("disk-full", "evict-leaders", "crash-loop", "lost-data"):
         assert FAULTS[kind].aims_at(SUBJECT) == "store"
     assert FAULTS["kill"].aims_at(SUBJECT) == ""
     assert "prometheus" not in targets.among("random", SUBJECT)
@@ -181,4 +222,5 @@ def test_every_scenario_can_be_told_and_tried(name: str) -> None:
     assert any(telling.narration for telling in play.story.values())
     assert bool(play.repair) == (play.outcome == outcomes.REPAIRED)
     assert play.invariants
-    assert ("unproven on real TiKV" in play.title) == (name in {"disk-pressure", "crash-loop", "latency"})
+    unproven = {"disk-pressure", "crash-loop", "latency", "lost-disk", "pd-quorum"}
+    assert ("unproven on real TiKV" in play.title) == (name in unproven)

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TIKV = subject.load("tikv")
 PLAYS = {name: scenario.load(TIKV, name) for name in scenario.names(TIKV.folder)}
 NEEDS_NETEM = "latency"
-HANDED_OVER = {"disk-pressure", "crash-loop"}  # by the rehearsal: to remove a file is a human's decision
+HANDED_OVER = {"disk-pressure", "crash-loop", "lost-disk"}  # by the rehearsal: removing is a human's decision
 
 
 def cases(brain: str) -> list[Any]:

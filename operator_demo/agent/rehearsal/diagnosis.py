@@ -18,7 +18,8 @@ _NO = {"false", "no", "0", "off", "none", ""}
 # What a log shows about the cause. It only selects the cause of the finding, never a command.
 _LOG_HINTS = (
     ("disk_full", re.compile(r"no space left on device|disk quota exceeded|database space exceeded", re.I)),
-    ("data_corruption", re.compile(r"corrupt|checksum mismatch|crc mismatch|unexpected EOF.*(wal|snap)", re.I)),
+    ("data_corruption", re.compile(r"corrupt|checksum mismatch|crc mismatch|unexpected EOF.*(wal|snap)|"
+                                   r"duplicated store address|has already been bootstrapped", re.I)),
     ("resource_exhausted", re.compile(r"out of memory|cannot allocate memory|too many open files", re.I)),
     ("misconfiguration", re.compile(r"unknown flag|invalid (value|configuration|argument)|error parsing|"
                                     r"cluster ID mismatch|permission denied|address already in use|"

@@ -6,7 +6,8 @@ in the shapes of pkg/response, pkg/statistics and kvproto. What is its own inven
 there: /stand-in/* (election on the peer port, heartbeats of stores on the client port).
 
 A leader is who has a majority of the members behind it; it holds on to that for LEASE seconds after it last heard from
-them. Its knowledge of stores and regions goes to the others with each heartbeat.
+them. Its knowledge of stores and regions goes to the others with each heartbeat. Each member keeps it in its data
+folder, and votes for no one who knows less.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import threading
 import time
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -43,6 +45,7 @@ OF_THE_CLUSTER = ("stores", "regions", "regions/key", "stats/region", "regions/c
                   "regions/check/down-peer", "regions/check/pending-peer")
 REPLICATE = {"max-replicas": 3, "location-labels": "", "strictly-match-label": "false",
              "enable-placement-rules": "true", "enable-placement-rules-cache": "false", "isolation-level": ""}
+KNOWLEDGE = ("stores", "regions", "evicted", "next_id", "changes")
 LOCAL = ("/pd/api/v1/ping", "/pd/api/v1/status", "/pd/api/v1/version", "/pd/api/v1/health")
 
 
@@ -61,14 +64,41 @@ class Member:
         self.heard = time.monotonic()  # from a leader
         self.acks: dict[str, float] = {}  # of the followers, while this one leads
         self.began = time.monotonic()
-        self.stores: dict[str, dict[str, Any]] = {}  # address -> what it said, and when its heartbeat came (`at`)
+        self.stores: dict[str, dict[str, Any]] = {}  # id -> what it said, and when its heartbeat came (`at`)
         self.regions: dict[str, dict[str, Any]] = {}  # id -> what its leader said
         self.next_id = 1
         self.evicted: list[int] = []  # stores whose leaders are ordered away
+        self.changes = 0  # of all that
+        self.file = Path(flags["data-dir"], "knowledge.json") if "data-dir" in flags else None
+        self.kept = 0
+        self.restore()
 
     def begin(self) -> None:
         serve(2380, self.on_peer_port, self.host)
         serve(2379, self.on_client_port, self.host)
+
+    # -- what it knows, on disk --------------------------------------------------------------------------------------
+
+    def knowledge(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in KNOWLEDGE}
+
+    def learn(self, knowledge: dict[str, Any]) -> None:
+        for name in KNOWLEDGE:
+            setattr(self, name, knowledge[name])
+
+    def restore(self) -> None:
+        if self.file and self.file.exists():
+            self.learn(json.loads(self.file.read_text()))
+
+    def keep(self) -> None:
+        """Where something has changed since the last time."""
+        if self.file is None or self.kept == self.changes:
+            return
+        with self.lock:
+            content, self.kept = json.dumps(self.knowledge()), self.changes
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.with_suffix(".new").write_text(content)
+        self.file.with_suffix(".new").rename(self.file)
 
     # -- election ----------------------------------------------------------------------------------------------------
 
@@ -88,6 +118,7 @@ class Member:
                 threading.Thread(target=self.beat, args=(peer,), daemon=True).start()
         while True:
             time.sleep(0.1)
+            self.keep()
             if self.leader == self.name and self.leads():
                 self.heard = time.monotonic()
             elif time.monotonic() - self.heard > LEASE + 0.7 * self.rank:
@@ -96,12 +127,12 @@ class Member:
     def stand(self) -> None:
         with self.lock:
             self.term, self.leader, self.heard = self.term + 1, "", time.monotonic()
-            term = self.term
+            ballot = {"term": self.term, "name": self.name, "changes": self.changes}
         votes = [1]
 
         def canvass(peer: str) -> None:
             try:
-                if ask(f"{self.peers[peer]}/stand-in/vote", {"term": term, "name": self.name})["granted"]:
+                if ask(f"{self.peers[peer]}/stand-in/vote", ballot)["granted"]:
                     votes.append(1)
             except (OSError, ValueError):
                 pass
@@ -112,10 +143,10 @@ class Member:
         for thread in threads:
             thread.join(0.6)  # the name of a peer that is gone may take long to fail
         with self.lock:
-            if self.term == term and len(votes) > len(self.peers) / 2:
+            if self.term == ballot["term"] and len(votes) > len(self.peers) / 2:
                 self.leader = self.name
                 self.acks = {p: time.monotonic() for p in list(self.peers)[:len(votes)] if p != self.name}
-                print(f"[INFO] {self.name} is the leader of term {term}", flush=True)
+                print(f"[INFO] {self.name} is the leader of term {self.term}", flush=True)
 
     def beat(self, peer: str) -> None:
         while True:
@@ -123,8 +154,7 @@ class Member:
             if self.leader != self.name:
                 continue
             with self.lock:
-                news = {"term": self.term, "name": self.name, "stores": self.stores, "regions": self.regions,
-                        "evicted": self.evicted, "next_id": self.next_id}
+                news = {"term": self.term, "name": self.name, "knowledge": self.knowledge()}
             try:
                 if ask(f"{self.peers[peer]}/stand-in/append", news)["ok"]:
                     self.acks[peer] = time.monotonic()
@@ -135,7 +165,8 @@ class Member:
         said = json.loads(body or b"{}")
         with self.lock:
             if path == "/stand-in/vote":
-                granted = said["term"] > self.term and not self.known_leader()
+                newer = said["term"] > self.term and said["changes"] >= self.changes
+                granted = newer and not self.known_leader()
                 if granted:
                     self.term, self.leader, self.heard = said["term"], "", time.monotonic()
                 return 200, {"granted": granted}
@@ -143,8 +174,7 @@ class Member:
                 if said["term"] < self.term:
                     return 200, {"ok": False}
                 self.term, self.leader, self.heard = said["term"], said["name"], time.monotonic()
-                self.stores, self.regions, self.evicted = said["stores"], said["regions"], said["evicted"]
-                self.next_id = said["next_id"]
+                self.learn(said["knowledge"])
                 return 200, {"ok": True}
         return 404, NO_PAGE
 
@@ -163,6 +193,7 @@ class Member:
             return self.pass_on(method, path, headers, body)
         if bare.startswith("/stand-in/"):
             with self.lock:
+                self.changes += 1
                 return 200, getattr(self, f"take_{bare.rpartition('/')[2]}")(json.loads(body))
         known = {"ping": lambda: Text(""), "status": self.status, "version": lambda: {"version": "v8.5.7-stand-in"},
                  "health": self.health, "members": self.members, "stores": self.tell_stores,
@@ -176,6 +207,8 @@ class Member:
         asked = bare.removeprefix("/pd/api/v1/")
         if asked in OF_THE_CLUSTER and not self.stores:
             return 500, NOT_BOOTSTRAPPED
+        if method == "DELETE" and asked.startswith("store/"):
+            return self.remove(asked.removeprefix("store/"), force="force" in dict(parse_qsl(query, True)))
         if method in ("POST", "DELETE") or asked.startswith("scheduler-config/"):
             return self.order(method, asked, body)
         answer = known.get(asked)
@@ -224,6 +257,7 @@ class Member:
         """As CreateScheduler and DeleteScheduler in server/api/scheduler.go, and evictLeaderHandler in
         pkg/schedule/schedulers/evict_leader.go, for the one scheduler that can be made and removed here."""
         with self.lock:
+            self.changes += 1
             if (method, asked) == ("POST", "schedulers"):
                 return self.evict(body)
             if (method, asked) == ("GET", f"scheduler-config/{EVICT}/list") and self.evicted:
@@ -261,20 +295,39 @@ class Member:
     # -- stores and regions ------------------------------------------------------------------------------------------
 
     def take_register(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Of a store that starts: who it is."""
-        known = self.stores.setdefault(said["address"], {"at": 0.0, "capacity": 0, "available": 0})
-        if "id" not in known:
-            known["id"] = self.new_id()
+        """Of a store that starts, with its id: an error where another one has its address, and is not destroyed
+        (PutMetaStore in server/cluster/cluster.go)."""
+        other = next((s for s in self.stores.values() if s["address"] == said["address"] and s["id"] != said["id"]
+                      and not s["destroyed"]), None)
+        if other:
+            return {"error": f'duplicated store address: id:{said["id"]} address:"{said["address"]}" , already '
+                             f'registered by id:{other["id"]} address:"{other["address"]}"'}
+        new = {"at": 0.0, "capacity": 0, "available": 0, "offline": False, "destroyed": False}
+        known = self.stores.setdefault(str(said["id"]), new)
         known |= said
         if len(self.stores) == STORES and not self.regions:
             self.regions = {str(r["id"]): r for r in self.first_regions()}
         return {"id": known["id"]}
 
+    def remove(self, id_: str, force: bool) -> Answer:
+        """As DeleteStore in server/api/store.go, and RemoveStore and checkReplicaBeforeOfflineStore in
+        server/cluster/cluster.go. `force` says that the store is physically destroyed."""
+        with self.lock:
+            store = self.stores.get(id_)
+            if store is None:
+                return 404, f"[PD:core:ErrStoreNotFound]store {id_} not found"
+            left, needed = sum(not s["offline"] for s in self.stores.values()) - 1, REPLICATE["max-replicas"]
+            if not store["offline"] and not force and left < needed:
+                return 400, (f"[PD:core:ErrStoresNotEnough]can not remove store {id_} since the number of up stores "
+                             f"would be {left} while need {needed}")
+            store["offline"], store["destroyed"] = True, force
+            self.changes += 1
+        return 200, "The store is set as Offline."
+
     def take_heartbeat(self, said: dict[str, Any]) -> dict[str, Any]:
         """Of a store."""
-        for known in self.stores.values():
-            if known["id"] == said["id"]:
-                known |= said | {"at": time.time()}
+        if str(said["id"]) in self.stores:
+            self.stores[str(said["id"])] |= said | {"at": time.time()}
         return {}
 
     def take_ids(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -282,14 +335,17 @@ class Member:
 
     def take_regions(self, said: dict[str, Any]) -> dict[str, Any]:
         """Of a store: the regions that it leads. It learns the others, the regions of an empty cluster and who leads
-        them at first, and which region it should hand over to whom."""
+        them at first, which region it should hand over to whom, and which replica is to be replaced."""
         for region in said["led"]:
             known = self.regions.get(str(region["id"]), {"term": 0, "version": 0})
             if (region["term"], region["version"]) >= (known["term"], known["version"]):
                 self.regions[str(region["id"])] = region | {"leader": said["id"]}
         new = [r for r in self.regions.values() if not r["leader"]]
         ids = sorted(s["id"] for s in self.stores.values())
-        return {"stores": {str(s["id"]): a for a, s in self.stores.items()}, "create": new, "first": ids[0],
+        held = {store for r in self.regions.values() for store in r["peers"]}
+        self.stores = {id_: s for id_, s in self.stores.items() if not s["offline"] or id_ in held}  # else a Tombstone
+        return {"stores": {id_: s["address"] for id_, s in self.stores.items() if not s["offline"]}, "create": new,
+                "first": ids[0], "replace": self.replace(said["id"]),
                 "orders": {region: {"to": to} for region, to in self.balance(said["id"]).items()}}
 
     def new_id(self) -> int:
@@ -308,7 +364,7 @@ class Member:
         From a store whose leaders are ordered away to any other that is up, else from that which leads most to that
         which leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks.
         """
-        up = [s["id"] for s in self.stores.values() if time.time() - s["at"] < DISCONNECTED]
+        up = self.up()
         counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
         others = [i for i in up if i != store and i not in self.evicted]
         mine = counts.get(store, 0)
@@ -318,7 +374,22 @@ class Member:
         even = mine - self.tolerance <= counts[least] + self.tolerance or mine != max(counts.values())
         if even and store not in self.evicted:
             return {}
-        return {min(r for r, x in self.regions.items() if x["leader"] == store): least}
+        movable = [r for r, x in self.regions.items() if x["leader"] == store and str(least) in x["peers"]]
+        return {min(movable): least} if movable else {}
+
+    def replace(self, store: int) -> dict[str, Any]:
+        """At most one region that the store leads and that has a replica on a store that is Offline: the replica, and
+        which one is to take its place."""
+        offline = {id_ for id_, s in self.stores.items() if s["offline"]}
+        for id_, region in self.regions.items():
+            old = offline & region["peers"].keys()
+            free = [s for s in self.up() if str(s) not in region["peers"]]
+            if region["leader"] == store and old and free:
+                return {id_: {"replace": min(old), "by": str(free[0]), "peer": self.new_id()}}
+        return {}
+
+    def up(self) -> list[int]:
+        return [s["id"] for s in self.stores.values() if not s["offline"] and time.time() - s["at"] < DISCONNECTED]
 
     def tell_stores(self) -> dict[str, Any]:
         return {"count": len(self.stores), "stores": [self.tell_store(s) for s in self.stores.values()]}
@@ -329,6 +400,9 @@ class Member:
         peers = self.peers_told().count(s["id"])
         state = "Down" if silent > DOWN else "Disconnected" if silent > DISCONNECTED else "Up"
         beaten = {"last_heartbeat": int(s["at"] * 1e9), "node_state": 1} if s["at"] else {}
+        if s["offline"]:
+            state, beaten = "Offline", beaten | {"state": 1, "node_state": 2}
+            beaten |= {"physically_destroyed": True} if s["destroyed"] else {}
         slow = {"slow_score": 1, "slow_trend": {"cause_value": 300000.5, "cause_rate": 0, "result_value": 50,
                                                 "result_rate": 0}} if s["at"] else {}
         uptime = {"uptime": f"{s['at'] - s['start_ts']:.9f}s"} if s["at"] else {}

@@ -84,11 +84,12 @@ class Follower:
         self.waiting: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self.answered = 0.0  # when the newest message that was answered had been sent
         self.connection: http.client.HTTPConnection | None = None
+        self.gone = False
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self) -> None:
         beat = 0.0
-        while True:
+        while not self.gone:
             batch: list[Entry] = []
             with contextlib.suppress(queue.Empty):
                 batch.append(self.waiting.get(timeout=max(0.0, beat - time.monotonic())))
@@ -125,7 +126,7 @@ class Follower:
         if self.connection is None:
             self.connection = connection_to(self.address)
         try:
-            self.connection.request("POST", f"/stand-in/{what}", json.dumps(message))
+            self.connection.request("POST", f"/stand-in/{what}", json.dumps(message | {"to": int(self.store)}))
             return dict(json.loads(self.connection.getresponse().read()))
         except BaseException:
             self.connection.close()
@@ -199,6 +200,9 @@ class Raft:
             region.data[change["key"]] = change["value"]
         elif "split" in change:
             self.split(region, change)
+        elif "replace" in change:
+            kept = {store: peer for store, peer in region.peers.items() if store != change["replace"]}
+            region.peers, region.conf_ver = kept | {change["by"]: change["peer"]}, region.conf_ver + 2
 
     def split(self, region: Region, change: Json) -> None:
         """The new region takes the keys from `split` on."""
@@ -215,10 +219,12 @@ class Raft:
     # -- as a leader -------------------------------------------------------------------------------------------------
 
     def meet(self, stores: dict[str, str]) -> None:
-        """PD told of these stores."""
-        for store, address in stores.items():
-            if int(store) != self.id and store not in self.followers:
-                self.followers[store] = Follower(self, store, self.locate(address))
+        """PD told of these stores, and of no others."""
+        met = {store: self.followers.get(store) or Follower(self, store, self.locate(address))
+               for store, address in stores.items() if int(store) != self.id}
+        for store in self.followers.keys() - met.keys():
+            self.followers[store].gone = True
+        self.followers = met
 
     def create(self, regions: list[Json], first: int) -> None:
         """The regions of an empty cluster, which `first` is to lead."""
@@ -272,13 +278,19 @@ class Raft:
         """Asks a follower to stand at once."""
         with region.turn, contextlib.suppress(*NOTHING, KeyError):
             if self.may_serve(region):
-                self.ask(self.followers[str(store)].address, "stand", {"region": region.id})
+                self.ask(self.followers[str(store)], "stand", {"region": region.id})
 
-    def ask(self, address: str, what: str, message: Json) -> Json:
+    def replace(self, region: Region, change: Json) -> None:
+        """Gives up the replica on a store that is gone for one on another store, which gets what it lacks."""
+        with region.turn:
+            if change["replace"] in region.peers and self.may_serve(region) and self.propose(region, change):
+                self.moved.set()
+
+    def ask(self, other: Follower, what: str, message: Json) -> Json:
         """Another store, once. Raises one of `NOTHING`."""
         if self.cut_off:
             raise ConnectionRefusedError
-        return ask_once(address, what, message)
+        return ask_once(other.address, what, message | {"to": int(other.store)})
 
     # -- elections ---------------------------------------------------------------------------------------------------
 
@@ -300,12 +312,12 @@ class Raft:
             terms = {r.id: r.term + 1 for r in regions}
             votes = {str(r.id): {"term": terms[r.id], "last": r.last} for r in regions}
         for follower in list(self.followers.values()):
-            threading.Thread(target=self.canvass, args=(follower.address, votes, terms, force), daemon=True).start()
+            threading.Thread(target=self.canvass, args=(follower, votes, terms, force), daemon=True).start()
 
-    def canvass(self, address: str, votes: Json, terms: dict[int, int], force: bool) -> None:
+    def canvass(self, other: Follower, votes: Json, terms: dict[int, int], force: bool) -> None:
         """One vote is a majority, with that of this store."""
         try:
-            granted = self.ask(address, "vote", {"force": force, "votes": votes})["granted"]
+            granted = self.ask(other, "vote", {"force": force, "votes": votes})["granted"]
         except NOTHING:
             return
         for id_ in granted:
@@ -328,9 +340,9 @@ class Raft:
     # -- as a follower -----------------------------------------------------------------------------------------------
 
     def on_raft_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        if self.cut_off:
-            return 503, Text("")
         message = json.loads(body)
+        if self.cut_off or message["to"] != self.id:  # or it is for a store that had this address before
+            return 503, Text("")
         match path:
             case "/stand-in/append":
                 with self.lock:
@@ -412,7 +424,7 @@ class Raft:
         if leader is None:
             return False
         try:
-            needed = tuple(self.ask(leader.address, "read-index", {"region": region.id})["last"])
+            needed = tuple(self.ask(leader, "read-index", {"region": region.id})["last"])
         except (*NOTHING, KeyError):
             return False
         end = time.monotonic() + PATIENCE

@@ -83,6 +83,8 @@ class Store:
         return self.resolve(f"{address.partition(':')[0]}:{RAFT_PORT}")
 
     def begin(self) -> None:
+        """As the real one, it serves nobody before PD knows it."""
+        self.register()
         for work in (self.beat, self.report, self.reckon_often, self.split_often):
             threading.Thread(target=work, daemon=True).start()
         stand_in_grpc.serve(20160, self.on_service_port, self.host)
@@ -101,11 +103,31 @@ class Store:
                 continue
         return {}
 
-    def beat(self) -> None:
+    def register(self) -> None:
+        """Ends the process with status 1 where PD knows another store with this address."""
         while not self.raft.id:
-            me = {"address": self.address, "status_address": self.status_address, "start_ts": STARTED}
-            self.raft.id = self.tell_pd("register", me).get("id", 0)
-            time.sleep(0.5)
+            id_ = self.own_id()
+            me = {"id": id_, "address": self.address, "status_address": self.status_address, "start_ts": STARTED}
+            told = self.tell_pd("register", me) if id_ else {}
+            if "error" in told:
+                sys.exit(f'[FATAL] [server.rs:1026] ["failed to start node: Grpc(RpcFailure(RpcStatus {{ code: '
+                         f'2-UNKNOWN, message: {told["error"]!r}, details: [] }}))"]')
+            self.raft.id = told.get("id", 0)
+            if not self.raft.id:
+                time.sleep(0.2)
+
+    def own_id(self) -> int:
+        """That in the data folder; for an empty one, PD gives one. 0 if it does not answer."""
+        file = self.folder / "store_id"
+        if not file.exists():
+            given = self.tell_pd("ids", {"count": 1}).get("ids")
+            if not given:
+                return 0
+            file.with_suffix(".new").write_text(str(given[0]))
+            file.with_suffix(".new").rename(file)
+        return int(file.read_text())
+
+    def beat(self) -> None:
         while True:
             time.sleep(HEARTBEAT)
             self.tell_pd("heartbeat", {"id": self.raft.id, "capacity": self.capacity, "available": self.available})
@@ -114,8 +136,7 @@ class Store:
         while True:
             self.raft.moved.wait(REPORT)
             self.raft.moved.clear()
-            if self.raft.id:
-                self.learn(self.tell_pd("regions", {"id": self.raft.id, "led": self.led()}))
+            self.learn(self.tell_pd("regions", {"id": self.raft.id, "led": self.led()}))
 
     def led(self) -> list[dict[str, Any]]:
         with self.raft.lock:
@@ -124,11 +145,15 @@ class Store:
                     for r in self.raft.regions.values() if r.leader == self.raft.id and r.serving]
 
     def learn(self, told: dict[str, Any]) -> None:
-        self.raft.meet(told.get("stores", {}))
-        if told.get("create"):
+        if not told:
+            return
+        self.raft.meet(told["stores"])
+        if told["create"]:
             self.raft.create(told["create"], told["first"])
-        for id_, order in told.get("orders", {}).items():
+        for id_, order in told["orders"].items():
             self.raft.hand_over(self.raft.regions[int(id_)], order["to"])
+        for id_, change in told["replace"].items():
+            self.raft.replace(self.raft.regions[int(id_)], change)
 
     # -- raw calls ---------------------------------------------------------------------------------------------------
 
