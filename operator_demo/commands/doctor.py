@@ -135,8 +135,8 @@ def one_subject(connected: "Engine", subject: "Subject", wanted: Sequence[str], 
                      "pulls what is missing")
     mark = "-" if missing else "ok"
     if isinstance(subject, HasNeeds):
-        words.append(f"its containers take about {size(subject.needs.memory)} of memory; the engine's machine has "
-                     f"{size(memory)}")
+        words.append(f"its containers take about {subject.needs.memory / GIB:.1f} GiB of the {memory / GIB:.1f} GiB of "
+                     "memory on the engine's machine")
         words.append(f"figures: {subject.needs.source}")
         if subject.needs.memory > memory * SHARE:
             mark = "warn"

@@ -44,7 +44,7 @@ def test_all_images_are_there(block: Callable[[], str], fake_engine: Any) -> Non
     told = block()
     assert told.startswith("ok ")
     assert "not on the engine" not in told and "prepare" not in told
-    assert "about 1.0 GB of memory; the engine's machine has 8.6 GB" in told
+    assert "about 0.9 GiB of the 8.0 GiB of memory on the engine's machine" in told
 
 
 def test_too_little_memory_is_a_warning(block: Callable[[], str], fake_engine: Any) -> None:
