@@ -107,7 +107,7 @@ def _kill(environment: Environment, monitor: Feed, number: int,
 def _settle(monitor: Feed) -> None:
     healthy = 0
     while healthy < SETTLED:
-        seen = _await(monitor, lambda e: e.type == "observation").data
+        seen = _await(monitor, lambda e: e.type == "observation").raw
         well = not seen["violations"] and seen["members"] and all(m["healthy"] for m in seen["members"].values())
         healthy = healthy + 1 if well else 0
 

@@ -70,6 +70,9 @@ class _Stamping:
         self.ages: list[float] = []
         self.full = threading.Event()
 
+    def __len__(self) -> int:
+        return 0
+
     def put(self, item: Event | str) -> None:
         now = time.time()
         if isinstance(item, Event):

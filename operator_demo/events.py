@@ -700,7 +700,7 @@ def checked(e: Event) -> Event:
     data = payload(e.type, e.raw)
     if e.source not in data.owners:
         raise BadEvent(f"{e.source} may not say {e.type}")
-    e.__dict__["data"] = data  # as `cached_property` keeps it
+    object.__setattr__(e, "data", data)  # as `cached_property` keeps it
     return e
 
 

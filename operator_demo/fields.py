@@ -24,6 +24,7 @@ MAX_FLOAT = 1e15  # more than any time or size; what is computed of it stays fin
 MAX_DEPTH = 20  # of a JSON object
 
 T = TypeVar("T", bound=Hashable)
+_set = object.__setattr__  # what is frozen is filled so; a default is the class's
 _Convert = Callable[[Any], Any]
 
 
@@ -34,11 +35,10 @@ class FieldError(ValueError):
 def decode(cls: type[T], values: Mapping[str, Any]) -> T:
     """An instance of the dataclass `cls`. Fields that it does not know are passed over. Raises `FieldError`."""
     made = cls.__new__(cls)
-    fields_of_made = made.__dict__  # written at once: a frozen class lets nobody else; a default is the class's
     for name, convert, required in _plan(cls):
         if name in values:
             try:
-                fields_of_made[name] = convert(values[name])
+                _set(made, name, convert(values[name]))
             except FieldError as e:
                 raise FieldError(f"{name}{e}") from None
         elif required:

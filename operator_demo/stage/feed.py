@@ -22,8 +22,8 @@ SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer
                      "workload": events.WORKLOAD}
 PATIENCE = 5.0  # seconds for all threads to end
 MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked
-MOST_WAITING = 1_000  # events; a log that is read faster than the loop stores it must not fill the memory
-_PAUSE = 0.002  # seconds, while the loop stores
+MOST_WAITING = 5_000  # events; a log that is read faster than the loop stores it must not fill the memory
+_PAUSE = 0.05  # seconds, while the loop stores
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
 CTL = ["operator-demo", "ctl"]
 
