@@ -178,10 +178,11 @@ def _cluster(seen: dict[str, dict[str, Any]], members: Sequence[Member], limit: 
         return {"leader": leader, "quorum": False, "told": False, "error": str(e)}
     finally:
         pd.close()
-    return _merged(seen, leader, state)
+    return merged(seen, leader, state)
 
 
-def _merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
+def merged(seen: dict[str, dict[str, Any]], leader: str, state: State) -> dict[str, Any]:
+    """The state of the whole cluster, by PD's report; what it tells of each member is added to `seen`."""
     known = by_host(state.stores)
     hosts = {store.id: host for host, store in known.items()}
     for name, m in seen.items():

@@ -16,7 +16,7 @@ from operator_demo.chaos.journal import FaultJournal, Record
 from operator_demo.chaos.primitive import Ground
 from operator_demo.chaos.spec import parse_parameters
 from operator_demo.compose import wait_healthy
-from operator_demo.engine import Engine, build_image, fingerprint, inspect
+from operator_demo.engine import Engine, build_image, fingerprint, inspect, project_volumes
 
 RULES = "ipt=iptables-nft; $ipt -S >/dev/null 2>&1 || ipt=iptables-legacy; $ipt -S; tc qdisc show"
 
@@ -64,6 +64,7 @@ class Broken:
         self.injector().revert(record)
         self.expect_unchanged(before, targets)
         assert self.helpers() == []
+        assert self.kept_volumes() == []
         return record
 
     def revert(self) -> None:
@@ -98,6 +99,10 @@ class Broken:
     def helpers(self) -> list[str]:
         return [c["Names"][0] for c in self.ground.engine.api.containers(
             all=True, filters={"label": [f"com.docker.compose.project={self.ground.project}-operator"]})]
+
+    def kept_volumes(self) -> list[str]:
+        """Those of ours in which a fault keeps what it took away."""
+        return project_volumes(self.ground.engine, f"{self.ground.project}-operator")
 
     def clean(self) -> None:
         revert_all(self.ground.engine, self.ground.project, self.journal, self.ground.image, ask=self.ground.ask)

@@ -78,6 +78,7 @@ def test_everything_is_reverted(crashed: Broken, kind: str, point: str) -> None:
     crashed.well()
     crashed.expect_unchanged(before, targets)
     assert crashed.helpers() == []
+    assert crashed.kept_volumes() == []
     assert (crashed.journal.path.parents[1] / "rate").read_text() in ("200", "200.0")
 
 

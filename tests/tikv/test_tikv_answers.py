@@ -12,6 +12,7 @@ from operator_demo.subject import Deadline
 from operator_demo.subject_kit import NoAnswer
 from subjects.tikv.pd import ODD, Pd, Store, by_host, size
 from subjects.tikv.prometheus import ALWAYS, Prometheus, combined
+from subjects.tikv.subject import merged
 
 # As a v8.5 PD prints it: sizes as text, ids as numbers, the keys of maps as text, zeros left out by protobuf's structs.
 STORES = {"count": 2, "stores": [
@@ -77,6 +78,19 @@ def test_the_store_at_a_host_is_the_entry_that_is_not_removed(states: list[str],
     stores = pd(stores=told).state(Deadline(1.0), ask_health=False).stores
     found = by_host(stores).get("tikv1")
     assert (found.id if found else None) == current
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_a_member_is_the_store_that_has_registered_anew(newer_first: bool) -> None:
+    told = [entry(7, "Up"), entry(4, "Offline")]
+    stats = STATS | {"store_leader_count": {"7": 12}, "store_peer_count": {"7": 9, "4": 3}}
+    state = pd(stores={"stores": told if newer_first else told[::-1]}, stats__region=stats).state(
+        Deadline(1.0), ask_health=False)
+    seen = {"tikv1": {"kind": "store", "reachable": True, "healthy": True, "error": None}}
+    cluster = merged(seen, "pd0", state)
+    assert (seen["tikv1"]["id"], seen["tikv1"]["pd_state"], seen["tikv1"]["healthy"]) == ("7", "Up", True)
+    assert cluster["regions"]["replaced"] == ["store 4"]
+    assert cluster["regions"]["peers"] == {"store 4": 3, "tikv1": 9}
 
 
 def test_a_store_says_of_itself_that_it_is_slow() -> None:

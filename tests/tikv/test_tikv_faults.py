@@ -154,15 +154,35 @@ def test_a_store_that_cannot_read_its_settings(broken: Broken) -> None:
     broken.there_and_back("crash-loop", ["tikv0"])
 
 
+def ids(ground: Ground) -> dict[str, int]:
+    """Of the stores, by address."""
+    return {s["store"]["address"]: s["store"]["id"] for s in asked(ground, f"{API}/stores")["stores"]}
+
+
 def test_a_store_without_its_data_gets_it_back(broken: Broken) -> None:
     """With its data it is the same store, under the same id."""
-    def ids() -> dict[str, int]:
-        return {s["store"]["address"]: s["store"]["id"] for s in asked(broken.ground, f"{API}/stores")["stores"]}
-
-    before = ids()
+    before = ids(broken.ground)
     broken.there_and_back("lost-data", ["tikv1"], meanwhile=lambda _: until_named(broken.ground, "store_down:tikv1"))
     until_well(broken.ground)
-    assert ids() == before
+    assert ids(broken.ground) == before
+
+
+def test_a_store_that_has_registered_anew_is_left_alone(broken: Broken) -> None:
+    ground, before = broken.ground, ids(broken.ground)
+    broken.injector().inject(broken.plan("lost-data", ["tikv2"]))
+    entry = f"{API}/store/{before['tikv2:20160']}"
+    refused = f"curl -sS -X DELETE -o /dev/null -w '%{{http_code}}' {entry}"
+    assert helper.run(ground, refused, network=ground.network) == (0, "400")
+    assert asked(ground, f"-X DELETE '{entry}?force=true'") == "The store is set as Offline."
+    wait_until(lambda: violated(ground) == set(), 120)
+    wait_until(lambda: not broken.injector().holds(broken.journal.open()[0]).bites, 30)
+    anew = ids(ground)
+    assert anew["tikv2:20160"] != before["tikv2:20160"]
+    started = ground.inspect("tikv2")["State"]["StartedAt"]
+    broken.revert()
+    assert ground.inspect("tikv2")["State"]["StartedAt"] == started
+    assert (ids(ground), broken.kept_volumes()) == (anew, [])
+    until_well(ground)
 
 
 @pytest.mark.parametrize(("kind", "words"), [
