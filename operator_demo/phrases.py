@@ -113,8 +113,8 @@ def member_state(data: MemberSeen) -> str:
 
 
 def json_fields(value: JsonObject) -> str:
-    """An object in a line: `kind kill; targets etcd1, etcd2`."""
-    return "; ".join(f"{name} {_items(item, ', ')}" for name, item in value.items())
+    """An object in a line, without its empty fields: `kind kill; targets etcd1, etcd2`."""
+    return "; ".join(f"{name} {_items(item, ', ')}" for name, item in value.items() if item not in (None, "", [], {}))
 
 
 def _items(value: Any, separator: str) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from story import story
 
-from operator_demo import events
+from operator_demo import events, phrases
 from operator_demo.events import Event, Payload
 from operator_demo.screen.terminal_text import ASCII, UNICODE, Symbols
 from operator_demo.telling import SILENT, Telling, lines, tell
@@ -66,3 +66,8 @@ def test_the_words(event_type: str, raw: dict[str, object], expected: list[tuple
     told = tell(Event("run-aaaaaaaa", source, event_type, raw), UNICODE)
     assert told is not None
     assert told.lines == expected
+
+
+def test_an_object_in_a_line_leaves_out_what_is_empty() -> None:
+    truth = {"scenario": "split", "targets": ["etcd0", "etcd1"], "parameters": {}, "again": None, "seed": 0}
+    assert phrases.json_fields(truth) == "scenario split; targets etcd0, etcd1; seed 0"
