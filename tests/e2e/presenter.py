@@ -55,6 +55,9 @@ class Result:
         return [e["data"]["input"]["command"] for e in self.of("tool_call") if e["data"]["tool"] == "shell"]
 
 
+RATE = "100"  # half of a demonstration's: other tests keep the machine busy meanwhile, and clients would time out
+
+
 @dataclass
 class Demo:
     """One project on the engine. `start` begins a run with `--display json`; `wait` collects it."""
@@ -80,7 +83,7 @@ class Demo:
         self.events, self.stderr = [], []
         self.process = subprocess.Popen(
             [FILE, "run", self.subject, "--auto", "--pace", "0", "--display", "json", "--project", self.project,
-             *arguments],
+             "--rate", RATE, *arguments],
             env=self.env(), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, err = self.process.stdout, self.process.stderr
         assert out

@@ -31,7 +31,7 @@ def cases(brain: str) -> list[Any]:
 
 
 def run(demo: Demo, play: Scenario, *more: str) -> Result:
-    return demo.run("--scenario", play.name, "--seed", "7", *more,
+    return demo.run("--scenario", play.name, "--seed", "7", "--rate", "200", *more,  # as in a demonstration
                     timeout=180 + play.detect_limit + play.repair_limit)
 
 
