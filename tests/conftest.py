@@ -35,10 +35,11 @@ AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under l
 
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test of the built file, or a wide one on an engine, waits until fewer than AT_ONCE others run, in whichever
-    process: a machine that is too busy for its clusters fails tests for reasons of its own."""
+    """A test of the built file, one that runs Compose in a container, or a wide one on an engine waits until fewer than
+    AT_ONCE others run, in whichever process: a machine that is too busy for its clusters fails tests for reasons of its
+    own."""
     marks = {mark.name for mark in request.node.iter_markers()}
-    if "e2e" not in marks and not {"wide", "engine"} <= marks:
+    if not marks & {"e2e", "compose"} and not {"wide", "engine"} <= marks:
         yield
         return
     folder = Path(tempfile.gettempdir()) / f"operator-demo-turns-{os.getuid()}"

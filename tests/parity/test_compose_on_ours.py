@@ -9,7 +9,7 @@ import pytest
 
 from operator_demo.engine import Container, members
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.compose]
 
 
 def test_ps_logs_ls_and_down_of_compose_on_ours(ground: Callable[[str], Any]) -> None:

@@ -13,7 +13,7 @@ from real_compose import RealCompose
 from operator_demo.compose.model import Project
 from operator_demo.compose.parse import load_project, parse_project
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.compose]
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "tests" / "compose" / "corpus"

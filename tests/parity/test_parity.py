@@ -10,7 +10,7 @@ from snapshot import differences, snapshot
 
 from operator_demo.engine import exec_in, members
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.compose]
 
 _COPIED = "secrets and configs from files are copied into the container: the engine may be on another machine"
 
