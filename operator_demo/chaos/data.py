@@ -25,11 +25,14 @@ class CrashFault(Primitive):
 
     lives_in = "volume"
     settle = 20.0
+    place: ClassVar[str]  # what is at `path`, as in "where its data is"
 
     def aims_at(self, subject: Subject) -> str:
         return anatomy(subject).kind
 
     def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
+        if not self.path(ground):
+            return f"{ground.subject.name} does not say where {self.place}"
         wrong = of_another_kind(ground.subject, targets) or KILL.problem(ground, targets)
         wrong = wrong or helper.missing(ground)
         for name in targets if wrong is None else []:
@@ -40,6 +43,7 @@ class CrashFault(Primitive):
         return wrong
 
     def path(self, ground: Ground) -> str:
+        """Inside a member; "" where the subject does not say."""
         raise NotImplementedError
 
     def prove(self, ground: Ground, targets: Sequence[str], values: Values, before: Before) -> Proof:
@@ -70,14 +74,11 @@ class CrashFault(Primitive):
 class CrashLoop(CrashFault):
     kind, what = "crash-loop", "a wrong setting keeps the member from starting, and it is started again and again"
     proof = "the engine counts restarts, and the member does not stay up"
-
-    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not (self.path(ground) and anatomy(ground.subject).bad_setting):
-            return f"{ground.subject.name} does not say where its settings are"
-        return super().problem(ground, targets)
+    place = "its settings are"
 
     def path(self, ground: Ground) -> str:
-        return anatomy(ground.subject).settings
+        known = anatomy(ground.subject)
+        return known.settings if known.bad_setting else ""
 
     def before(self, ground: Ground, targets: Sequence[str], values: Values) -> Before:
         before = {}
@@ -114,11 +115,7 @@ class WalCut(CrashFault):
     parameters: ClassVar = {"keep": Parameter("what is left of the file", "bytes", 1000, 1_000_000, 8000, whole=True)}
     settle = 30.0
     in_steps = True  # the member is stopped first
-
-    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not self.path(ground):
-            return f"{ground.subject.name} does not say where its write-ahead log is"
-        return super().problem(ground, targets)
+    place = "its write-ahead log is"
 
     def path(self, ground: Ground) -> str:
         return anatomy(ground.subject).log

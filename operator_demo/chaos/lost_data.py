@@ -30,11 +30,7 @@ class LostData(CrashFault):
     proof = "the engine counts restarts, and the member does not stay up"
     settle = 30.0
     in_steps = True  # the member is stopped first
-
-    def problem(self, ground: Ground, targets: Sequence[str]) -> str | None:
-        if not self.path(ground):
-            return f"{ground.subject.name} does not say where its data is"
-        return super().problem(ground, targets)
+    place = "its data is"
 
     def path(self, ground: Ground) -> str:
         return anatomy(ground.subject).data
