@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from operator_demo.fields import FieldError, JsonObject, Text, decode, encode
 
-STAGE, MONITOR, AGENT, WORKLOAD = "stage", "monitor", "agent", "workload"
-SOURCES = (STAGE, MONITOR, AGENT, WORKLOAD)
+STAGE, MONITOR, AGENT, WORKLOAD, GUARD = "stage", "monitor", "agent", "workload", "guard"
+SOURCES = (STAGE, MONITOR, AGENT, WORKLOAD, GUARD)
 
 
 class BadEvent(ValueError):
@@ -646,8 +646,31 @@ class WriteCheck(Payload):
     unknown: int
 
 
+# -- the guard --------------------------------------------------------------------------------------------------------
+
+
+@said_by(GUARD)
+class Guard(Payload):
+    """The guard's decision on a request to the engine that would change something, or that is refused; on disk before
+    the request is forwarded. `ruling` is `allow`, `ask` or `deny`; `path` the request's, readable; `object` and
+    `member` what it is about; `call` the tool call during which it came; `digest` the request's SHA-256."""
+
+    caller: str
+    ruling: str
+    rule: str
+    method: str
+    path: Text
+    object: Text = ""
+    object_id: str = ""
+    member: str | None = None
+    reason: Text = ""
+    call: str | None = None
+    digest: str = ""
+    destructive: bool = False
+
+
 ENTRY_TYPES = ("reasoning", "tool_call", "tool_result", "finding", "usage", "retry", "refusal", "interrupt")
-"""The types that make up an agent's log (with `effect`, which the monitor adds beside it)."""
+"""The types that make up an agent's log (with `effect` and `guard`, which monitor and guard add beside it)."""
 
 
 # -- the envelope -----------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def tell(e: Event, symbols: Symbols) -> Telling | None:
 
 def lines(data: Payload, e: Event, symbols: Symbols) -> list[Line]:
     """The lines of an event, by the type of its payload; one that this version does not know is told as its name."""
-    for part in (_run, _monitor, _tickets, _agent, _load):
+    for part in (_run, _monitor, _tickets, _agent, _load, _guard):
         told = part(data, e, symbols)
         if told is not None:
             return told
@@ -184,6 +184,18 @@ def _load(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
         case events.WriteCheck():
             tone = "bad" if data.lost else "good"
             return [(f"acknowledged writes: {data.kept} kept, {data.lost} lost, {data.unknown} unknown", tone)]
+    return None
+
+
+def _guard(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
+    match data:
+        case events.Guard(ruling="deny"):
+            request = one_line(f"{data.caller}: {data.method} {data.path}")
+            return _text(f"{symbols.refused} refused ({one_line(data.rule)}) {request}: ", data.reason, "bad")
+        case events.Guard():
+            target = f" on {one_line(data.object)}" if data.object else ""
+            tone = "warn" if data.destructive else ""
+            return [(f"{data.caller}: {one_line(data.rule)}{target} [{data.ruling}]", tone)]
     return None
 
 
