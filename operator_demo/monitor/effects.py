@@ -6,8 +6,9 @@ or null.
 
 An event during a call is the call's where it concerns the subject, or a container with the session's label. Any other
 container (a stranger's, the fault's decoy, the monitor, the agent, the load) may change in that moment for another
-reason, so evidence is needed as well: see `attribution`. Without evidence the event is recorded as unexplained during
-a call, and otherwise only where a container is created. One-shot helpers of a host are not recorded.
+reason, so evidence is needed as well: see `attribution`. Without evidence, an event of our own containers is recorded
+as unexplained; those of strangers are counted (`others`): all during a call, and otherwise where a container is created
+during a session. One-shot helpers of a host are not recorded.
 """
 
 import time
@@ -20,6 +21,7 @@ from operator_demo.events import Effect, parse_ts
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.attribution import causes
 from operator_demo.monitor.members import Members
+from operator_demo.monitor.others import Others
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
@@ -32,7 +34,7 @@ _RECENT = 200  # events of the agent that are searched for the call
 
 
 class Effects:
-    """Records one effect after the other; used by one thread."""
+    """Records one effect after the other; `record` is used by one thread."""
 
     def __init__(self, recorder: Recorder, members: Members, project: str, announced: Announced,
                  healthcheck: Callable[[str], str | None], restarted: Callable[[str], bool]) -> None:
@@ -40,6 +42,7 @@ class Effects:
         the engine's restart policy that started a container last."""
         self._recorder, self._members, self._project = recorder, members, project
         self._announced, self._healthcheck, self._restarted = announced, healthcheck, restarted
+        self._others = Others(recorder)
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
 
@@ -50,8 +53,12 @@ class Effects:
         if call is not None and self._checks_health(h):
             return
         explained = self._explain(h, call)
-        if explained is None and not self._is_strange(h, call):
-            return  # the host sets up what is ours, and others may do as they like on the engine
+        if explained is None and not self._subject(h):
+            if not self._own(h):
+                self._count_others(h, call)
+                return
+            if not self._is_strange(h):
+                return  # the host sets up what is ours
         if explained != "tool_call":
             call = None
         more: dict[str, Any] = {}
@@ -74,6 +81,11 @@ class Effects:
                    **more),
             ticket=call["ticket"] if call else None, session=call["session"] if call else None)
 
+    def tell_of_others(self, *, now: bool = False) -> None:
+        """Tells in one line what others did meanwhile: after the session, or `now`. Any thread may call it."""
+        if now or not self._in_session():
+            self._others.tell()
+
     # -- what is told ------------------------------------------------------------------------------------------------
 
     def _matters(self, h: EngineEvent) -> bool:
@@ -91,13 +103,14 @@ class Effects:
             return action == "create"  # (what a session does with what it made is its own affair)
         return action not in _ENDS
 
-    def _is_strange(self, h: EngineEvent, call: Row | None) -> bool:
-        """Is it worth telling although nobody accounts for it? `call` is the command that ran meanwhile."""
-        if self._subject(h):
-            return True
-        if self._own(h):
-            return "operator-demo ctl" not in h.action and self._in_session()
-        return self._in_session() if h.action == "create" else call is not None
+    def _is_strange(self, h: EngineEvent) -> bool:
+        """Is it worth telling, of our own containers, although nobody accounts for it?"""
+        return "operator-demo ctl" not in h.action and self._in_session()
+
+    def _count_others(self, h: EngineEvent, call: Row | None) -> None:
+        """Others may do as they like on the engine; only what may be the session's is counted."""
+        if call is not None or (h.action == "create" and self._in_session()):
+            self._others.count(h)
 
     def _matters_network(self, h: EngineEvent) -> bool:
         """A container that stops leaves its networks, and one that starts joins them: only what happens to one that

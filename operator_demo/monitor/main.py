@@ -96,6 +96,7 @@ class Monitor:
             self._stop.set()
             for thread in threads:
                 thread.join()
+            self.effects.tell_of_others(now=True)
         if self._failed:
             raise self._failed[0]
         if expired:  # nothing observes any more, so stopped members open no ticket
@@ -117,6 +118,7 @@ class Monitor:
             began = time.monotonic()
             self._wake.clear()
             self.observer.look()
+            self.effects.tell_of_others()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
 
     def _watch(self, since: float) -> None:

@@ -183,16 +183,36 @@ def test_a_volume_of_the_project_that_is_removed(bench: Bench, effects: Effects,
     assert told(bench) == ([("volume destroy", None)] if is_told else [])
 
 
-def test_others_may_create_what_they_like_but_during_a_session_it_is_told(bench: Bench, effects: Effects) -> None:
-    effects.record(foreign("create"))
-    assert told(bench) == []
+def test_what_others_create_during_a_session_is_counted_and_told_in_one_line(bench: Bench, effects: Effects) -> None:
+    effects.record(foreign("create", name="before"))
     ticket = session(bench)
-    effects.record(foreign("create"))
-    effects.record(foreign("start"))
+    for number in range(40):
+        effects.record(foreign("create", name=f"ci-{number}"))
+        effects.record(foreign("start", name=f"ci-{number}"))
     call(bench, ticket)
-    effects.record(foreign("create"))
+    effects.record(foreign("create", name="ci-0"))
     effects.record(foreign("create", attributes={"io.operator-demo.session": "ses-1"}))
-    assert told(bench) == [("create", None), ("create", None), ("create", "tool_call")]
+    assert told(bench) == [("create", "tool_call")]
+    effects.tell_of_others()
+    assert bench.of("note") == []  # the session still runs
+    tickets.escalate(bench.agent, ticket, "enough")
+    effects.tell_of_others()
+    effects.tell_of_others()
+    (note,) = bench.of("note")
+    assert "41 create of containers" in note["text"] and "(ci-0, ci-1, ci-2 and 37 more)" in note["text"]
+
+
+def test_what_others_did_is_told_when_the_monitor_ends_in_a_session(bench: Bench, effects: Effects) -> None:
+    session(bench)
+    effects.record(foreign("create", name="ci\x1b[31m-1"))
+    effects.tell_of_others(now=True)
+    (note,) = bench.of("note")
+    assert "(ci-1)" in note["text"]
+
+
+def test_without_others_nothing_is_told_of_them(bench: Bench, effects: Effects) -> None:
+    effects.tell_of_others(now=True)
+    assert bench.of("note") == []
 
 
 @pytest.mark.parametrize(("command", "is_told"), [("operator-demo ctl", False), ("sqlite3 /data/tickets.db", True)])
@@ -241,12 +261,13 @@ def test_what_a_command_orders_of_somebodys_own_container_is_the_agents_deed(
     ("docker start $(docker ps -aq --filter name=other)", "start"), ("echo docker stop", "destroy"),
     ("kill $(pidof x); echo shop-db-1 is down", "kill"), ("sleep 30", "exec_start: sh"), ("docker rm dead", "destroy"),
 ])
-def test_without_evidence_it_is_told_and_nobodys_deed(
+def test_without_evidence_it_is_counted_and_nobodys_deed(
         bench: Bench, effects: Effects, command: str, action: str) -> None:
     call(bench, session(bench), command=command)
     effects.record(foreign(action, time=time.time(), **OTHERS))
-    assert told(bench) == [(action.partition(":")[0], None)]
-    assert "call" not in bench.of("effect")[0]
+    assert told(bench) == []
+    effects.tell_of_others(now=True)
+    assert f"1 {action.partition(':')[0]} of containers" in bench.of("note")[0]["text"]
 
 
 def test_while_no_command_runs_others_do_as_they_like(bench: Bench, effects: Effects) -> None:
@@ -269,7 +290,9 @@ def test_a_restart_policy_of_others_is_noise_to_us(bench: Bench, effects: Effect
     """(The fixture's engine would say of m2 that its policy started it: nobody asks for others.)"""
     call(bench, session(bench), command="docker logs shop-db-1")
     effects.record(foreign("start", time=time.time(), **OTHERS))
-    assert told(bench) == [("start", None)]
+    assert told(bench) == []
+    effects.tell_of_others(now=True)
+    assert "1 start of containers" in bench.of("note")[0]["text"]
 
 
 def test_what_a_session_does_with_what_it_made_is_its_own_affair(bench: Bench, effects: Effects) -> None:
