@@ -7,6 +7,8 @@ of its input ends the ssh process too.
 
 import contextlib
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -26,6 +28,8 @@ _END = 3.0  # seconds that an ssh process may take to end after its connection w
 _CLOSING = 0.5  # seconds between the end of a connection and that of its process, at most
 _LONGEST_SOCKET = 80  # bytes; ssh adds up to 20 to the path of its control socket, and 104 is the least limit there is
 
+_FOR_A_SHELL = re.compile(r"^-|[\s\x00-\x1f'\"`$;&<>|(){}]")  # what OpenSSH 9.6 refuses too
+
 
 class SshError(ConnectionError):
     """What ssh said about why there is no connection."""
@@ -39,7 +43,7 @@ class SshDialer:
     """
 
     def __init__(self, url: str) -> None:
-        options, destination, docker_options = _parse(url)
+        options, destination, remote = _parse(url)
         self._folder = Path(tempfile.mkdtemp(prefix="operator-demo-ssh-"))
         self._errors = os.open(self._folder / "errors", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._lock = threading.Lock()
@@ -54,7 +58,7 @@ class SshDialer:
         else:
             sharing = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self._control}", "-o", "ControlPersist=no"]
         self._command = ["ssh", "-o", f"ConnectTimeout={_CONNECT}", "-o", f"ServerAliveInterval={_ALIVE}", *sharing,
-                         "-T", *options, "--", destination, "docker", *docker_options, "system", "dial-stdio"]
+                         "-T", *options, "--", destination, remote]
 
     def dial(self) -> socket.socket:
         """A new connection. Raises SshError, or shows it as the end of what can be read."""
@@ -163,20 +167,28 @@ class _Connection(UnixHTTPConnection):
         self.sock.settimeout(self.timeout)
 
 
-def _parse(url: str) -> tuple[list[str], str, list[str]]:
-    """ssh's options, the host, and docker's options of ssh://[USER@]HOST[:PORT][/PATH-OF-THE-SOCKET]; ValueError."""
+def _parse(url: str) -> tuple[list[str], str, str]:
+    """ssh's options, the host, and the remote command of ssh://[USER@]HOST[:PORT][/PATH-OF-THE-SOCKET]; ValueError.
+
+    The remote command goes through a shell of the far side, and a ProxyCommand of the user's own through one here.
+    """
     parts = urlsplit(url)
     if parts.password is not None:
         raise ValueError("a password in an ssh address is not supported; use a key")
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("an ssh address is ssh://[USER@]HOST[:PORT][/SOCKET]")
-    options = ["-l", unquote(parts.username)] if parts.username else []
+    user = unquote(parts.username or "")
+    options = ["-l", user] if user else []
     options += ["-p", str(parts.port)] if parts.port else []
     path = unquote(parts.path).rstrip("/")
     # As it was written: hostname is in lower case, and ssh's Host patterns and aliases are not.
     host = parts.netloc.rpartition("@")[2]
     host = host[1:host.index("]")] if host.startswith("[") else host.partition(":")[0]
-    return options, host, ["--host", f"unix://{path}"] if path else []
+    for name in (user, host):
+        if _FOR_A_SHELL.search(name):
+            raise ValueError(f"{name!r} has characters that no user or host of an ssh address may have")
+    socket_option = ["--host", f"unix://{path}"] if path else []
+    return options, host, shlex.join(["docker", *socket_option, "system", "dial-stdio"])
 
 
 def _shares_connections(arguments: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -300,16 +301,30 @@ def test_no_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("url", "parsed"), [
-    ("ssh://Far", ([], "Far", [])),
-    ("ssh://me@far:2222", (["-l", "me", "-p", "2222"], "far", [])),
-    ("ssh://far/run/user/1000/docker.sock", ([], "far", ["--host", "unix:///run/user/1000/docker.sock"])),
-    ("ssh://[::1]:22/", (["-p", "22"], "::1", [])),
+    ("ssh://Far", ([], "Far", "docker system dial-stdio")),
+    ("ssh://me@far:2222", (["-l", "me", "-p", "2222"], "far", "docker system dial-stdio")),
+    ("ssh://far/run/user/1000/docker.sock",
+     ([], "far", "docker --host unix:///run/user/1000/docker.sock system dial-stdio")),
+    ("ssh://[::1]:22/", (["-p", "22"], "::1", "docker system dial-stdio")),
 ])
-def test_addresses(url: str, parsed: tuple[list[str], str, list[str]]) -> None:
+def test_addresses(url: str, parsed: tuple[list[str], str, str]) -> None:
     assert _parse(url) == parsed
 
 
-@pytest.mark.parametrize("url", ["ssh://", "ssh://me:secret@far", "ssh://far?x=1", "ssh://far:port", "ssh://[::1"])
+def test_the_path_of_the_socket_is_one_word_to_the_far_shell(tmp_path: Path) -> None:
+    """ssh hands its last argument to a shell of the far side; here `sh` reads it, and `docker` prints its arguments."""
+    path = f"/run/$(touch {tmp_path}/ran)/a b;'\"`id`.sock"
+    (tmp_path / "docker").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / "docker").chmod(0o755)
+    remote = _parse(f"ssh://far{quote(path)}")[2]
+    words = subprocess.run(["sh", "-c", remote], capture_output=True, text=True,
+                           env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}).stdout.splitlines()
+    assert words == ["--host", f"unix://{path}", "system", "dial-stdio"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("url", ["ssh://", "ssh://me:secret@far", "ssh://far?x=1", "ssh://far:port", "ssh://[::1",
+                                 "ssh://-oProxyCommand=id", "ssh://far$(id)", "ssh://%24(id)@far", "ssh://a%20b@far"])
 def test_addresses_that_are_refused(url: str) -> None:
     with pytest.raises(EngineUnavailable):
         connect(url)
