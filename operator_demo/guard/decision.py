@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
+
+from operator_demo.guard.request import Request
 
 
 class Ruling(StrEnum):
@@ -25,13 +27,15 @@ class Shape(StrEnum):
 class Forward:
     """The request as the engine gets it: names replaced by ids, the body as checked.
 
-    `keep` takes the decoded JSON of the answer (`WHOLE`) or of one line (`EVENTS`), and returns what the caller may see
-    of it; None hides it.
+    `stream` lets the client's own body follow, an archive; without it such a request is refused. `keep` takes the
+    decoded JSON of the answer (`WHOLE`) or of one line (`EVENTS`), and returns what the caller may see of it; None
+    hides it.
     """
 
     path: tuple[str, ...]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    stream: bool = False
     shape: Shape = Shape.WHOLE
     keep: Callable[[Any], Any] | None = None
 
@@ -61,3 +65,14 @@ class Decision:
     changes: bool = False
     destructive: bool = False
     status: int = 403
+
+
+class Decider(Protocol):
+    """Who decides; the proxy carries it out."""
+
+    async def decide(self, caller: str, request: Request) -> Decision:
+        """Called once for each request, before anything of it is forwarded."""
+
+    def answered(self, request: Request, decision: Decision, body: Any) -> None:
+        """The engine has done what changes something, and the caller does not know it yet. `body` is the decoded JSON
+        of a whole answer, None of any other."""

@@ -1,0 +1,50 @@
+"""The guard's entries in the record: on disk before what they tell of happens."""
+
+from dataclasses import replace
+
+from operator_demo import events
+from operator_demo.guard.decision import Decision, Ruling
+from operator_demo.guard.http import target
+from operator_demo.guard.request import AGENT, Request
+from operator_demo.store import Recorder, Row
+from operator_demo.text import clean, one_line
+
+_PATH = 500  # characters of a request's path and query that are told
+
+
+class Record:
+    """Writes what was decided; safe to use from several threads."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def write(self, caller: str, request: Request, decision: Decision) -> None:
+        """Returns when it is committed. Raises `StoreError` where it could not be."""
+        about = decision.target
+        self._say(caller, events.Guard(
+            caller=caller, ruling=decision.ruling.value, rule=decision.rule, method=request.method,
+            path=one_line(target("", request.path, request.query), _PATH), object=about.name if about else "",
+            object_id=about.id if about else "", member=about.member if about else None, reason=decision.reason,
+            digest=request.digest, destructive=decision.destructive))
+
+    def malformed(self, caller: str, line: str, problem: str) -> None:
+        """A request that could not be read; `line` is its first line. Raises `StoreError`."""
+        method, _, path = one_line(clean(line), _PATH).partition(" ")
+        self._say(caller, events.Guard(caller=caller, ruling=Ruling.DENY.value, rule="malformed request", method=method,
+                                       path=path, reason=problem))
+
+    def _say(self, caller: str, entry: events.Guard) -> None:
+        during = self._session() if caller == AGENT else {}
+        if call := during.get("call"):
+            entry = replace(entry, call=call)
+        self._recorder.say(entry, ticket=during.get("ticket"), session=during.get("session"))
+
+    def _session(self) -> Row:
+        """The agent's session that goes on, with its ticket, and the tool call that runs, if one does."""
+        row = self._recorder.store.row(
+            "SELECT type, ticket, session, json_extract(data, '$.call') AS call FROM events WHERE run=? AND "
+            "source='agent' AND type IN ('session_started', 'session_finished', 'tool_call', 'tool_result') "
+            "ORDER BY seq DESC LIMIT 1", self._recorder.run)
+        if row is None or row["type"] == "session_finished":
+            return {}
+        return row if row["type"] == "tool_call" else {**row, "call": None}

@@ -1,0 +1,21 @@
+"""Guards that end with their test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from running_guard import Guard
+
+
+@pytest.fixture
+def make_guard(tmp_path: Path) -> Iterator[Callable[[Path], Guard]]:
+    """Makes a guard in front of the engine's socket at a path."""
+    guards: list[Guard] = []
+
+    def make(engine: Path) -> Guard:
+        guards.append(Guard(tmp_path, engine))
+        return guards[-1]
+
+    yield make
+    for guard in guards:
+        guard.stop()
