@@ -4,7 +4,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import requests
@@ -27,7 +27,11 @@ class ExecTimeout(OperatorError):
         self.stdout, self.stderr = stdout, stderr
 
 
-def exec_in(engine: Engine, container_id: str, argv: Sequence[str], *, stdin: bytes | None = None,
+Input = bytes | Callable[[str], bytes] | None
+"""What a command reads, or a function that makes it from the id of the exec."""
+
+
+def exec_in(engine: Engine, container_id: str, argv: Sequence[str], *, stdin: Input = None,
             timeout: float = 30.0) -> tuple[int, bytes, bytes]:
     """Runs `argv` in a running container: its exit code, stdout and stderr.
 
@@ -44,7 +48,7 @@ def exec_in(engine: Engine, container_id: str, argv: Sequence[str], *, stdin: by
                                              environment={_MARK: mark})["Id"]
         response = open_stream(engine, "POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False},
                                silence=timeout + _SETTLE)
-        output, finished = _talk(response, stdin, timeout)
+        output, finished = _talk(response, stdin(made) if callable(stdin) else stdin, timeout)
     if not finished:
         _kill_inside(engine, container_id, mark)
         raise ExecTimeout(f"{doing}: no end after {timeout:g} s", output[STDOUT], output[STDERR])

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +20,13 @@ _SCRIPT = "/aux"
 
 @dataclass(frozen=True)
 class Helper:
-    """What a helper container is made of."""
+    """What a helper container is made of. `announce` is told its id before it is used."""
 
     image: str
     name: str
     labels: Mapping[str, str]
     user: str = "0"
+    announce: Callable[[str], None] = lambda id_: None
 
 
 def one_off(project: str, service: str) -> dict[str, str]:
@@ -69,6 +70,7 @@ def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_AC
     with engine_errors(f"running {helper.name}"):
         container_id = _create(engine, helper, ["sh", _SCRIPT], _mounts(access), host)
         try:
+            helper.announce(container_id)
             put_files(engine, container_id, "/", files)
             engine.api.start(container_id)
             status = int(engine.api.wait(container_id, timeout=timeout)["StatusCode"])
@@ -87,6 +89,7 @@ def read_volume(engine: Engine, helper: Helper, volume: str, path: str) -> list[
         mounts = _mounts(Access(volumes={volume: "/volume"}))
         container_id = _create(engine, helper, ["true"], mounts, {"NetworkMode": "none"})
         try:
+            helper.announce(container_id)
             try:
                 parts, _ = engine.api.get_archive(container_id, f"/volume/{path}")
             except docker.errors.NotFound:

@@ -8,7 +8,7 @@ An event during a call is the call's where it concerns the subject, or a contain
 container (a stranger's, the fault's decoy, the monitor, the agent, the load) may change in that moment for another
 reason, so evidence is needed as well: see `attribution`. Without evidence, an event of our own containers is recorded
 as unexplained; those of strangers are counted (`others`): all during a call, and otherwise where a container is created
-during a session. One-shot helpers of a host are not recorded.
+during a session. What the host and the engine themselves do is not recorded: see `exempt`.
 """
 
 import time
@@ -20,9 +20,10 @@ from operator_demo.engine import EngineEvent
 from operator_demo.events import Effect, parse_ts
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.attribution import causes
+from operator_demo.monitor.exempt import Exempt
+from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.members import Members
 from operator_demo.monitor.others import Others
-from operator_demo.settings import HELPER_SERVICE
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line, redact
 
@@ -37,11 +38,11 @@ class Effects:
     """Records one effect after the other; `record` is used by one thread."""
 
     def __init__(self, recorder: Recorder, members: Members, project: str, announced: Announced,
-                 healthcheck: Callable[[str], str | None], restarted: Callable[[str], bool]) -> None:
-        """`healthcheck` tells the command of a container's health check, which is noise; `restarted` whether it was
-        the engine's restart policy that started a container last."""
+                 health: HealthChecks, restarted: Callable[[str], bool]) -> None:
+        """`restarted` tells whether it was the engine's restart policy that started a container last."""
         self._recorder, self._members, self._project = recorder, members, project
-        self._announced, self._healthcheck, self._restarted = announced, healthcheck, restarted
+        self._announced, self._health, self._restarted = announced, health, restarted
+        self._exempt = Exempt(announced, health)
         self._others = Others(recorder)
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
@@ -49,15 +50,16 @@ class Effects:
     def record(self, h: EngineEvent) -> None:
         if not self._matters(h):
             return
-        call = self._call_at(h.time)
-        if call is not None and self._checks_health(h):
+        checks_health = self._checks_health(h)
+        if checks_health and not (self._subject(h) and self._in_session()):
             return
+        call = self._call_at(h.time)
         explained = self._explain(h, call)
         if explained is None and not self._subject(h):
             if not self._own(h):
                 self._count_others(h, call)
                 return
-            if not self._is_strange(h):
+            if not self._in_session():
                 return  # the host sets up what is ours
         if explained != "tool_call":
             call = None
@@ -75,11 +77,23 @@ class Effects:
         if h.kind != "container":
             more[h.kind] = h.name
         member = self._members.name_of(h.container) or (h.service if h.project == self._project else None)
-        self._recorder.say(
-            Effect(container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
-                   action=action if h.kind == "container" else f"{h.kind} {action}", explained=explained, time=h.time,
-                   **more),
-            ticket=call["ticket"] if call else None, session=call["session"] if call else None)
+        effect = Effect(
+            container=h.name if h.kind == "container" else (self._container_name(h) or h.name), member=member,
+            action=action if h.kind == "container" else f"{h.kind} {action}", explained=explained, time=h.time, **more)
+
+        def tell() -> None:
+            self._recorder.say(effect, ticket=call["ticket"] if call else None,
+                               session=call["session"] if call else None)
+
+        if checks_health or (self._own(h) and action in ("create", "exec_start")):
+            self._exempt.wait(h, tell, checks_health=checks_health)
+        else:
+            tell()
+
+    def settle(self, now: float) -> None:
+        """Records what waited to be known as the host's or the engine's own and was not. Any thread may call it, again
+        and again; at the end, with an infinite `now`."""
+        self._exempt.settle(now)
 
     def tell_of_others(self, *, now: bool = False) -> None:
         """Tells in one line what others did meanwhile: after the session, or `now`. Any thread may call it."""
@@ -95,17 +109,13 @@ class Effects:
             case "network":
                 return self._matters_network(h)
         action = h.action.partition(": ")[0]
-        if action not in ACTIONS or self._helper(h):
+        if action not in ACTIONS or self._exempt.is_helper(h):
             return False
         if self._subject(h) or self._own(h):
-            return not self._checks_health(h)
+            return True
         if labels.SESSION in h.attributes:
             return action == "create"  # (what a session does with what it made is its own affair)
         return action not in _ENDS
-
-    def _is_strange(self, h: EngineEvent) -> bool:
-        """Is it worth telling, of our own containers, although nobody accounts for it?"""
-        return "operator-demo ctl" not in h.action and self._in_session()
 
     def _count_others(self, h: EngineEvent, call: Row | None) -> None:
         """Others may do as they like on the engine; only what may be the session's is counted."""
@@ -137,21 +147,13 @@ class Effects:
         """Of the monitor, the load and the agent themselves."""
         return h.project == f"{self._project}-operator"
 
-    def _helper(self, h: EngineEvent) -> bool:
-        """One of a host's, this run's or another's, or of the agent's own program, which belongs to no project. What a
-        session starts carries its mark, whatever else it says of itself."""
-        if labels.SESSION in h.attributes:
-            return False
-        return (h.project.endswith("-operator") and h.service == HELPER_SERVICE) or (
-            not h.project and labels.RUN in h.attributes)
-
     def _container_name(self, h: EngineEvent) -> str | None:
         name = self._members.name_of(h.container)
         return next((m.container for m in self._members.latest if m.name == name), None)
 
     def _checks_health(self, h: EngineEvent) -> bool:
         action, _, command = h.action.partition(": ")
-        return action == "exec_start" and command == self._healthcheck(h.container)
+        return action == "exec_start" and command == self._health.command(h.container)
 
     # -- who did it --------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The monitor's process: observes every second, and at once when the engine reports a change."""
 
 import contextlib
+import math
 import signal
 import sys
 import threading
@@ -15,7 +16,6 @@ from operator_demo.engine import (
     connect,
     discover_network,
     fingerprint,
-    health_check,
     inspect,
     read_log,
     watch,
@@ -26,6 +26,7 @@ from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor import time_limit
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members
 from operator_demo.monitor.observer import Observer
@@ -67,13 +68,15 @@ class Monitor:
         self.members = Members(engine, settings.project, subject.members)
         announced = Announced(settings.data / "announced.json")
         self.observer = Observer(subject, self.members, recorder, Incidents(recorder, subject.name, announced))
-        self.effects = Effects(recorder, self.members, settings.project, announced, _Healthchecks(engine),
+        health = HealthChecks(lambda id_: inspect(engine, id_))
+        self.effects = Effects(recorder, self.members, settings.project, announced, health,
                                lambda container: _restarted(engine, container))
         self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data, stop)
         self.questions = Questions(self.observer, self.oracle, announced, recorder,
                                    lambda: discover_network(engine, settings.project),
-                                   lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines))
+                                   lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines),
+                                   settings.is_host)
 
     def run(self) -> None:
         since = self._engine.now()
@@ -96,6 +99,7 @@ class Monitor:
             self._stop.set()
             for thread in threads:
                 thread.join()
+            self.effects.settle(math.inf)
             self.effects.tell_of_others(now=True)
         if self._failed:
             raise self._failed[0]
@@ -118,6 +122,7 @@ class Monitor:
             began = time.monotonic()
             self._wake.clear()
             self.observer.look()
+            self.effects.settle(time.time())
             self.effects.tell_of_others()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
 
@@ -143,21 +148,3 @@ def _restarted(engine: Engine, container: str) -> bool:
         return int(inspect(engine, container).get("RestartCount") or 0) > 0
     except OperatorError:
         return False
-
-
-class _Healthchecks:
-    """The command of a container's health check as in the engine's events; requested once per container."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine, self._known = engine, dict[str, str | None]()
-
-    def __call__(self, container: str) -> str | None:
-        if container not in self._known:
-            self._known[container] = self._ask(container)
-        return self._known[container]
-
-    def _ask(self, container: str) -> str | None:
-        try:
-            return " ".join(health_check(inspect(self._engine, container))) or None
-        except OperatorError:
-            return None

@@ -24,13 +24,24 @@ Logs = Callable[[str, int], bytes]
 
 class Questions:
     def __init__(self, observer: Observer, oracle: Oracle, announced: Announced, recorder: Recorder,
-                 network: Callable[[], str], inspect: Inspect, logs: Logs) -> None:
+                 network: Callable[[], str], inspect: Inspect, logs: Logs, is_host: Callable[[str], bool]) -> None:
+        """`is_host`: does this nonce belong to the host of the run?"""
         self._observer, self._oracle, self._announced, self._recorder = observer, oracle, announced, recorder
-        self._network, self._inspect, self._logs = network, inspect, logs
+        self._network, self._inspect, self._logs, self._is_host = network, inspect, logs, is_host
 
     def handlers(self) -> Mapping[str, Handler]:
+        of_the_host: Mapping[str, Handler] = {"arm": self.arm, "status": self.status, "fault": self.fault,
+                                              "report": self.report, "announce": self.announce}
         return {"observe": self.observe, "members": self.members, "inspect": self.inspect, "logs": self.logs,
-                "arm": self.arm, "status": self.status, "fault": self.fault, "report": self.report}
+                **{op: self._only_for_the_host(handler) for op, handler in of_the_host.items()}}
+
+    def _only_for_the_host(self, handler: Handler) -> Handler:
+        def answer(nonce: str = "", **arguments: Any) -> dict[str, Any]:
+            if not self._is_host(str(nonce)):
+                raise UsageError("Only the host of the run may ask this; the request lacks the run's nonce.")
+            return handler(**arguments)
+
+        return answer
 
     def observe(self) -> dict[str, Any]:
         """The newest observation, with the violations and the name of the members' network. Observes again if it is
@@ -90,6 +101,11 @@ class Questions:
         """What happens to these containers (ids) in the next `seconds` is the fault, unless the agent does it. With
         `hold` no ticket opens in this time, because the injection is not complete."""
         self._announced.announce(containers, time.time() + float(seconds), hold)
+        return {}
+
+    def announce(self, ids: list[str]) -> dict[str, Any]:
+        """These containers and execs are the host's own."""
+        self._announced.announce_own(ids)
         return {}
 
     def report(self, invariant: str, text: str, member: str | None = None) -> dict[str, Any]:

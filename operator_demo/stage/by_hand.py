@@ -18,7 +18,6 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import Fault
 from operator_demo.home import home, store_path
 from operator_demo.stage.environment import Environment, check_project_name, choose, demos
-from operator_demo.stage.feed import control
 from operator_demo.stage.images import agent_image
 from operator_demo.store import Store
 from operator_demo.subject import Found
@@ -100,10 +99,8 @@ def in_effect(engine: Engine, project: str, record: Record) -> tuple[bool | None
 
 def monitor_of(environment: Environment) -> Ask | None:
     """Sends requests to the demo's monitor; None if it does not run."""
-    monitor = environment.monitor()
-    if monitor is None or monitor.state != "running":
-        return None
-    return lambda op, **arguments: control(environment.engine, monitor.id, op, **arguments)
+    control = environment.control()
+    return control.ask if control is not None else None
 
 
 def announce(environment: Environment, records: list[Record], seconds: float) -> None:

@@ -39,7 +39,8 @@ from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
-from operator_demo.stage.feed import Feed, control, read_events
+from operator_demo.stage.control import Control
+from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
 from operator_demo.store import Store
 from operator_demo.subject import Found, HasOwnLoad
@@ -179,6 +180,7 @@ class Environment:
             "OPERATOR_PROJECT": self.project,
             "OPERATOR_RUN": run,
             "OPERATOR_API_KEY": key,
+            "OPERATOR_CONTROL_NONCE": secrets.token_hex(16),
         }
         project = load_project(files("compose_templates"), "agent.compose.yaml",
                                project=operator_project(self.project), env=env,
@@ -215,6 +217,13 @@ class Environment:
     def monitor(self) -> Container | None:
         return next((c for c in self.operators() if c.service == "monitor"), None)
 
+    def control(self) -> Control | None:
+        """What asks the monitor; None where none runs."""
+        monitor = self.monitor()
+        if monitor is None or monitor.state != "running":
+            return None
+        return Control(self.engine, monitor.id)
+
     def image(self) -> str:
         """The image of our containers, which helpers use too; "" without containers."""
         return next((c.image for c in self.operators()), "")
@@ -242,19 +251,17 @@ class Environment:
 
     def ask(self, op: str, **arguments: Any) -> Mapping[str, Any]:
         """Sends a request to the monitor. Raises `OperatorError` if none runs."""
-        monitor = self.monitor()
-        if monitor is None or monitor.state != "running":
+        control = self.control()
+        if control is None:
             raise OperatorError("The monitor's container does not run.",
                                 "`operator-demo down` clears up; then run again.")
-        return control(self.engine, monitor.id, op, **arguments)
+        return control.ask(op, **arguments)
 
     def recorded(self, run: str, source: str, after: int, remark: Callable[[str], None]) -> list[Event]:
         """What the volume has of a source after a `seq`, read by the running monitor; nothing where none runs. See
-        `read_events` for `remark`."""
-        monitor = self.monitor()
-        if monitor is None or monitor.state != "running":
-            return []
-        return read_events(self.engine, monitor.id, run, source, after, remark)
+        `Control.events` for `remark`."""
+        control = self.control()
+        return control.events(run, source, after, remark) if control is not None else []
 
     # -- faults ------------------------------------------------------------------------------------------------------
 

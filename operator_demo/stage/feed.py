@@ -5,15 +5,15 @@ event is accepted only from the container that owns it. A gap in `seq`, or a log
 from the volume through `ctl events` in the monitor's container.
 """
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from operator_demo import events
-from operator_demo.engine import Container, Engine, LogsUnavailable, exec_in, follow
+from operator_demo.engine import Container, Engine, LogsUnavailable, follow
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event
+from operator_demo.stage.control import Control
 from operator_demo.stage.inbox import Inbox
 from operator_demo.text import one_line
 from operator_demo.wire import Decoder, is_ours
@@ -25,7 +25,6 @@ MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume c
 MOST_WAITING = 5_000  # events; a log that is read faster than the loop stores it must not fill the memory
 _PAUSE = 0.05  # seconds, while the loop stores
 POLL = 1.0  # seconds between looks into the volume where logs cannot be read
-CTL = ["operator-demo", "ctl"]
 
 
 class Feed:
@@ -38,7 +37,7 @@ class Feed:
         self._seen = dict.fromkeys(events.SOURCES, 0) | seen
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._monitor: str | None = None
+        self._control: Control | None = None  # of the monitor, once it is followed
         self._remarks: set[str] = set()  # about the volume
         self._lock = threading.Lock()
 
@@ -48,7 +47,7 @@ class Feed:
             if source is None:
                 continue
             if source == events.MONITOR:
-                self._monitor = container.id
+                self._control = Control(self._engine, container.id)
             thread = threading.Thread(target=self._read, args=(container, source), name=f"log of {container.service}",
                                       daemon=True)
             self._threads.append(thread)
@@ -125,10 +124,10 @@ class Feed:
                     self.items.put(event)
 
     def _from_volume(self, source: str, after: int) -> list[Event]:
-        if self._monitor is None:
+        if self._control is None:
             return []
         try:
-            return read_events(self._engine, self._monitor, self._run, source, after, self._remark)
+            return self._control.events(self._run, source, after, self._remark)
         except OperatorError:
             return []
 
@@ -137,37 +136,3 @@ class Feed:
         if text not in self._remarks:
             self._remarks.add(text)
             self.items.put(text)
-
-
-def read_events(engine: Engine, monitor: str, run: str, source: str, after: int,
-                remark: Callable[[str], None]) -> list[Event]:
-    """Durable events of a source from the volume, read by the running monitor. `remark` is called for each line that
-    is no valid event, for example of a later version."""
-    request = json.dumps({"op": "events", "run": run, "source": source, "after": after})
-    status, out, err = exec_in(engine, monitor, CTL, stdin=request.encode(), timeout=30)
-    if status != 0:
-        raise OperatorError(f"The volume could not be read: {one_line(err.decode(errors='replace'), 200)}")
-    decoder, recorded = Decoder(), []
-    for line in out.decode("utf-8", "replace").splitlines():
-        try:
-            event = decoder.feed(line)
-        except events.BadEvent as e:
-            remark(f"The volume holds a line of {source} that is no valid event ({e}): {one_line(line, 120)}")
-            continue
-        if event is not None and event.run == run and event.source == source:
-            recorded.append(event)
-    return recorded
-
-
-def control(engine: Engine, monitor: str, op: str, *, timeout: float = 30, **arguments: object) -> dict[str, object]:
-    """Sends a request to the monitor (`ctl`), through stdin, so that the engine's events, which the agent may read, do
-    not show it."""
-    request = json.dumps({"op": op, **arguments}).encode()
-    status, out, err = exec_in(engine, monitor, CTL, stdin=request, timeout=timeout)
-    if status != 0:
-        reason = one_line(err.decode(errors="replace"), 300)
-        raise OperatorError(f"The monitor did not do what was asked ({op}): {reason}")
-    answer = json.loads(out)
-    assert isinstance(answer, dict)
-    return answer
-

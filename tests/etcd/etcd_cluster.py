@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from operator_demo import rpc
 from operator_demo.engine import Container, Engine, container_action, inspect, members
 from operator_demo.events import MONITOR, Readiness
 from operator_demo.monitor.main import Monitor
@@ -65,12 +67,15 @@ def wait_until(true: Callable[[], object], seconds: float, seen: Callable[[], ob
         time.sleep(0.05)
 
 
+NONCE = "nonce-of-the-test"
+
+
 class Watching:
     """A monitor at work in threads of this process. `well`: the cluster was healthy before."""
 
     def __init__(self, engine: Engine, project: str, data: Path, max_time: float = 7200.0, *,
                  well: bool = False) -> None:
-        self.settings = Settings("run-test", "etcd", project, data, max_time)
+        self.settings = Settings("run-test", "etcd", project, data, max_time, NONCE)
         self.store = Store(self.settings.store_path, durable=True)
         self.stop = threading.Event()
         recorder = Recorder(self.store, "run-test", MONITOR, io.StringIO())
@@ -83,6 +88,10 @@ class Watching:
     def start(self) -> None:
         self._thread.start()
         wait_until(self.settings.monitor_socket.exists, 10)
+
+    def ask(self, op: str, timeout: float = 5.0, **arguments: object) -> dict[str, Any]:
+        """As the host asks."""
+        return rpc.call(self.settings.monitor_socket, op, timeout, nonce=NONCE, **arguments)
 
     def end(self) -> None:
         self.stop.set()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from etcd_cluster import Cluster, Watching, wait_until
 
-from operator_demo import rpc, tickets
+from operator_demo import tickets
 from operator_demo.events import parse_ts
 from subjects.etcd.gateway import Gateway
 from subjects.etcd.subject import SUBJECT
@@ -28,7 +28,7 @@ def test_a_fault_opens_a_ticket_and_its_end_clears_it(cluster: Cluster, watching
                                                       effect: str) -> None:
     victim = other_than_leader(cluster)
     container = cluster.containers()[victim].id
-    rpc.call(watching.settings.monitor_socket, "fault", containers=[container], seconds=5)
+    watching.ask("fault", containers=[container], seconds=5)
     cluster.act(fault, victim)
     wait_until(lambda: watching.of("ticket_opened"), 5)
     (opened,) = watching.store.events("run-test", types=["ticket_opened"])
@@ -108,8 +108,8 @@ def test_at_the_end_of_its_time_it_stops_the_members_in_whatever_state(cluster: 
 
 @pytest.fixture
 def armed(cluster: Cluster, watching: Watching) -> Watching:
-    wait_until(lambda: rpc.call(watching.settings.monitor_socket, "status")["healthy"], 20)
-    rpc.call(watching.settings.monitor_socket, "arm", timeout=10)
+    wait_until(lambda: watching.ask("status")["healthy"], 20)
+    watching.ask("arm", timeout=10)
     return watching
 
 

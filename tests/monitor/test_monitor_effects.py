@@ -1,6 +1,8 @@
 """What the engine tells becomes an effect, or is noise; and who did it."""
 
+import math
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +11,44 @@ from monitor_bench import Bench
 
 from operator_demo import labels, tickets
 from operator_demo.engine import EngineEvent
-from operator_demo.events import ToolCall, ToolResult
+from operator_demo.events import ToolCall, ToolResult, timestamp
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.health_checks import HealthChecks
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
+LATER = 3600.0  # seconds after which nothing waits any more
 
 
-def make_effects(bench: Bench) -> Effects:
-    return Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
-                   lambda _: HEALTHCHECK, lambda container: container == "id-m2")
+class Logged:
+    """An engine whose containers have this health check, and the log of it."""
+
+    def __init__(self) -> None:
+        self.log: list[dict[str, str]] = []
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return {"Config": {"Healthcheck": {"Test": ["CMD", *HEALTHCHECK.split()]}},
+                "State": {"Health": {"Log": self.log}}}
+
+    def add(self, start: float, end: float) -> None:
+        self.log.append({"Start": timestamp(datetime.fromtimestamp(start, UTC)),
+                         "End": timestamp(datetime.fromtimestamp(end, UTC))})
 
 
 @pytest.fixture
-def effects(bench: Bench) -> Effects:
+def logged() -> Logged:
+    return Logged()
+
+
+def make_effects(bench: Bench, logged: Logged | None = None) -> Effects:
+    return Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
+                   HealthChecks((logged or Logged()).inspect), lambda container: container == "id-m2")
+
+
+@pytest.fixture
+def effects(bench: Bench, logged: Logged) -> Effects:
     bench.members.refresh()
-    return make_effects(bench)
+    return make_effects(bench, logged)
 
 
 def happening(action: str, member: str = "m1", kind: str = "container", **more: Any) -> EngineEvent:
@@ -136,14 +160,47 @@ def test_what_the_policy_started_and_died_again_is_policy(bench: Bench, effects:
                            ("die", "tool_call")]
 
 
-def test_the_hosts_helpers_are_not_told_of(bench: Bench, effects: Effects) -> None:
-    call(bench, session(bench))
-    helper = {"name": "p-operator-aux-1", "container": "id-aux", "project": "p-operator", "service": "aux"}
-    for action in ("create", "start", "die", "destroy"):
-        effects.record(happening(action, time=time.time(), **helper))
+LIKE_A_HELPER: dict[str, Any] = {"name": "p-operator-aux-1", "container": "id-aux", "project": "p-operator",
+                                 "service": "aux"}
+
+
+def test_a_helper_that_the_host_announced_is_not_told_of(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench), command="docker rm -f $(docker ps -aq)")
+    effects.record(happening("create", time=time.time(), **LIKE_A_HELPER))
+    bench.announced.announce_own(["id-aux"])
+    for action in ("start", "kill", "die", "destroy", "exec_start: sh"):
+        effects.record(happening(action, time=time.time(), **LIKE_A_HELPER))
+    effects.settle(time.time() + LATER)
     assert told(bench) == []
-    effects.record(happening("start", time=time.time(), **helper, attributes={labels.SESSION: "ses-1"}))
-    assert told(bench) == [("start", "tool_call")]
+
+
+@pytest.mark.parametrize("marks", [{}, {labels.ONEOFF: "True"}, {labels.RUN: "run-1"}])
+def test_the_labels_of_a_helper_exempt_nobody(bench: Bench, effects: Effects, marks: dict[str, str]) -> None:
+    """(One that mounted the host's root was not told of.)"""
+    bench.announced.announce_own(["id-of-another"])
+    session(bench)
+    for action in ("create", "start", "exec_start: sh", "die", "destroy"):
+        effects.record(happening(action, time=time.time(), **LIKE_A_HELPER, attributes=marks))
+    assert ("start", None) in told(bench)
+    effects.settle(time.time() + LATER)
+    assert sorted(told(bench)) == [(action, None) for action in ("create", "destroy", "die", "exec_start", "start")]
+
+
+def test_a_monitor_that_is_started_again_knows_the_hosts_helpers(bench: Bench) -> None:
+    bench.announced.announce_own(["id-aux"])
+    bench.new_observer()
+    session(bench)
+    make_effects(bench).record(happening("die", **LIKE_A_HELPER))
+    assert told(bench) == []
+
+
+def test_what_still_waits_when_the_monitor_ends_is_told(bench: Bench, effects: Effects) -> None:
+    session(bench)
+    effects.record(happening("create", time=time.time(), **LIKE_A_HELPER))
+    effects.settle(time.time())
+    assert told(bench) == []
+    effects.settle(math.inf)
+    assert told(bench) == [("create", None)]
 
 
 @pytest.mark.parametrize("action", [
@@ -215,12 +272,59 @@ def test_without_others_nothing_is_told_of_them(bench: Bench, effects: Effects) 
     assert bench.of("note") == []
 
 
-@pytest.mark.parametrize(("command", "is_told"), [("operator-demo ctl", False), ("sqlite3 /data/tickets.db", True)])
-def test_who_enters_our_own_containers_in_a_session_is_told(bench: Bench, effects: Effects, command: str,
-                                                            is_told: bool) -> None:
+OWN_EXEC: dict[str, Any] = {"project": "p-operator", "service": "monitor", "attributes": {"execID": "exec-1"}}
+
+
+def test_an_exec_of_the_host_is_known_by_its_id(bench: Bench, effects: Effects) -> None:
     session(bench)
-    effects.record(foreign(f"exec_start: {command}", project="p-operator", service="monitor"))
-    assert told(bench) == ([("exec_start", None)] if is_told else [])
+    effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **OWN_EXEC))
+    bench.announced.announce_own(["exec-1"])
+    effects.settle(time.time() + LATER)
+    assert told(bench) == []
+
+
+@pytest.mark.parametrize("command", ["operator-demo ctl", "sqlite3 /data/tickets.db"])
+@pytest.mark.parametrize("attributes", [{}, {"execID": ""}, {"execID": "exec-1"}])
+def test_who_else_enters_our_own_containers_in_a_session_is_told(bench: Bench, effects: Effects, command: str,
+                                                                 attributes: dict[str, str]) -> None:
+    bench.announced.announce_own(["", "exec-2"])
+    session(bench)
+    effects.record(foreign(f"exec_start: {command}", time=time.time(), **OWN_EXEC | {"attributes": attributes}))
+    effects.settle(time.time() + LATER)
+    assert told(bench) == [("exec_start", None)]
+
+
+# -- health checks ----------------------------------------------------------------------------------------------------
+
+
+def test_the_engines_own_health_check_is_noise(bench: Bench, effects: Effects, logged: Logged) -> None:
+    session(bench)
+    now = time.time()
+    effects.record(happening(f"exec_start: {HEALTHCHECK}", time=now))
+    effects.settle(now)
+    logged.add(now - 0.1, now + 0.1)  # (the engine logs it when it ends)
+    effects.settle(now + LATER)
+    assert told(bench) == []
+
+
+def test_an_exec_that_only_looks_like_a_health_check_is_told(bench: Bench, effects: Effects, logged: Logged) -> None:
+    ticket = session(bench)
+    call(bench, ticket)
+    now = time.time()
+    logged.add(now - 9.0, now - 8.0)
+    effects.record(happening(f"exec_start: {HEALTHCHECK}", time=now))
+    effects.settle(now + LATER)
+    assert told(bench) == [("exec_start", "tool_call")]
+
+
+def test_one_health_check_accounts_for_one_exec(bench: Bench, effects: Effects, logged: Logged) -> None:
+    session(bench)
+    now = time.time()
+    logged.add(now - 0.1, now + 0.1)
+    for offset in (0.0, 0.01):
+        effects.record(happening(f"exec_start: {HEALTHCHECK}", time=now + offset))
+    effects.settle(now + LATER)
+    assert told(bench) == [("exec_start", None)]
 
 
 # -- containers that are neither the subject's nor made by the session -----------------------------------------------
@@ -302,30 +406,17 @@ def test_what_a_session_does_with_what_it_made_is_its_own_affair(bench: Bench, e
     assert told(bench) == [("create", "tool_call")]
 
 
-@pytest.mark.parametrize("helper", [
-    {"name": "p-operator-aux-1", "project": "p-operator", "service": "aux"},
-    {"name": "q-operator-aux-1", "project": "q-operator", "service": "aux"},
-    {"name": "loving_bohr", "attributes": {labels.RUN: "run-1"}},
-], ids=["the injector's", "another run's", "the agent program's own"])
-def test_no_helper_is_anybodys_deed_whatever_the_command_says(bench: Bench, effects: Effects,
-                                                              helper: dict[str, Any]) -> None:
-    call(bench, session(bench), command="docker rm -f $(docker ps -aq)")
-    for action in ("create", "start", "kill", "die", "destroy", "exec_start: sh"):
-        effects.record(foreign(action, time=time.time(), **helper))
-    assert told(bench) == []
-
-
 def test_our_own_containers_are_the_agents_deed_only_where_its_command_orders_it(
         bench: Bench, effects: Effects) -> None:
     ticket = session(bench)
     ours: dict[str, Any] = {"name": "p-operator-monitor-1", "project": "p-operator", "service": "monitor"}
     call(bench, ticket, 1, "docker restart p-m1-1")
     effects.record(foreign("kill", time=time.time(), **ours))
-    effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **ours))
     effects.record(foreign("stop", time=time.time(), **ours | {"service": "workload"}))
     result(bench, ticket, 1)
     call(bench, ticket, 2, "docker exec p-operator-monitor-1 operator-demo ctl")
     effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **ours))
+    effects.settle(math.inf)
     assert told(bench) == [("kill", None), ("stop", "workload"), ("exec_start", "tool_call")]
 
 

@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from monitor_bench import Bench
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import UsageError
 from operator_demo.monitor.effects import Effects
+from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
+from operator_demo.settings import Settings
 from operator_demo.subject import Violation
 
 INSPECTED: dict[str, Any] = {
@@ -27,7 +30,8 @@ INSPECTED: dict[str, Any] = {
 def questions(bench: Bench, tmp_path: Path) -> Questions:
     oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path, threading.Event())
     return Questions(bench.observer, oracle, bench.announced, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
-                     lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines)
+                     lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines,
+                     lambda nonce: nonce == "right")
 
 
 def test_observe_tells_members_network_and_violations(bench: Bench, questions: Questions) -> None:
@@ -92,6 +96,31 @@ def test_status(bench: Bench, questions: Questions) -> None:
 def test_an_announced_fault_explains_effects(bench: Bench, questions: Questions) -> None:
     questions.fault(["id-m1"], 5)
     effects = Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
-                      lambda _: None, lambda _: False)
+                      HealthChecks(lambda _: {"Config": {}}), lambda _: False)
     effects.record(EngineEvent("container", "die", "p-m1-1", "id-m1", time.time(), "p", "m1", {}))
     assert bench.of("effect")[0]["explained"] == "fault"
+
+
+@pytest.mark.parametrize("nonce", [{}, {"nonce": ""}, {"nonce": "wrong"}, {"nonce": None}])
+@pytest.mark.parametrize(("op", "arguments"), [
+    ("arm", {"scenario": {"allow": ["member_id", "data"]}}), ("fault", {"containers": ["id-m1"], "seconds": 60}),
+    ("report", {"invariant": "slow", "text": "it is slow"}), ("announce", {"ids": ["id-aux"]}), ("status", {})])
+def test_what_only_the_host_may_ask_needs_the_runs_nonce(bench: Bench, questions: Questions, op: str,
+                                                         arguments: dict[str, Any], nonce: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="Only the host"):
+        questions.handlers()[op](**arguments, **nonce)
+    assert not questions.status()["armed"]
+    assert not bench.announced.is_fault("id-m1", time.time()) and not bench.announced.is_own("id-aux")
+    assert bench.of("ticket_opened") == []
+
+
+def test_the_host_asks_with_the_runs_nonce(bench: Bench, questions: Questions) -> None:
+    questions.handlers()["announce"](nonce="right", ids=["id-aux"])
+    assert bench.announced.is_own("id-aux")
+
+
+def test_a_container_without_a_nonce_takes_nobody_for_the_host(tmp_path: Path) -> None:
+    settings = Settings("run-1", "fake", "p", tmp_path)
+    assert not settings.is_host("")
+    assert not settings.is_host("x")
+    assert replace(settings, nonce="x").is_host("x")

@@ -141,18 +141,6 @@ def test_an_event_of_a_later_version_is_a_remark(spoken: tuple[list[Event], list
     assert "schema version 2, expected 1" in remark
 
 
-def test_an_event_of_a_later_version_in_the_volume_is_a_remark(spoken: tuple[list[Event], list[str]],
-                                                               monkeypatch: pytest.MonkeyPatch) -> None:
-    volume, lines = spoken
-    out = "\n".join([*lines[:2], of_version_2(lines[2]), *lines[3:]]).encode()
-    monkeypatch.setattr(feed, "exec_in", lambda *_, **__: (0, out, b""))
-    remarks: list[str] = []
-    got = feed.read_events(None, "id-monitor", RUN, events.AGENT, 0, remarks.append)  # type: ignore[arg-type]
-    assert got == [*volume[:2], *volume[3:]]
-    (remark,) = remarks
-    assert "schema version 2, expected 1" in remark
-
-
 def test_a_log_that_is_read_faster_than_the_loop_stores_it_waits(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "MOST_WAITING", 10)
