@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from operator_demo.guard.request import Request
 
+NOT_FOUND = "no such object"  # the rule of a request that names nothing that exists
+
 
 class Ruling(StrEnum):
     ALLOW = "allow"
@@ -65,6 +67,12 @@ class Decision:
     changes: bool = False
     destructive: bool = False
     status: int = 403
+    caller: str = ""
+
+    @property
+    def recorded(self) -> bool:
+        """Is it told as an event? A name that nothing has is no refusal, and looking changes nothing."""
+        return self.changes or (self.ruling is not Ruling.ALLOW and self.rule != NOT_FOUND)
 
 
 class Decider(Protocol):

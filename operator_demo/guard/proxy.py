@@ -115,7 +115,7 @@ class Proxy:
     async def _decide(self, caller: str, request: Request) -> Decision:
         """The decision; on disk, if it changes or refuses something."""
         decision = await self._policy.decide(caller, request)
-        if decision.changes or decision.ruling is not Ruling.ALLOW:
+        if decision.recorded:
             await asyncio.to_thread(self._record.write, caller, request, decision)
         return decision
 
