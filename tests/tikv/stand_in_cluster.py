@@ -66,4 +66,5 @@ def fast_stand_ins() -> Iterator[None]:
         patch.setattr(tikv_server, "REPORT", 0.1)
         patch.setattr(pd_server, "STARTING", 0.2)
         patch.setattr(pd_server, "LEASE", 0.3)
+        patch.setattr(pd_server, "FIRST", 0.3)
         yield

@@ -86,7 +86,8 @@ def test_the_first_answers_of_a_member_that_starts(cluster: Cluster, monkeypatch
 def test_a_store_is_down_until_its_first_heartbeat_and_disconnected_without(cluster: Cluster) -> None:
     pd = cluster.pd
     fresh = {"id": 99, "address": "new:20160", "status_address": "new:20180", "start_ts": time.time(), "at": 0.0,
-             "capacity": 0, "available": 0, "offline": False, "destroyed": False}
+             "capacity": 0, "available": 0, "slow_score": 1,
+             "offline": False, "destroyed": False}
     told = pd.tell_store(fresh)
     assert (told["store"]["state_name"], told["status"]["capacity"]) == ("Down", "0B")
     real = next(json.loads(line) for line in STARTED if '"path": "stores"' in line and '"status": 200' in line)

@@ -27,12 +27,16 @@ from stand_in_web import Answer, Compact, Text, ask, forward, serve
 FLAGS = ("name", "data-dir", "client-urls", "advertise-client-urls", "peer-urls", "advertise-peer-urls",
          "initial-cluster", "config", "log-level", "log-file", "join", "metrics-addr", "cacert", "cert", "key")
 LEASE = 3.0  # seconds
+ELECTION = 10.0  # seconds without a leader before another one stands
+FIRST = 1.0  # the same, before there was one
 BEAT = 0.3  # seconds between two heartbeats of a leader
 DISCONNECTED, DOWN = 20.0, 1800.0  # seconds without a store's heartbeat (pkg/core/store.go, max-store-down-time)
 STARTING = 1.0  # seconds after the start in which it serves nothing
 CUTS = ["r\0\0\0\0\0\0\xfb", "r\0\0\1\0\0\0\xfb", "x\0\0\0\0\0\0\xfb", "x\0\0\1\0\0\0\xfb"]
 """Where an empty cluster is split: the ranges of the keyspace 0."""
-STORES = 3  # that must be there before it is
+HOT_OPERATIONS = 10  # in a region between two heartbeats of its leader's store: fewer than the real one asks for
+SLOW, SLOWEST, FAST = 80, 100, 1  # slow_score (pkg/core/store.go, pkg/schedule/schedulers/evict_slow_store.go)
+RECOVERED = 600.0  # seconds that a store must have been fast again before it gets its leaders back (the same file)
 SCHEDULERS = ["balance-region-scheduler", "balance-leader-scheduler", "balance-hot-region-scheduler",
               "evict-slow-store-scheduler", "evict-stopping-store-scheduler"]
 EVICT = "evict-leader-scheduler"
@@ -40,6 +44,7 @@ NOT_FOUND = "[PD:scheduler:ErrSchedulerNotFound]scheduler not found"
 NO_PAGE = Text("404 page not found\n")
 NOT_STARTED = Text("[PD:server:ErrServerNotStarted]server not started\n")
 NOT_BOOTSTRAPPED = "[PD:cluster:ErrNotBootstrapped]TiKV cluster not bootstrapped, please start TiKV first"
+HOT_HITS = 3  # hot-region-cache-hits-threshold, where nothing else is set
 SETTINGS = {"schedule": {"tolerant-size-ratio", "hot-region-cache-hits-threshold"}}
 OF_THE_CLUSTER = ("stores", "regions", "regions/key", "stats/region", "regions/check/miss-peer",
                   "regions/check/down-peer", "regions/check/pending-peer")
@@ -59,9 +64,13 @@ class Member:
         self.rank = sorted(self.peers).index(self.name)
         # As adjustTolerantRatio in pkg/schedule/schedulers/utils.go.
         self.tolerance = int(schedule.get("tolerant-size-ratio") or 5.0)
+        self.hot_hits = int(schedule.get("hot-region-cache-hits-threshold", HOT_HITS))
+        self.heat: dict[str, int] = {}  # by region: so many heartbeats in a row it was under load, less those without
+        self.slow_store, self.fast_since = 0, 0.0  # whose leaders go because it is slow; since when it is no more
         self.lock = threading.RLock()
         self.term, self.leader = 0, ""
         self.heard = time.monotonic()  # from a leader
+        self.patience = FIRST
         self.acks: dict[str, float] = {}  # of the followers, while this one leads
         self.began = time.monotonic()
         self.stores: dict[str, dict[str, Any]] = {}  # id -> what it said, and when its heartbeat came (`at`)
@@ -121,7 +130,7 @@ class Member:
             self.keep()
             if self.leader == self.name and self.leads():
                 self.heard = time.monotonic()
-            elif time.monotonic() - self.heard > LEASE + 0.7 * self.rank:
+            elif time.monotonic() - self.heard > self.patience + 0.7 * self.rank:
                 self.stand()
 
     def stand(self) -> None:
@@ -144,7 +153,7 @@ class Member:
             thread.join(0.6)  # the name of a peer that is gone may take long to fail
         with self.lock:
             if self.term == ballot["term"] and len(votes) > len(self.peers) / 2:
-                self.leader = self.name
+                self.leader, self.patience = self.name, ELECTION
                 self.acks = {p: time.monotonic() for p in list(self.peers)[:len(votes)] if p != self.name}
                 print(f"[INFO] {self.name} is the leader of term {self.term}", flush=True)
 
@@ -174,6 +183,7 @@ class Member:
                 if said["term"] < self.term:
                     return 200, {"ok": False}
                 self.term, self.leader, self.heard = said["term"], said["name"], time.monotonic()
+                self.patience = ELECTION
                 self.learn(said["knowledge"])
                 return 200, {"ok": True}
         return 404, NO_PAGE
@@ -201,7 +211,7 @@ class Member:
                  "schedulers": lambda: [*SCHEDULERS, *([EVICT] if self.evicted else [])],
                  "regions/check/miss-peer": lambda: Compact(self.tell_regions(missing=True)),
                  "regions/check/down-peer": lambda: Compact({"count": 0, "regions": []}),
-                 "regions/check/pending-peer": lambda: Compact({"count": 0, "regions": []}),
+                 "regions/check/pending-peer": lambda: Compact(self.tell_regions(pending=True)),
                  "regions/key": lambda: Compact(self.tell_regions(**dict(parse_qsl(query, True)))),
                  "config/replicate": lambda: REPLICATE}
         asked = bare.removeprefix("/pd/api/v1/")
@@ -302,11 +312,11 @@ class Member:
         if other:
             return {"error": f'duplicated store address: id:{said["id"]} address:"{said["address"]}" , already '
                              f'registered by id:{other["id"]} address:"{other["address"]}"'}
-        new = {"at": 0.0, "capacity": 0, "available": 0, "offline": False, "destroyed": False}
+        new = {"at": 0.0, "capacity": 0, "available": 0, "slow_score": 1, "offline": False, "destroyed": False}
         known = self.stores.setdefault(str(said["id"]), new)
         known |= said
-        if len(self.stores) == STORES and not self.regions:
-            self.regions = {str(r["id"]): r for r in self.first_regions()}
+        if not self.regions:
+            self.regions = {str(r["id"]): r for r in self.first_regions(said["id"])}
         return {"id": known["id"]}
 
     def remove(self, id_: str, force: bool) -> Answer:
@@ -325,67 +335,105 @@ class Member:
         return 200, "The store is set as Offline."
 
     def take_heartbeat(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Of a store."""
-        if str(said["id"]) in self.stores:
-            self.stores[str(said["id"])] |= said | {"at": time.time()}
-        return {}
+        """Of a store. Under load a region becomes hotter with each of them, else colder (as HotDegree in
+        pkg/statistics/hot_peer_cache.go)."""
+        operations = said.pop("operations")
+        store = self.stores.get(str(said["id"]))
+        if store is not None:
+            store |= said | {"at": time.time()}
+            for id_ in [id_ for id_, r in self.regions.items() if r["leader"] == said["id"]]:
+                warmer = operations.get(id_, 0) >= HOT_OPERATIONS
+                self.heat[id_] = max(0, self.heat.get(id_, 0) + (1 if warmer else -1))
+        self.judge_slowness()
+        return {"taken": True}
+
+    def judge_slowness(self) -> None:
+        """As scheduleDiskSlowStore in pkg/schedule/schedulers/evict_slow_store.go: the leaders of a store go only where
+        no other one is slow, and come back long after it is fast again."""
+        chosen = self.stores.get(str(self.slow_store))
+        if chosen is None:
+            slow = [s for s in self.stores.values() if s["slow_score"] >= SLOW and not s["offline"]]
+            alone = len(slow) == 1 and slow[0]["slow_score"] >= SLOWEST
+            self.slow_store, self.fast_since = (slow[0]["id"] if alone else 0), 0.0
+        elif chosen["slow_score"] > FAST:
+            self.fast_since = 0.0
+        elif not self.fast_since:
+            self.fast_since = time.monotonic()
+        elif time.monotonic() - self.fast_since >= RECOVERED:
+            self.slow_store = 0
 
     def take_ids(self, said: dict[str, Any]) -> dict[str, Any]:
         return {"ids": [self.new_id() for _ in range(said["count"])]}
 
     def take_regions(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Of a store: the regions that it leads. It learns the others, the regions of an empty cluster and who leads
-        them at first, which region it should hand over to whom, and which replica is to be replaced."""
+        """Of a store: the regions that it leads. It learns of the others, the regions of an empty cluster that are
+        its own, which region it should hand over to whom, and which replicas are to change."""
         for region in said["led"]:
             known = self.regions.get(str(region["id"]), {"term": 0, "version": 0})
             if (region["term"], region["version"]) >= (known["term"], known["version"]):
                 self.regions[str(region["id"])] = region | {"leader": said["id"]}
-        new = [r for r in self.regions.values() if not r["leader"]]
-        ids = sorted(s["id"] for s in self.stores.values())
+        new = [r for r in self.regions.values() if not r["leader"] and str(said["id"]) in r["peers"]]
         held = {store for r in self.regions.values() for store in r["peers"]}
         self.stores = {id_: s for id_, s in self.stores.items() if not s["offline"] or id_ in held}  # else a Tombstone
         return {"stores": {id_: s["address"] for id_, s in self.stores.items() if not s["offline"]}, "create": new,
-                "first": ids[0], "replace": self.replace(said["id"]),
+                "changes": self.changes_of_peers(said["id"]),
                 "orders": {region: {"to": to} for region, to in self.balance(said["id"]).items()}}
 
     def new_id(self) -> int:
         self.next_id += 1
         return self.next_id - 1
 
-    def first_regions(self) -> list[dict[str, Any]]:
-        stores = sorted(s["id"] for s in self.stores.values())
-        return [{"id": self.new_id(), "start": start, "end": end, "conf_ver": 5, "version": 5, "term": 0,
-                 "peers": {str(s): self.new_id() for s in stores}, "last": [0, 0], "data": {}, "size": 0, "keys": 0,
-                 "leader": 0} for start, end in zip(["", *CUTS], [*CUTS, ""], strict=True)]
+    def first_regions(self, store: int) -> list[dict[str, Any]]:
+        """As they are once the whole keyspace, all on the first store, was split."""
+        return [{"id": self.new_id(), "start": start, "end": end, "conf_ver": 1, "version": 5, "term": 0,
+                 "peers": {str(store): self.new_id()}, "learners": [], "pending": [], "last": [0, 0], "data": {},
+                 "size": 0, "keys": 0, "leader": 0} for start, end in zip(["", *CUTS], [*CUTS, ""], strict=True)]
 
     def balance(self, store: int) -> dict[str, int]:
         """At most one region that the store leads, and who shall lead it.
 
-        From a store whose leaders are ordered away to any other that is up, else from that which leads most to that
-        which leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks.
+        From a store whose leaders are to go to any other that is up, else from that which leads most to that which
+        leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks. Only the
+        latter leaves hot regions alone (transferLeaderOut in balance_leader.go).
         """
+        away = {*self.evicted, self.slow_store}
         up = self.up()
         counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
-        others = [i for i in up if i != store and i not in self.evicted]
+        others = [i for i in up if i != store and i not in away]
         mine = counts.get(store, 0)
         if not others or not mine:
             return {}
         least = min(others, key=lambda i: counts[i])
         even = mine - self.tolerance <= counts[least] + self.tolerance or mine != max(counts.values())
-        if even and store not in self.evicted:
+        if even and store not in away:
             return {}
-        movable = [r for r, x in self.regions.items() if x["leader"] == store and str(least) in x["peers"]]
+        movable = [id_ for id_, region in self.regions.items() if region["leader"] == store
+                   and str(least) in region["peers"] and str(least) not in region["learners"]
+                   and (store in away or not self.is_hot(id_))]
         return {min(movable): least} if movable else {}
 
-    def replace(self, store: int) -> dict[str, Any]:
-        """At most one region that the store leads and that has a replica on a store that is Offline: the replica, and
-        which one is to take its place."""
-        offline = {id_ for id_, s in self.stores.items() if s["offline"]}
-        for id_, region in self.regions.items():
-            old = offline & region["peers"].keys()
-            free = [s for s in self.up() if str(s) not in region["peers"]]
-            if region["leader"] == store and old and free:
-                return {id_: {"replace": min(old), "by": str(free[0]), "peer": self.new_id()}}
+    def is_hot(self, region: str) -> bool:
+        return self.heat.get(region, 0) >= self.hot_hits
+
+    def changes_of_peers(self, store: int) -> dict[str, Any]:
+        """By region that the store leads, the next change of its replicas, if it needs one."""
+        led = {id_: region for id_, region in self.regions.items() if region["leader"] == store}
+        changes = {id_: self.change_of_peers(region) for id_, region in led.items()}
+        return {id_: change for id_, change in changes.items() if change}
+
+    def change_of_peers(self, region: dict[str, Any]) -> dict[str, Any]:
+        """A replica is added as a learner, which votes once it has everything. That on a store which is Offline gives
+        its place to another one."""
+        free = [str(s) for s in self.up() if str(s) not in region["peers"]]
+        old = [id_ for id_, s in self.stores.items() if s["offline"] and id_ in region["peers"]]
+        if region["pending"]:
+            return {}
+        if region["learners"]:
+            return {"promote": region["learners"][0]}
+        if free and len(region["peers"]) < REPLICATE["max-replicas"]:
+            return {"add": free[0], "peer": self.new_id()}
+        if free and old:
+            return {"replace": old[0], "by": free[0], "peer": self.new_id()}
         return {}
 
     def up(self) -> list[int]:
@@ -397,14 +445,14 @@ class Member:
     def tell_store(self, s: dict[str, Any]) -> dict[str, Any]:
         silent = time.time() - s["at"]
         leads = sum(r["leader"] == s["id"] for r in self.regions.values())
-        peers = self.peers_told().count(s["id"])
+        peers = self.replicas().count(s["id"])
         state = "Down" if silent > DOWN else "Disconnected" if silent > DISCONNECTED else "Up"
         beaten = {"last_heartbeat": int(s["at"] * 1e9), "node_state": 1} if s["at"] else {}
         if s["offline"]:
             state, beaten = "Offline", beaten | {"state": 1, "node_state": 2}
             beaten |= {"physically_destroyed": True} if s["destroyed"] else {}
-        slow = {"slow_score": 1, "slow_trend": {"cause_value": 300000.5, "cause_rate": 0, "result_value": 50,
-                                                "result_rate": 0}} if s["at"] else {}
+        trend = {"cause_value": 300000.5, "cause_rate": 0, "result_value": 50, "result_rate": 0}
+        slow = {"slow_score": s["slow_score"], "slow_trend": trend} if s["at"] else {}
         uptime = {"uptime": f"{s['at'] - s['start_ts']:.9f}s"} if s["at"] else {}
         return {
             "store": {"id": s["id"], "address": s["address"], "version": "8.5.7", "peer_address": s["address"],
@@ -418,38 +466,40 @@ class Member:
                        "start_ts": rfc3339(s["start_ts"]), "last_heartbeat_ts": rfc3339(s["at"]), **uptime},
         }
 
-    def told_peers(self, region: dict[str, Any]) -> list[int]:
-        """A store gets its replicas once PD has its heartbeat."""
-        up = {s["id"] for s in self.stores.values() if s["at"]} | {region["leader"]}
-        return [int(s) for s in region["peers"] if int(s) in up]
+    def replicas(self) -> list[int]:
+        """The store of each replica."""
+        return [int(store) for region in self.regions.values() for store in region["peers"]]
 
-    def peers_told(self) -> list[int]:
-        return [store for region in self.regions.values() for store in self.told_peers(region)]
-
-    def tell_regions(self, key: str = "", limit: str = "16", missing: bool = False) -> dict[str, Any]:
-        def peer(region: dict[str, Any], store: int) -> dict[str, Any]:
-            return {"role_name": "Voter", "id": region["peers"][str(store)], "store_id": store}
+    def tell_regions(self, key: str = "", limit: str = "16", missing: bool = False,
+                     pending: bool = False) -> dict[str, Any]:
+        def peer(region: dict[str, Any], store: str) -> dict[str, Any]:
+            learner = store in region["learners"]
+            role = {"role_name": "Learner", "is_learner": True} if learner else {"role_name": "Voter"}
+            return {**role, "id": region["peers"][store], "store_id": int(store), **({"role": 1} if learner else {})}
 
         def hexed(text: str) -> str:
             return text.encode("latin-1").hex().upper()
 
         regions = sorted(self.regions.values(), key=lambda r: r["start"])
         if missing:
-            regions = [r for r in regions if len(self.told_peers(r)) < len(r["peers"])]
+            regions = [r for r in regions if len(r["peers"]) < REPLICATE["max-replicas"]]
+        elif pending:
+            regions = [r for r in regions if r["pending"]]
         elif limit != "16":
             regions = [r for r in regions if not r["end"] or r["end"] > key][:int(limit)]
         told = [{"id": r["id"], "start_key": hexed(r["start"]), "end_key": hexed(r["end"]),
                  "epoch": {"conf_ver": r["conf_ver"], "version": r["version"]},
-                 "peers": [peer(r, s) for s in self.told_peers(r)],
-                 **({"leader": peer(r, r["leader"])} if r["leader"] else {}), "cpu_usage": 0, "written_bytes": 0,
-                 "read_bytes": 0, "written_keys": 0, "read_keys": 0, "approximate_size": 1,
-                 "approximate_keys": r["keys"]} for r in regions]
+                 "peers": [peer(r, s) for s in r["peers"]],
+                 **({"leader": peer(r, str(r["leader"]))} if r["leader"] else {}),
+                 **({"pending_peers": [peer(r, s) for s in r["pending"]]} if r["pending"] else {}),
+                 "cpu_usage": 0, "written_bytes": 0, "read_bytes": 0, "written_keys": 0, "read_keys": 0,
+                 "approximate_size": 1, "approximate_keys": r["keys"]} for r in regions]
         return {"count": len(told), "regions": told}
 
     def stats(self) -> dict[str, Any]:
         ids = [s["id"] for s in self.stores.values()]
         leads = {str(i): n for i in ids if (n := sum(r["leader"] == i for r in self.regions.values()))}
-        peers = {str(i): n for i in ids if (n := self.peers_told().count(i))}
+        peers = {str(i): n for i in ids if (n := self.replicas().count(i))}
         count = len(self.regions)
         return {"count": count, "empty_count": count, "storage_size": count, "user_storage_size": 0,
                 "storage_keys": sum(r["keys"] for r in self.regions.values()), "store_leader_count": leads,

@@ -27,6 +27,7 @@ LEASE = 0.7  # of ELECTION: so long a leader serves without hearing of its follo
 BEAT = 0.5  # seconds between two messages to a follower
 ACKNOWLEDGED = 3.0  # seconds that a change may take
 PATIENCE = 1.0  # seconds that a message may take
+REPLACED = 6  # changes of peers: a learner is added, two roles change into a joint state and out of it, one is removed
 
 Json = dict[str, Any]
 NOTHING = (OSError, ValueError, http.client.HTTPException)
@@ -51,28 +52,36 @@ class Region:
     serving: bool = False
     heard: float = 0.0  # from the leader
     patience: float = 0.0
+    learners: set[str] = field(default_factory=set)  # stores whose replica does not vote yet
     turn: threading.Lock = field(default_factory=threading.Lock)  # of changes, and of reads, at the leader
 
     def holds(self, key: str) -> bool:
         return self.start <= key and (key < self.end or not self.end)
 
+    @property
+    def voters(self) -> set[str]:
+        return self.peers.keys() - self.learners
+
     def whole(self) -> Json:
         return {"id": self.id, "start": self.start, "end": self.end, "conf_ver": self.conf_ver,
-                "version": self.version, "peers": self.peers, "term": self.term, "last": self.last, "data": self.data}
+                "version": self.version, "peers": self.peers, "learners": sorted(self.learners), "term": self.term,
+                "last": self.last, "data": self.data}
 
     def become(self, whole: Json) -> None:
         self.start, self.end, self.conf_ver, self.version = (whole[k] for k in ("start", "end", "conf_ver", "version"))
-        self.peers, self.term, self.last = dict(whole["peers"]), whole["term"], tuple(whole["last"])
+        self.peers, self.learners = dict(whole["peers"]), set(whole["learners"])
+        self.term, self.last = whole["term"], tuple(whole["last"])
         self.data = dict(whole["data"])
         self.size = sum(len(k) + len(v) for k, v in self.data.items())
 
 
 @dataclass
 class Entry:
-    """A change on its way to the followers."""
+    """A change on its way to the followers. One of `voters` must have it: with the leader, that is a majority."""
 
     region: int
     line: Json
+    voters: set[str] = field(default_factory=set)
     acknowledged: threading.Event = field(default_factory=threading.Event)
 
 
@@ -84,6 +93,7 @@ class Follower:
         self.waiting: queue.SimpleQueue[Entry] = queue.SimpleQueue()
         self.answered = 0.0  # when the newest message that was answered had been sent
         self.connection: http.client.HTTPConnection | None = None
+        self.whole: set[int] = set()  # the regions of which it has all
         self.gone = False
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -96,7 +106,7 @@ class Follower:
             with self.raft.lock:
                 while not self.waiting.empty():
                     batch.append(self.waiting.get())
-                led = self.raft.led() if time.monotonic() >= beat else {}
+                led = self.raft.led(self.store) if time.monotonic() >= beat else {}
             if led or time.monotonic() >= beat:
                 beat = time.monotonic() + BEAT
             if batch or led:
@@ -114,8 +124,9 @@ class Follower:
             if led:
                 self.answered = began
             for entry, ok in zip(batch, answer["ok"], strict=True):
-                if ok:
+                if ok and self.store in entry.voters:
                     entry.acknowledged.set()
+            self.raft.has_whole(self, {int(region) for region in led} - set(answer["lacking"]))
             for region in answer["lacking"]:
                 self.raft.send_whole(region, self)
 
@@ -200,15 +211,29 @@ class Raft:
             region.data[change["key"]] = change["value"]
         elif "split" in change:
             self.split(region, change)
+        else:
+            self.change_peers(region, change)
+
+    def change_peers(self, region: Region, change: Json) -> None:
+        """As src/store/fsm/apply.rs of raftstore counts them in `conf_ver`."""
+        if "add" in change:
+            region.peers = region.peers | {change["add"]: change["peer"]}
+            region.learners = region.learners | {change["add"]}
+            region.conf_ver += 1
+        elif "promote" in change:
+            region.learners = region.learners - {change["promote"]}
+            region.conf_ver += 1
         elif "replace" in change:
             kept = {store: peer for store, peer in region.peers.items() if store != change["replace"]}
-            region.peers, region.conf_ver = kept | {change["by"]: change["peer"]}, region.conf_ver + 2
+            region.peers = kept | {change["by"]: change["peer"]}
+            region.conf_ver += REPLACED
 
     def split(self, region: Region, change: Json) -> None:
         """The new region takes the keys from `split` on."""
         at, region.version = change["split"], region.version + 1
         new = Region(change["id"], at, region.end, region.conf_ver, region.version, dict(change["peers"]), region.term,
-                     (region.term, 1), {k: v for k, v in region.data.items() if k >= at})
+                     (region.term, 1), {k: v for k, v in region.data.items() if k >= at},
+                     learners=set(region.learners))
         new.size = sum(len(k) + len(v) for k, v in new.data.items())
         new.leader, new.serving, new.heard, new.patience = region.leader, region.serving, region.heard, region.patience
         region.end, region.data = at, {k: v for k, v in region.data.items() if k < at}
@@ -226,24 +251,39 @@ class Raft:
             self.followers[store].gone = True
         self.followers = met
 
-    def create(self, regions: list[Json], first: int) -> None:
-        """The regions of an empty cluster, which `first` is to lead."""
+    def create(self, regions: list[Json]) -> None:
+        """The regions of an empty cluster, which has one store."""
         with self.lock:
             for whole in regions:
                 if whole["id"] not in self.regions:
                     self.record({"region": whole["id"], "whole": whole})
-                    self.regions[whole["id"]].heard = time.monotonic()
-            idle = [r for r in self.regions.values() if not r.leader and r.term == 0]
-        if first == self.id:
-            self.stand(idle, force=True)
+            idle = [r for r in self.regions.values() if r.voters == {str(self.id)} and not r.leader]
+        self.stand(idle)
 
-    def led(self) -> Json:
-        return {str(r.id): {"term": r.term, "last": r.last} for r in self.regions.values() if r.leader == self.id}
+    def led(self, store: str) -> Json:
+        """The regions that this store leads, and of which `store` has a replica."""
+        return {str(r.id): {"term": r.term, "last": r.last} for r in self.regions.values()
+                if r.leader == self.id and store in r.peers}
+
+    def other_voters(self, region: Region) -> set[str]:
+        return region.voters - {str(self.id)}
 
     def may_serve(self, region: Region) -> bool:
         """Does a majority follow?"""
-        newest = max((f.answered for f in self.followers.values()), default=0.0)
-        return region.leader == self.id and region.serving and time.monotonic() - newest < LEASE * ELECTION
+        others = self.other_voters(region)
+        newest = max((f.answered for store, f in self.followers.items() if store in others), default=0.0)
+        followed = not others or time.monotonic() - newest < LEASE * ELECTION
+        return region.leader == self.id and region.serving and followed
+
+    def has_whole(self, follower: Follower, regions: set[int]) -> None:
+        news = regions - follower.whole
+        follower.whole |= news
+        if any(follower.store in self.regions[region].learners for region in news):
+            self.moved.set()
+
+    def pending(self, region: Region) -> list[str]:
+        """Stores whose replica lacks something still."""
+        return [store for store, f in self.followers.items() if store in region.learners and region.id not in f.whole]
 
     def propose(self, region: Region, change: Json) -> bool:
         """Was the change acknowledged by a majority? If not, it is not known what becomes of it. `region.turn` must be
@@ -254,10 +294,11 @@ class Raft:
             line = {"region": region.id, "term": region.term, "before": region.last,
                     "at": (region.term, region.last[1] + 1), "change": change}
             self.record(line)
-            entry = Entry(region.id, line)
-            for follower in self.followers.values():
-                follower.waiting.put(entry)
-        if entry.acknowledged.wait(ACKNOWLEDGED):
+            entry = Entry(region.id, line, self.other_voters(region))
+            for store, follower in self.followers.items():
+                if store in region.peers:
+                    follower.waiting.put(entry)
+        if not entry.voters or entry.acknowledged.wait(ACKNOWLEDGED):
             return True
         self.step_down(region.id, region.term)
         return False
@@ -280,10 +321,11 @@ class Raft:
             if self.may_serve(region):
                 self.ask(self.followers[str(store)], "stand", {"region": region.id})
 
-    def replace(self, region: Region, change: Json) -> None:
-        """Gives up the replica on a store that is gone for one on another store, which gets what it lacks."""
+    def change(self, region: Region, change: Json) -> None:
+        """Adds a learner, makes a voter of one, or gives up the replica on a store that is gone for one on another. A
+        new replica gets what it lacks."""
         with region.turn:
-            if change["replace"] in region.peers and self.may_serve(region) and self.propose(region, change):
+            if self.may_serve(region) and self.propose(region, change):
                 self.moved.set()
 
     def ask(self, other: Follower, what: str, message: Json) -> Json:
@@ -300,34 +342,42 @@ class Raft:
             now = time.monotonic()
             with self.lock:
                 due = [r for r in self.regions.values()
-                       if r.leader != self.id and now - r.heard > (r.patience or ELECTION)]
+                       if r.leader != self.id and now - r.heard > (r.patience or ELECTION)
+                       and str(self.id) in r.voters]
                 for region in due:
                     region.heard, region.patience = now, ELECTION * random.uniform(1.0, 2.0)
-            if due and self.followers:
+            if due:
                 self.stand(due)
 
     def stand(self, regions: list[Region], force: bool = False) -> None:
-        """Asks the others for their votes, all regions at once."""
+        """Asks the other voters for their votes, all regions at once."""
         with self.lock:
             terms = {r.id: r.term + 1 for r in regions}
-            votes = {str(r.id): {"term": terms[r.id], "last": r.last} for r in regions}
-        for follower in list(self.followers.values()):
-            threading.Thread(target=self.canvass, args=(follower, votes, terms, force), daemon=True).start()
+            votes = {r.id: {"term": terms[r.id], "last": r.last} for r in regions}
+            alone = [r for r in regions if not self.other_voters(r)]
+            for region in alone:
+                self.win(region, terms[region.id])
+            for store, follower in self.followers.items():
+                asked = {str(r.id): votes[r.id] for r in regions if store in self.other_voters(r)}
+                if asked:
+                    threading.Thread(target=self.canvass, args=(follower, asked, force), daemon=True).start()
 
-    def canvass(self, other: Follower, votes: Json, terms: dict[int, int], force: bool) -> None:
+    def canvass(self, other: Follower, votes: Json, force: bool) -> None:
         """One vote is a majority, with that of this store."""
         try:
             granted = self.ask(other, "vote", {"force": force, "votes": votes})["granted"]
         except NOTHING:
             return
-        for id_ in granted:
-            with self.lock:
-                region = self.regions[id_]
-                if region.term >= terms[id_]:
-                    continue
-                self.record({"region": id_, "term": terms[id_]})
-                region.leader, region.serving = self.id, False
-            threading.Thread(target=self.begin, args=(region,), daemon=True).start()
+        with self.lock:
+            for id_ in granted:
+                self.win(self.regions[id_], votes[str(id_)]["term"])
+
+    def win(self, region: Region, term: int) -> None:
+        if region.term >= term:
+            return
+        self.record({"region": region.id, "term": term})
+        region.leader, region.serving = self.id, False
+        threading.Thread(target=self.begin, args=(region,), daemon=True).start()
 
     def begin(self, region: Region) -> None:
         """A leader serves once a change of its own term was acknowledged."""

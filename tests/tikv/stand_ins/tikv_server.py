@@ -9,16 +9,20 @@ src/server/status_server/mod.rs does. Replication is that of stand_in_raft.
 import bisect
 import contextlib
 import os
+import resource
 import sys
 import threading
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import stand_in_grpc
 from stand_in_flags import parse
 from stand_in_raft import RAFT_PORT, Raft, Region
+from stand_in_scrape import SIMPLIFIED, WHOLE, filled
+from stand_in_slowness import INSPECT, SlowScore
 from stand_in_web import Answer, Text, ask, serve
 
 from subjects.tikv.protobuf import Message, encode
@@ -29,10 +33,12 @@ ALIASES = {"pd": "pd-endpoints", "pd-endpoint": "pd-endpoints", "store": "data-d
            "log": "log-level"}
 SECTIONS = {"storage", "rocksdb", "raftdb", "coprocessor", "server", "raftstore", "log", "readpool"}
 HEARTBEAT = 10.0  # seconds between two heartbeats of the store to PD; the first comes as late after the start
+RETRY = 0.5  # seconds before it is told again, where PD has no leader
 REPORT = 1.0  # seconds between two reports about the regions that it leads, where nothing has changed
 SPLIT = 512 * 1024  # bytes of a region (region-split-size)
 BUCKETS = [5e-5 * 2 ** n for n in range(22)]  # of tikv_grpc_msg_duration_seconds (src/server/metrics.rs)
-STATS = 5.0  # seconds between two reckonings of the space (the real one: 60)
+STATS = 60.0  # seconds between two reckonings of the space
+RAFT_SIZE = 256 * 1024 ** 2  # bytes that raft-engine takes at once
 LAG_BUCKETS = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 5120, 10240]
 NOT_LEADER, NOT_FOUND, NOT_IN_REGION, EPOCH, WRONG_STORE, INDEX_NOT_READY = 2, 3, 4, 5, 8, 11  # kinds of errors
 
@@ -54,11 +60,13 @@ class Histogram:
 
 
 class Store:
-    """`faults` are defects that a test injects: `drops` (a put is acknowledged and not done) and `stale` (a follower
-    answers reads with what it had when the fault began)."""
+    """`faults` are defects that a test injects: `drops` (a put is acknowledged and not done), `stale` (a follower
+    answers reads with what it had when the fault began) and `slow` (its disk takes long)."""
 
-    def __init__(self, flags: dict[str, str], host: str = "", hosts: dict[str, str] | None = None) -> None:
-        """`host` is where it listens, and `hosts` the addresses behind the names, where the resolver has none."""
+    def __init__(self, flags: dict[str, str], host: str = "", hosts: dict[str, str] | None = None,
+                 simplify: bool = False) -> None:
+        """`host` is where it listens, and `hosts` the addresses behind the names, where the resolver has none.
+        `simplify` is `simplify-metrics`."""
         self.address, self.status_address = flags["advertise-addr"], flags["advertise-status-addr"]
         self.host, self.hosts = host, hosts or {}
         self.pds = flags["pd-endpoints"].split(",")
@@ -69,7 +77,10 @@ class Store:
         self.capacity = self.used = self.available = 0
         self.requests = {kind: Histogram(BUCKETS) for kind in ("raw_get", "raw_put")}
         self.lag = Histogram([float(b) for b in LAG_BUCKETS])
-        self.lock = threading.Lock()  # of the histograms
+        self.simplify = simplify
+        self.lock = threading.Lock()  # of the histograms and the operations
+        self.operations: Counter[int] = Counter()  # by region, since the last heartbeat
+        self.slowness = SlowScore()
         self.faults = set(os.environ.get("STAND_IN_FAULTS", "").split())
         self.frozen: dict[int, dict[str, str]] = {}
         self.raft = Raft(self.folder, self.raft_address, host)
@@ -85,7 +96,7 @@ class Store:
     def begin(self) -> None:
         """As the real one, it serves nobody before PD knows it."""
         self.register()
-        for work in (self.beat, self.report, self.reckon_often, self.split_often):
+        for work in (self.beat, self.report, self.reckon_often, self.split_often, self.inspect_often):
             threading.Thread(target=work, daemon=True).start()
         stand_in_grpc.serve(20160, self.on_service_port, self.host)
         serve(20180, self.on_status_port, self.host)
@@ -130,7 +141,12 @@ class Store:
     def beat(self) -> None:
         while True:
             time.sleep(HEARTBEAT)
-            self.tell_pd("heartbeat", {"id": self.raft.id, "capacity": self.capacity, "available": self.available})
+            with self.lock:
+                operations, self.operations = self.operations, Counter()
+            said = {"id": self.raft.id, "capacity": self.capacity, "available": self.available,
+                    "slow_score": int(self.slowness.value), "operations": operations}
+            while not self.tell_pd("heartbeat", said):
+                time.sleep(RETRY)
 
     def report(self) -> None:
         while True:
@@ -141,7 +157,8 @@ class Store:
     def led(self) -> list[dict[str, Any]]:
         with self.raft.lock:
             return [{"id": r.id, "start": r.start, "end": r.end, "conf_ver": r.conf_ver, "version": r.version,
-                     "peers": r.peers, "term": r.term, "size": r.size, "keys": len(r.data)}
+                     "peers": r.peers, "learners": sorted(r.learners), "pending": self.raft.pending(r),
+                     "term": r.term, "size": r.size, "keys": len(r.data)}
                     for r in self.raft.regions.values() if r.leader == self.raft.id and r.serving]
 
     def learn(self, told: dict[str, Any]) -> None:
@@ -149,11 +166,11 @@ class Store:
             return
         self.raft.meet(told["stores"])
         if told["create"]:
-            self.raft.create(told["create"], told["first"])
+            self.raft.create(told["create"])
         for id_, order in told["orders"].items():
             self.raft.hand_over(self.raft.regions[int(id_)], order["to"])
-        for id_, change in told["replace"].items():
-            self.raft.replace(self.raft.regions[int(id_)], change)
+        for id_, change in told["changes"].items():
+            self.raft.change(self.raft.regions[int(id_)], change)
 
     # -- raw calls ---------------------------------------------------------------------------------------------------
 
@@ -165,6 +182,7 @@ class Store:
         answer = self.serve_client(kind, request, request.message(1))
         with self.lock:
             self.requests[kind].observe(time.perf_counter() - began)
+            self.operations[request.message(1).number(1)] += 1
         return answer
 
     def serve_client(self, kind: str, request: Message, context: Message) -> stand_in_grpc.Answer:
@@ -193,10 +211,11 @@ class Store:
             return b"" if self.raft.propose(region, change) else error("undetermined", 22, {})
 
     def refusal(self, region: Region, context: Message, key: str) -> bytes:
-        """The error of a request for another version of the region, or for another key; empty if it is right."""
+        """The error of a request for another version of the region, or for another key; empty if it is right. Reads
+        and writes may have an old `conf_ver` (check_region_epoch in components/raftstore/src/store/util.rs)."""
         epoch = context.message(2)
         with self.raft.lock:
-            if (epoch.number(1), epoch.number(2)) != (region.conf_ver, region.version):
+            if epoch.number(2) != region.version:
                 text = (f"EpochNotMatch current epoch of region {region.id} is conf_ver: {region.conf_ver} version: "
                         f"{region.version}, but you sent conf_ver: {epoch.number(1)} version: {epoch.number(2)}")
                 now = sorted((r for r in self.raft.regions.values() if r.start >= region.start), key=lambda r: r.start)
@@ -242,6 +261,18 @@ class Store:
             if at > region.start and self.raft.may_serve(region):
                 self.raft.propose(region, change)
 
+    # -- how slow it is ----------------------------------------------------------------------------------------------
+
+    def inspect_often(self) -> None:
+        while True:
+            time.sleep(INSPECT)
+            began = time.monotonic()
+            if "slow" in self.faults:
+                time.sleep(2 * INSPECT)
+            with self.raft.lock:
+                self.raft.log.flush()
+            self.slowness.observe(time.monotonic() - began)
+
     # -- the status port ---------------------------------------------------------------------------------------------
 
     def on_status_port(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -264,26 +295,41 @@ class Store:
         disk = os.statvfs(self.folder)
         total, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
         data = sum(r.size for r in list(self.raft.regions.values()))
-        self.used = data + 50_000_000 + total_snap_size(self.snapshots)
+        self.used = data + RAFT_SIZE + total_snap_size(self.snapshots)
         self.capacity = min(total, self.configured)
         self.available = min(max(0, self.capacity - self.used), free)
 
     def metrics(self) -> str:
         leads = sum(r.leader == self.raft.id for r in list(self.raft.regions.values()))
-        lines = [f"process_cpu_seconds_total {int(time.process_time())}",
+        data = sum(r.size for r in list(self.raft.regions.values()))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        lines = [*about("process_cpu_seconds_total", "counter"),
+                 f"process_cpu_seconds_total {int(time.process_time())}",
+                 *about("process_resident_memory_bytes", "gauge"), f"process_resident_memory_bytes {memory}",
+                 *about("tikv_server_info", "gauge"),
                  f'tikv_server_info{{hash="0",version="8.5.7-stand-in"}} {int(STARTED)}',
-                 f'tikv_raftstore_region_count{{type="region"}} {len(self.raft.regions)}',
+                 *about("tikv_raftstore_region_count", "gauge"),
                  f'tikv_raftstore_region_count{{type="leader"}} {leads}',
-                 "tikv_raftstore_leader_missing 0",
-                 f'tikv_store_size_bytes{{type="capacity"}} {self.capacity}',
+                 f'tikv_raftstore_region_count{{type="region"}} {len(self.raft.regions)}',
+                 *about("tikv_store_size_bytes", "gauge"),
                  f'tikv_store_size_bytes{{type="available"}} {self.available}',
-                 f'tikv_store_size_bytes{{type="used"}} {self.used}']
+                 f'tikv_store_size_bytes{{type="capacity"}} {self.capacity}',
+                 f'tikv_store_size_bytes{{type="kv_size"}} {data}',
+                 f'tikv_store_size_bytes{{type="raft_size"}} {RAFT_SIZE}',
+                 f'tikv_store_size_bytes{{type="used"}} {self.used}',
+                 *about("tikv_grpc_msg_duration_seconds", "histogram")]
+        if not self.simplify:
+            lines += [*about("tikv_raftstore_leader_missing", "gauge"), "tikv_raftstore_leader_missing 0"]
         with self.lock:
             for kind, histogram in self.requests.items():
                 if any(histogram.counts):
-                    lines += histogram.lines("tikv_grpc_msg_duration_seconds", f'type="{kind}",priority="medium"')
-            lines += self.lag.lines("tikv_raftstore_log_lag", "")
-        return "".join(f"{line}\n" for line in lines)
+                    lines += histogram.lines("tikv_grpc_msg_duration_seconds", f'priority="unknown",type="{kind}"')
+            lines += [*about("tikv_raftstore_log_lag", "histogram"), *self.lag.lines("tikv_raftstore_log_lag", "")]
+        return filled(lines, *(SIMPLIFIED if self.simplify else WHOLE))
+
+
+def about(name: str, type_: str) -> list[str]:
+    return [f"# HELP {name} As of TiKV.", f"# TYPE {name} {type_}"]
 
 
 def error(text: str, kind: int, more: Any) -> bytes:
@@ -320,11 +366,14 @@ def total_snap_size(folder: Path) -> int:
                if entry.is_file() and not entry.name.endswith((".clone", ".meta")))
 
 
-def read_config(path: str) -> None:
+def read_config(path: str) -> bool:
+    """Does it ask for simple metrics? Status 1 for a section that TiKV does not know."""
     with open(path, "rb") as file:
-        unknown = tomllib.load(file).keys() - SECTIONS
+        config = tomllib.load(file)
+    unknown = config.keys() - SECTIONS
     if unknown:
         sys.exit(f"unknown configuration options: {', '.join(unknown)}")
+    return bool(config.get("server", {}).get("simplify-metrics", False))
 
 
 def keep_config(path: str, folder: Path) -> None:
@@ -344,10 +393,9 @@ STARTED = time.time()
 
 if __name__ == "__main__":
     given = parse(FLAGS, sys.argv[1:], ALIASES)
-    if "config" in given:
-        read_config(given["config"])
+    simple = "config" in given and read_config(given["config"])
     keep_config(given.get("config", ""), Path(given["data-dir"]))
-    made = Store(given)
+    made = Store(given, simplify=simple)
     made.begin()
     print(f"[INFO] stand-in for TiKV, {made.address}: not the real one", flush=True)
     threading.Event().wait()
