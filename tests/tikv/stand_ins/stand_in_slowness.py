@@ -23,7 +23,7 @@ class SlowScore:
         """The time that an inspection took."""
         self.inspections += 1
         self.too_slow += seconds > INSPECT
-        if self.inspections == ROUND:
+        if self.inspections >= ROUND:
             self.value = self.after_round()
             self.inspections = self.too_slow = 0
 
