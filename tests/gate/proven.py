@@ -1,4 +1,4 @@
-"""What the gate has seen, written down: `subjects/<name>/proven.json`, and the table made from it in docs/scenarios.md.
+"""What the gate has seen, written down: a file for the program or for this table alone, and the table made from it.
 
 Written only where OPERATOR_WRITE_PROVEN is set: a run of one scenario on a busy machine is no record.
 """
@@ -6,6 +6,7 @@ Written only where OPERATOR_WRITE_PROVEN is set: a run of one scenario on a busy
 import fcntl
 import json
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,25 +17,44 @@ from operator_demo import subject
 from operator_demo.chaos import scenario
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "scenarios.md"
 BEGIN, END = "<!-- proven: begin ({}) -->", "<!-- proven: end ({}) -->"
-SECTIONS = {"known": "known", "rehearsal": "scenarios"}
+SECTIONS = {"known": "known", "no agent": "without_agent", "rehearsal": "scenarios"}
+COLUMNS = {"known": ("known repair", "TTD", "TTM"), "no agent": ("no agent", "TTD"),
+           "rehearsal": ("rehearsal", "it named", "TTD", "TTM")}
 
 
-def note(subject_name: str, name: str, brain: str, result: Result) -> None:
+@dataclass(frozen=True)
+class Record:
+    """`title` is in the marks around the table in `page`. `brains` are those that are run."""
+
+    subject: str
+    file: Path
+    page: Path
+    title: str
+    brains: tuple[str, ...]
+
+
+ETCD = Record("etcd", ROOT / "subjects" / "etcd" / "proven.json", ROOT / "docs" / "scenarios.md", "etcd",
+              ("known", "rehearsal"))
+TIKV_ON_STAND_INS = Record("tikv", ROOT / "tests" / "tikv" / "on_stand_ins.json", ROOT / "docs" / "tests.md",
+                           "tikv on stand-ins", ("known", "no agent", "rehearsal"))
+
+
+def note(record: Record, name: str, brain: str, result: Result) -> None:
     if not os.environ.get("OPERATOR_WRITE_PROVEN"):
         return
-    path = ROOT / "subjects" / subject_name / "proven.json"
+    path = record.file
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         whole: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        whole.setdefault("scenarios", {})
-        whole.setdefault(SECTIONS[brain], {})[name] = _told(result)
+        for known in record.brains:
+            whole.setdefault(SECTIONS[known], {})
+        whole[SECTIONS[brain]][name] = _told(result)
         text = json.dumps({section: dict(sorted(entries.items())) for section, entries in sorted(whole.items())},
                           indent=1)
         _replace(path, text + "\n")
-        if PAGE.exists():
-            _replace(PAGE, _with_table(PAGE.read_text(), subject_name, whole))
+        if record.page.exists():
+            _replace(record.page, _with_table(record.page.read_text(), record, whole))
     path.with_suffix(".lock").unlink(missing_ok=True)
 
 
@@ -46,25 +66,35 @@ def _told(result: Result) -> dict[str, Any]:
             "version": result.last("run_started")["version"], "date": datetime.now(UTC).date().isoformat()}
 
 
-def _with_table(page: str, subject_name: str, whole: dict[str, Any]) -> str:
-    begin, end = BEGIN.format(subject_name), END.format(subject_name)
+def _with_table(page: str, record: Record, whole: dict[str, Any]) -> str:
+    begin, end = BEGIN.format(record.title), END.format(record.title)
     if begin not in page or end not in page:
         return page
     head, rest = page.split(begin, 1)
-    return head + begin + "\n" + table(subject_name, whole) + end + rest.split(end, 1)[1]
+    return head + begin + "\n" + table(record, whole) + end + rest.split(end, 1)[1]
 
 
-def table(subject_name: str, whole: dict[str, Any]) -> str:
-    found = subject.load(subject_name)
-    rows = ["| scenario | difficulty | right is | known repair | TTD | TTM | rehearsal | it named | TTD | TTM |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+def table(record: Record, whole: dict[str, Any]) -> str:
+    found = subject.load(record.subject)
+    heads = ["scenario", "difficulty", "right is"]
+    for brain in record.brains:
+        heads += COLUMNS[brain]
+    rows = [heads, ["---"] * len(heads)]
     for name in scenario.names(found.folder):
         play = scenario.load(found, name)
-        known, brain = (whole.get(SECTIONS[kind], {}).get(name, {}) for kind in ("known", "rehearsal"))
-        rows.append(f"| `{name}` | {play.difficulty} | {play.outcome} | {_mark(known)} | {_time(known, 'ttd')} | "
-                    f"{_time(known, 'ttm')} | {_mark(brain)} | {brain.get('cause') or '-'} | {_time(brain, 'ttd')} | "
-                    f"{_time(brain, 'ttm')} |")
-    return "\n".join(rows) + "\n"
+        row = [f"`{name}`", play.difficulty, play.outcome]
+        for brain in record.brains:
+            row += _cells(brain, whole.get(SECTIONS[brain], {}).get(name, {}))
+        rows.append(row)
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _cells(brain: str, entry: dict[str, Any]) -> list[str]:
+    values = {"TTD": _time(entry, "ttd"), "TTM": _time(entry, "ttm"), "it named": entry.get("cause") or "-"}
+    first = _mark(entry)
+    if brain == "no agent" and entry:
+        first = entry["outcome"]  # nobody repairs it: never what is right
+    return [first, *(values[column] for column in COLUMNS[brain][1:])]
 
 
 def _mark(entry: dict[str, Any]) -> str:

@@ -59,7 +59,7 @@ def test_the_known_repair(demo: Demo, play: Scenario) -> None:
     with scripted(KnownRepair(demo, play)) as environment:
         demo.environment = environment
         result = run(demo, play)
-    proven.note("etcd", play.name, "known", result)
+    proven.note(proven.ETCD, play.name, "known", result)
     assert_it_was_broken_and_seen(play, result)
     assert (result.status, result.outcome) == (0, play.outcome), result.story
     shells = [e["data"] for e in result.of("tool_result") if e["data"]["tool"] == "shell"]
@@ -72,7 +72,7 @@ def test_the_known_repair(demo: Demo, play: Scenario) -> None:
 @pytest.mark.parametrize("play", cases("rehearsal"))
 def test_the_rehearsal(demo: Demo, play: Scenario) -> None:
     result = run(demo, play, "--model", "rehearsal")
-    proven.note("etcd", play.name, "rehearsal", result)
+    proven.note(proven.ETCD, play.name, "rehearsal", result)
     assert_it_was_broken_and_seen(play, result)
     if play.name in REPAIRS:
         assert (result.status, result.outcome) == (0, play.outcome), result.story

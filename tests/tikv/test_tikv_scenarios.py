@@ -1,6 +1,6 @@
-"""Every scenario of TiKV on stand-ins, as tests/gate does with etcd: known repair, and rehearsal.
+"""Every scenario of TiKV on stand-ins, as tests/gate does with etcd: known repair, no agent, and rehearsal.
 
-What is proved here is the program, the scenario and the subject; not TiKV, so nothing of it is written down as proof.
+What is proved here is the program, the scenario and the subject; not TiKV: `scenarios list` does not count it as proof.
 """
 
 import json
@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gate"))
 
+import proven
 from known_repair import KnownRepair
 from presenter import Demo, Result
 from scripted import scripted
@@ -19,7 +20,8 @@ from test_gate import assert_it_was_broken_and_seen, assert_nothing_is_left
 
 from operator_demo import subject
 from operator_demo.chaos import scenario
-from operator_demo.chaos.scenario import ESCALATED, REPAIRED, Scenario
+from operator_demo.chaos.scenario import Scenario
+from operator_demo.outcomes import ESCALATED, REPAIRED, UNVERIFIED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 TIKV = subject.load("tikv")
@@ -43,6 +45,7 @@ def test_the_known_repair(demo: Demo, play: Scenario) -> None:
     with scripted(KnownRepair(demo, play)) as environment:
         demo.environment |= environment
         result = run(demo, play)
+    proven.note(proven.TIKV_ON_STAND_INS, play.name, "known", result)
     assert_it_was_broken_and_seen(play, result)
     assert (result.status, result.outcome) == (0, REPAIRED), result.story
     shells = [e["data"] for e in result.of("tool_result") if e["data"]["tool"] == "shell"]
@@ -51,9 +54,19 @@ def test_the_known_repair(demo: Demo, play: Scenario) -> None:
     assert_nothing_is_left(demo)
 
 
+@pytest.mark.parametrize("play", cases("no agent"))
+def test_no_agent(demo: Demo, play: Scenario) -> None:
+    result = run(demo, play, "--no-agent")
+    proven.note(proven.TIKV_ON_STAND_INS, play.name, "no agent", result)
+    assert_it_was_broken_and_seen(play, result)
+    assert result.outcome == UNVERIFIED, result.story
+    assert_nothing_is_left(demo)
+
+
 @pytest.mark.parametrize("play", cases("rehearsal"))
 def test_the_rehearsal(demo: Demo, play: Scenario) -> None:
     result = run(demo, play, "--model", "rehearsal")
+    proven.note(proven.TIKV_ON_STAND_INS, play.name, "rehearsal", result)
     assert_it_was_broken_and_seen(play, result)
     assert result.outcome == (ESCALATED if play.name in HANDED_OVER else REPAIRED), result.story
     assert play.cause in {e["data"]["cause"] for e in result.of("finding")}, result.story
