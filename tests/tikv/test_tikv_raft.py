@@ -1,5 +1,6 @@
 """The stand-ins' replication: what was acknowledged survives stores that are cut off, behind, or started again."""
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,17 @@ def put(client: RawClient, key: str, value: str) -> None:
         except (OSError, Refused):
             return False
     eventually(acknowledged)
+
+
+def test_elections_leave_the_global_chance_alone(tmp_path: Path) -> None:
+    """Hypothesis warns in whatever test runs beside a thread that uses it."""
+    with fast_stand_ins():
+        before = random.getstate()
+        cluster = Cluster(tmp_path)
+        cluster.until_well()
+        with cut_off(cluster, "tikv0"):
+            eventually(lambda: set(cluster.leaders().values()) == {"tikv1", "tikv2"})
+        assert random.getstate() == before
 
 
 def test_a_leader_that_is_cut_off_serves_no_more_and_the_others_go_on(cluster: Cluster, client: RawClient) -> None:

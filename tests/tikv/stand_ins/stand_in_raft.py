@@ -28,6 +28,7 @@ BEAT = 0.5  # seconds between two messages to a follower
 ACKNOWLEDGED = 3.0  # seconds that a change may take
 PATIENCE = 1.0  # seconds that a message may take
 REPLACED = 6  # changes of peers: a learner is added, two roles change into a joint state and out of it, one is removed
+CHANCE = random.Random()  # not the global one, which Hypothesis watches in the tests
 
 Json = dict[str, Any]
 NOTHING = (OSError, ValueError, http.client.HTTPException)
@@ -345,7 +346,7 @@ class Raft:
                        if r.leader != self.id and now - r.heard > (r.patience or ELECTION)
                        and str(self.id) in r.voters]
                 for region in due:
-                    region.heard, region.patience = now, ELECTION * random.uniform(1.0, 2.0)
+                    region.heard, region.patience = now, ELECTION * CHANCE.uniform(1.0, 2.0)
             if due:
                 self.stand(due)
 
@@ -456,7 +457,7 @@ class Raft:
         if region.leader != leader or term > region.term:
             if term > region.term:
                 self.record({"region": region.id, "term": term})
-            region.leader, region.serving, region.patience = leader, False, ELECTION * random.uniform(1.0, 2.0)
+            region.leader, region.serving, region.patience = leader, False, ELECTION * CHANCE.uniform(1.0, 2.0)
         region.heard = time.monotonic()
         return True
 
