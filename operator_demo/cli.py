@@ -40,6 +40,7 @@ _COMMANDS = {
     "monitor": ("container", "monitor", "", False),
     "workload": ("container", "workload", "", False),
     "agent": ("container", "agent", "", False),
+    "guard": ("container", "guard", "", False),
 }
 
 

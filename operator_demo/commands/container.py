@@ -29,3 +29,11 @@ def agent() -> None:
     from operator_demo.agent.main import run
 
     sys.exit(run(settings.from_environment()))
+
+
+@click.command(hidden=True)
+def guard() -> None:
+    """Stand between the engine and those who use it."""
+    from operator_demo.guard.main import run
+
+    sys.exit(run(settings.from_environment()))

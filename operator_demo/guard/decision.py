@@ -29,17 +29,16 @@ class Shape(StrEnum):
 class Forward:
     """The request as the engine gets it: names replaced by ids, the body as checked.
 
-    `stream` lets the client's own body follow, an archive; without it such a request is refused. `keep` takes the
-    decoded JSON of the answer (`WHOLE`) or of one line (`EVENTS`), and returns what the caller may see of it; None
-    hides it.
+    `keep` takes the decoded JSON of the answer (`WHOLE`) or of one line (`EVENTS`), and returns what the caller may see
+    of it; None hides it. `stream` lets the client's own body follow, an archive; without it such a request is refused.
     """
 
     path: tuple[str, ...]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
-    stream: bool = False
     shape: Shape = Shape.WHOLE
     keep: Callable[[Any], Any] | None = None
+    stream: bool = False
 
 
 @dataclass(frozen=True)

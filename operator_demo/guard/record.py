@@ -39,6 +39,10 @@ class Record:
             entry = replace(entry, call=call)
         self._recorder.say(entry, ticket=during.get("ticket"), session=during.get("session"))
 
+    def session(self) -> str:
+        """The agent's session that goes on; "" without one."""
+        return str(self._session().get("session") or "")
+
     def _session(self) -> Row:
         """The agent's session that goes on, with its ticket, and the tool call that runs, if one does."""
         row = self._recorder.store.row(

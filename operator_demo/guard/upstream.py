@@ -52,7 +52,7 @@ class Exchange:
             headers += [("Connection", "Upgrade"), ("Upgrade", "tcp")]
         if more is not None:
             headers += [("Content-Type", "application/x-tar"), ("Transfer-Encoding", "chunked")]
-        elif call.method in ("POST", "PUT"):
+        elif content or call.method in ("POST", "PUT"):
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         head = h11.Request(method=call.method, target=target(call.version, call.path, call.query), headers=headers)
         try:

@@ -38,8 +38,8 @@ class Policy:
 
 def allow(request: Request, **more: Any) -> Decision:
     return Decision(Ruling.ALLOW, "test", changes=request.method not in ("GET", "HEAD"),
-                    forward=Forward(request.path, request.query, request.body, request.stream,
-                                    **{"shape": shape(request), **more}))
+                    forward=Forward(request.path, request.query, request.body,
+                                    **{"shape": shape(request), "stream": request.stream, **more}))
 
 
 def shape(request: Request) -> Shape:

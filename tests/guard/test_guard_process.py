@@ -1,0 +1,79 @@
+"""The guard as a process: it starts, serves, is told to stop, dies and is started again."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    environment = {**os.environ, "OPERATOR_RUN": "run-guard000", "OPERATOR_SUBJECT": "etcd", "OPERATOR_PROJECT": "none",
+                   "OPERATOR_DATA": str(tmp_path), "OPERATOR_GUARD": str(tmp_path)}
+    started: list[subprocess.Popen[str]] = []
+
+    def start_one() -> subprocess.Popen[str]:
+        started.append(subprocess.Popen([sys.executable, "-m", "operator_demo", "guard"], env=environment, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def ask(path: Path) -> bytes:
+    """The answer to a ping; nothing where nobody serves."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(path))
+        connection.sendall(PING)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
+    return b""
+
+
+def wait_for(path: Path) -> bytes:
+    end = time.monotonic() + 30
+    while not (answer := ask(path)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return answer
+
+
+def test_it_serves_both_callers_until_it_is_told_to_stop(start: Callable[[], subprocess.Popen[str]],
+                                                         tmp_path: Path) -> None:
+    process = start()
+    for caller in ("agent", "monitor"):
+        assert wait_for(tmp_path / caller / "docker.sock").startswith(b"HTTP/1.1 ")
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert all(json.loads(line)["source"] == "guard" for line in output.splitlines())
+    assert ask(tmp_path / "agent" / "docker.sock") == b""
+
+
+def test_one_that_died_serves_nobody_until_it_is_started_again(start: Callable[[], subprocess.Popen[str]],
+                                                               tmp_path: Path) -> None:
+    path = tmp_path / "agent" / "docker.sock"
+    process = start()
+    wait_for(path)
+    process.kill()
+    process.wait()
+    assert ask(path) == b""
+    start()
+    assert wait_for(path).startswith(b"HTTP/1.1 ")
