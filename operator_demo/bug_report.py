@@ -9,6 +9,7 @@ from pathlib import Path
 from operator_demo.engine.contexts import config_file, current
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.home import NAME_OF_LOG, home, store_path
+from operator_demo.own_variables import api_key, own_environment
 from operator_demo.store import Store
 from operator_demo.text import clean, redact, secrets_of
 from operator_demo.version import describe
@@ -23,7 +24,7 @@ _NAMES = ("LANG", "TERM", "COLORTERM", "NO_COLOR", "SHIV_ROOT", "XDG_RUNTIME_DIR
 def write(file: Path, checks: Iterable[str]) -> None:
     """Replaces `file`, which this user alone may read; `checks` are the lines that `doctor` printed. Raises
     `UsageError` where it cannot be written."""
-    text = redact(clean("\n".join(_lines(checks))), secrets_of(os.environ)) + "\n"
+    text = redact(clean("\n".join(_lines(checks))), secrets_of(own_environment())) + "\n"
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as out:
@@ -45,7 +46,7 @@ def _configuration() -> Iterator[str]:
     for name in sorted(os.environ):
         if name.startswith(_PREFIXES) or name in _NAMES:
             yield f"{name}={os.environ[name]}"
-    yield "ANTHROPIC_API_KEY is " + ("set" if os.environ.get("ANTHROPIC_API_KEY", "").strip() else "not set")
+    yield "ANTHROPIC_API_KEY is " + ("set" if api_key() else "not set")
     yield f"{config_file()} is " + ("there" if os.path.exists(config_file()) else "not there")
     try:
         context = current()

@@ -14,6 +14,7 @@ import time
 from typing import IO
 
 from operator_demo.home import NAME_OF_LOG, file_errors, home
+from operator_demo.own_variables import own_environment
 from operator_demo.text import clean, redact, secrets_of
 from operator_demo.version import describe
 
@@ -54,7 +55,7 @@ class _Harmless(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(clean(super().format(record)), secrets_of(os.environ))
+        return redact(clean(super().format(record)), secrets_of(own_environment()))
 
 
 def _follow_threads() -> None:

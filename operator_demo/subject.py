@@ -5,11 +5,8 @@ A subject module offers one object named `SUBJECT`. It imports this module, `sub
 """
 
 import importlib
-import importlib.machinery
-import importlib.util
 import inspect
 import re
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from operator_demo.errors import UsageError
+from operator_demo.own_variables import hide_secrets
+from operator_demo.subject_code import SubjectCode, read_code
+from operator_demo.trust import Agree, refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -337,13 +337,14 @@ def is_folder(text: str) -> bool:
     return "/" in text
 
 
-def load(text: str) -> Found:
+def load(text: str, agree: Agree = refuse_unknown) -> Found:
     """A subject of ours by its name, or somebody's own by the path of its folder (`./my-subject`).
 
-    Raises `UsageError` for a name that is none of ours, and for a folder that holds no subject, saying what it lacks.
+    A folder's Python runs only after `agree` has returned. Raises `UsageError` for a name that is none of ours, and for
+    a folder that holds no subject, saying what it lacks.
     """
     if is_folder(text):
-        return _load_folder(Path(text))
+        return _load_folder(Path(text), agree)
     known = names()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text not in known:
         raise UsageError(f"There is no subject {text!r}.",
@@ -353,7 +354,7 @@ def load(text: str) -> Found:
     return Found(module.SUBJECT, files("subjects").joinpath(text))
 
 
-def _load_folder(folder: Path) -> Found:
+def _load_folder(folder: Path, agree: Agree) -> Found:
     folder = folder.resolve()
     for needed in ("subject.py", "compose.yaml"):
         if not folder.joinpath(needed).is_file():
@@ -363,7 +364,10 @@ def _load_folder(folder: Path) -> Found:
     if not package.isidentifier() or package in names():
         raise UsageError(f"{folder.name!r} cannot be the name of a subject's folder here.",
                          f"Letters, digits, - and _, not beginning with a digit, and none of {', '.join(names())}.")
-    subject = _import_folder(folder, f"subjects.{package}")
+    code = read_code(folder)
+    agree(code)
+    hide_secrets()
+    subject = _run(code, f"subjects.{package}")
     lacking = [name for name in _demanded() if not hasattr(subject, name)]
     if lacking:
         raise UsageError(f"SUBJECT in {folder / 'subject.py'} lacks {', '.join(lacking)}.",
@@ -371,17 +375,12 @@ def _load_folder(folder: Path) -> Found:
     return Found(subject, folder, outside=True)
 
 
-def _import_folder(folder: Path, package: str) -> Subject:
-    """Runs the folder's subject.py as `<package>.subject`, so that it can import its neighbours by that name."""
-    spec = importlib.machinery.ModuleSpec(package, None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
-    sys.modules[package] = importlib.util.module_from_spec(spec)
+def _run(code: SubjectCode, package: str) -> Subject:
     try:
-        module = importlib.import_module(f"{package}.subject")
-        subject: Subject = module.SUBJECT
+        subject: Subject = code.run(package).SUBJECT
     except Exception as e:
         place = next((f"{f.filename}:{f.lineno}" for f in reversed(traceback.extract_tb(e.__traceback__))
-                      if f.filename.startswith(str(folder))), str(folder / "subject.py"))
+                      if f.filename.startswith(str(code.folder))), str(code.folder / "subject.py"))
         raise UsageError(f"{place}: the subject cannot be loaded: {type(e).__name__}: {e}") from e
     return subject
 

@@ -13,6 +13,7 @@ import click
 
 from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import Exit, OperatorError, UsageError
 from operator_demo.events import Fault
 
@@ -44,14 +45,15 @@ def chaos() -> None:
 @chaos.command("list")
 @click.argument("subject", default=DEFAULT_SUBJECT, shell_complete=completion.subject)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@trust_option
 @click.pass_context
-def list_(ctx: click.Context, subject: str, as_json: bool) -> None:
+def list_(ctx: click.Context, subject: str, as_json: bool, trust: bool) -> None:
     """List all faults with their parameters, and why a fault is not possible on this engine or SUBJECT."""
     from operator_demo import subject as subjects
     from operator_demo.chaos.faults import FAULTS
     from operator_demo.chaos.primitive import plain
 
-    found = subjects.load(subject)
+    found = subjects.load(subject, agreement(trust))
     reasons = _reasons(ctx.obj, found)
     if as_json:
         output.as_json([{
@@ -98,9 +100,10 @@ def _reasons(host: str | None, found: "Found") -> dict[str, str | None] | None:
 @click.option("--subject", metavar="NAME|FOLDER",
               help="Folder of the subject; needed only for your own subjects.")
 @_PROJECT
+@trust_option
 @click.pass_context
 def inject(ctx: click.Context, name: str, target: str, count: int, settings: tuple[str, ...], duration: float | None,
-           subject: str | None, project: str | None) -> None:
+           subject: str | None, project: str | None, trust: bool) -> None:
     """Inject fault NAME into a running demo and verify that it took effect."""
     from operator_demo.chaos import targets
     from operator_demo.chaos.faults import FAULTS
@@ -113,7 +116,7 @@ def inject(ctx: click.Context, name: str, target: str, count: int, settings: tup
         values = parse_parameters(name, raw)
     except ValueError as e:
         raise UsageError(f"{str(e)[0].upper()}{str(e)[1:]}.", "`operator-demo chaos list` shows all.") from e
-    with by_hand.demo(ctx.obj, project, subject) as (environment, journal):
+    with by_hand.demo(ctx.obj, project, subject, agreement(trust)) as (environment, journal):
         named: str | list[str] = target.split(",") if "," in target else target
         try:
             targets.check(named, count, environment.found.subject,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from operator_demo import own_variables
 from operator_demo.commands import completion, output
 from operator_demo.errors import Exit, OperatorError
 
@@ -47,8 +48,7 @@ def checks(host: str | None) -> Iterator[tuple[str, str, str]]:
     yield "ok", "python", f"{sys.version.split()[0]} ({sys.executable})"
     yield from engine(host)
     yield from disk()
-    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
-    yield ("ok", "key", "ANTHROPIC_API_KEY is set; the brain will be Claude") if key else \
+    yield ("ok", "key", "ANTHROPIC_API_KEY is set; the brain will be Claude") if own_variables.api_key() else \
         ("warn", "key", "no ANTHROPIC_API_KEY: the brain will be the offline rehearsal")
     yield from terminal()
 

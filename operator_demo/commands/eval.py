@@ -13,6 +13,7 @@ import click
 
 from operator_demo.commands import completion, output
 from operator_demo.commands.signals import end_by_exception
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import Exit
 from operator_demo.text import clean
 
@@ -25,8 +26,10 @@ from operator_demo.text import clean
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
 @click.option("--report", is_flag=True, help="Only print the table of the results so far.")
+@trust_option
 @click.pass_context
-def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool) -> None:
+def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool,
+             trust: bool) -> None:
     """Run subjects, scenarios and models many times and print the results.
 
     An interrupted campaign continues where it was when it is started again. Each run has its own project, and its own
@@ -36,7 +39,7 @@ def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool
     from operator_demo.evaluation import runner, table
     from operator_demo.stage.images import own_file
 
-    plan = replace(campaigns.load(campaign), host=ctx.obj)
+    plan = replace(campaigns.load(campaign, agreement(trust)), host=ctx.obj)
     folder = (out or campaign.with_suffix(".results")).absolute()
     if not report:
         end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the runs under way are ended

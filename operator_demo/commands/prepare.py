@@ -8,10 +8,12 @@ import click
 
 from operator_demo.commands import completion, output
 from operator_demo.commands.subject_choice import choose_subject, tell_pull
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
     from operator_demo.engine import Engine
+    from operator_demo.trust import Agree
 
 
 @click.command()
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
               help="Write all images to one file, for a machine without a registry.")
 @click.option("--load", type=click.Path(path_type=Path), metavar="FILE",
               help="Load the images from a file written with --save.")
+@trust_option
 @click.pass_context
-def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Path | None) -> None:
+def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Path | None, trust: bool) -> None:
     """Pull and build all images that SUBJECT needs.
 
     Afterwards `run` needs no network, except for Claude.
@@ -34,17 +37,17 @@ def prepare(ctx: click.Context, subject: str | None, save: Path | None, load: Pa
     try:
         if load:
             load_images(engine, load, progress=_tell, stop=threading.Event())
-        _prepare(engine, subject, save)
+        _prepare(engine, subject, save, agreement(trust))
     finally:
         engine.close()
 
 
-def _prepare(engine: "Engine", subject: str | None, save: Path | None) -> None:
+def _prepare(engine: "Engine", subject: str | None, save: Path | None, agree: "Agree") -> None:
     from operator_demo import subject as subjects
     from operator_demo.engine import BASE, image_size, save_images
     from operator_demo.stage.environment import Environment
 
-    found = subjects.load(subject) if subject else choose_subject(engine)[0]
+    found = subjects.load(subject, agree) if subject else choose_subject(engine)[0]
     name = subject or found.subject.name
     environment = Environment(engine, f"demo-{found.subject.name}", found)
     tell_pull(environment)

@@ -11,6 +11,7 @@ import click
 from operator_demo.commands import completion, output
 from operator_demo.commands.signals import end_by_exception
 from operator_demo.commands.subject_choice import agree_to_pull
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import Exit
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @click.argument("subject", shell_complete=completion.subject)
 @click.option("--scenario", "chosen", multiple=True, metavar="NAME", shell_complete=completion.scenario,
               help="Prove only this one; may be given several times.")
+@trust_option
 @click.pass_context
-def prove(ctx: click.Context, subject: str, chosen: tuple[str, ...]) -> None:
+def prove(ctx: click.Context, subject: str, chosen: tuple[str, ...], trust: bool) -> None:
     """Run the scenarios of SUBJECT on this machine and record what each did.
 
     One after the other, without an agent (where a repair is expected) and with the rehearsal; no key is needed.
@@ -35,7 +37,7 @@ def prove(ctx: click.Context, subject: str, chosen: tuple[str, ...]) -> None:
     from operator_demo.evaluation import proof, runner
     from operator_demo.stage.images import own_file
 
-    found = subjects.load(subject)
+    found = subjects.load(subject, agreement(trust))
     plays = proof.plays(found, chosen)
     plan, folder, program = proof.campaign(found, plays, ctx.obj), proof.folder(found), own_file()
     end_by_exception(signal.SIGTERM, signal.SIGHUP)  # the run under way is ended

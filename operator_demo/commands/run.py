@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from operator_demo import settings
+from operator_demo import own_variables, settings
 from operator_demo.commands import completion, output
 from operator_demo.commands.subject_choice import agree_to_pull, choose_subject
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.evaluation import lifeline
 
@@ -61,6 +62,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--engine-socket", metavar="PATH", help="Path of the Docker socket on the engine's machine.")
 @click.option("--attach", is_flag=True, help="Continue a run whose host process has ended.")
 @click.option("--restart", is_flag=True, help="Take down what is left of this project first.")
+@trust_option
 @click.option(lifeline.OPTION, is_flag=True, hidden=True, help="End, as on SIGTERM, when standard input ends.")
 @click.pass_context
 def run(ctx: click.Context, /, **_: object) -> None:
@@ -85,7 +87,8 @@ def run(ctx: click.Context, /, **_: object) -> None:
     from operator_demo.engine import connect
     from operator_demo.stage.host_lock import HostLock
 
-    found = subjects.load(given.subject) if given.subject else None  # before an engine is asked: it may be mistyped
+    # Before an engine is asked: it may be mistyped.
+    found = subjects.load(given.subject, agreement(given.trust)) if given.subject else None
     with closing(connect(ctx.obj)) as engine:
         environment = make_environment(engine, found, given)
         with HostLock(home.home(), engine.id, environment.project) as host:
@@ -161,6 +164,7 @@ class Given:
     publish: bool
     attach: bool
     restart: bool
+    trust: bool
     end_with_input: bool
 
     def variables(self) -> dict[str, str]:
@@ -222,7 +226,7 @@ def make_options(given: Given, resolved: Resolved, environment: "Environment", r
                                      "OPERATOR_BRAIN": resolved.brain, "OPERATOR_MODEL": resolved.model}
     return Options(
         run=run_id, scenario=scenario, mode=given.mode, brain=resolved.brain, model=resolved.model,
-        variables=variables, engine_socket=given.engine_socket, key=os.environ.get("ANTHROPIC_API_KEY", ""),
+        variables=variables, engine_socket=given.engine_socket, key=own_variables.api_key(),
         manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
 
 
@@ -251,7 +255,7 @@ def tell(removal: "Removal") -> None:
 
 def choose_brain(model: str, no_agent: bool) -> tuple[str, str]:
     """(brain, model). Raises where a model of Claude's is asked for and there is no key."""
-    key = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+    key = own_variables.api_key()
     if no_agent:
         return "none", "none"
     if model == settings.REHEARSAL or (model == "auto" and not key):

@@ -9,6 +9,7 @@ from operator_demo.commands import completion, output
 from operator_demo.commands.completion import DEFAULT_SUBJECT
 from operator_demo.commands.default_group import DefaultGroup
 from operator_demo.commands.prove import prove
+from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ scenarios.add_command(prove)
 @scenarios.command("list")
 @click.argument("subject", default=DEFAULT_SUBJECT, shell_complete=completion.subject)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def list_(subject: str, as_json: bool) -> None:
+@trust_option
+def list_(subject: str, as_json: bool, trust: bool) -> None:
     """List the scenarios of SUBJECT (default: etcd).
 
     The column `rehearsal` shows how the offline rehearsal ended when it was last proved, here or in the tests.
@@ -51,7 +53,7 @@ def list_(subject: str, as_json: bool) -> None:
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
-    found = subjects.load(subject)
+    found = subjects.load(subject, agreement(trust))
     rehearsal, alone = proven.read(found), proven.read(found, proven.WITHOUT_AGENT)
     plays = [scenario.load(found, name) for name in scenario.names(found.folder)]
     default = scenario.default(found)
@@ -73,13 +75,14 @@ def list_(subject: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME|FILE", shell_complete=completion.scenario)
 @click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, shell_complete=completion.subject,
               help="Whose scenario it is.")
-def show(name: str, subject: str) -> None:
+@trust_option
+def show(name: str, subject: str, trust: bool) -> None:
     """Show one scenario with its speaker notes and known repair."""
     from operator_demo import proven
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
-    found = subjects.load(subject)
+    found = subjects.load(subject, agreement(trust))
     rehearsal, alone = proven.read(found), proven.read(found, proven.WITHOUT_AGENT)
     for line in _described(scenario.load(found, name), rehearsal.get(name), alone.get(name)):
         output.line(line)
@@ -89,13 +92,14 @@ def show(name: str, subject: str) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--subject", default=DEFAULT_SUBJECT, show_default=True, shell_complete=completion.subject,
               help="Whose members and invariants they name.")
+@trust_option
 @click.pass_context
-def check(ctx: click.Context, files: tuple[str, ...], subject: str) -> None:
+def check(ctx: click.Context, files: tuple[str, ...], subject: str, trust: bool) -> None:
     """Check scenario files and report each mistake with file, line and key."""
     from operator_demo import subject as subjects
     from operator_demo.chaos import scenario
 
-    found, failed = subjects.load(subject), False
+    found, failed = subjects.load(subject, agreement(trust)), False
     for file in files:
         if not scenario.is_file(file):
             raise UsageError(f"{file} is not a scenario file: its name does not end in .yaml or .yml.")

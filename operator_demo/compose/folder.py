@@ -23,7 +23,9 @@ class Folder:
     def file(self, text: str) -> Traversable:
         """A file or folder that is read here: env_file, build context, the `file` of a config or secret."""
         if self.on_disk:
-            return Path(self._resolved(text))
+            path_on_disk = Path(self._resolved(text))
+            check_is_not_of_a_process(path_on_disk)
+            return path_on_disk
         path = PurePosixPath(text)
         if path.is_absolute() or ".." in path.parts or text.startswith("~"):
             raise ValueError("a path inside the folder of the Compose file is expected here")
@@ -46,6 +48,14 @@ class Folder:
         if "\0" in text or not text:
             raise ValueError("a path is expected here")
         return os.path.normpath(os.path.join(str(self.root), text))
+
+
+def check_is_not_of_a_process(path: Path) -> None:
+    """Raises ValueError for a file in /proc, also where a link leads to it: /proc/self/environ is the environment of
+    this process, with the API key in it."""
+    real = os.path.realpath(path)
+    if real.startswith("/proc/"):
+        raise ValueError(f"{path} is {real}, which is read neither into an image nor into a container")
 
 
 def folder_of(root: Traversable) -> Folder:

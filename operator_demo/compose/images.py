@@ -6,6 +6,7 @@ from typing import Any
 
 from docker.utils.build import PatternMatcher
 
+from operator_demo.compose.folder import check_is_not_of_a_process
 from operator_demo.compose.model import Build, Project, Service
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.images import build_image, content_of, ensure_image, folder_context
@@ -47,5 +48,11 @@ def build_context(build: Build) -> dict[str, bytes | Path]:
 
 def disk_context(folder: Path) -> dict[str, Path]:
     """All files below a folder on the disk as a build context; they are read when they are packed. Links to files count
-    as the files, links to folders are not followed."""
-    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    as the files, links to folders are not followed. Raises OperatorError for a link into /proc."""
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    for path in files.values():
+        try:
+            check_is_not_of_a_process(path)
+        except ValueError as e:
+            raise OperatorError(f"the build context {folder}: {e}") from e
+    return files

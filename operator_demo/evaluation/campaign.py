@@ -13,6 +13,8 @@ from operator_demo.chaos.scenario import Scenario
 from operator_demo.document import Document, Value, read
 from operator_demo.errors import UsageError
 from operator_demo.outcomes import REPAIRED
+from operator_demo.own_variables import foreign_environment
+from operator_demo.trust import Agree, refuse_unknown
 
 NO_AGENT = "none"
 CONTROL = "quiet"  # the scenario in which nothing is broken and the right outcome is `no_action`
@@ -60,13 +62,13 @@ class Campaign:
     host: str | None = None
 
 
-def load(file: Path) -> Campaign:
-    """Raises `UsageError` with file, line and key for a mistake."""
+def load(file: Path, agree: Agree = refuse_unknown) -> Campaign:
+    """See `subject.load` for `agree`. Raises `UsageError` with file, line and key for a mistake."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, ValueError) as e:
         raise UsageError(f"cannot read {file}: {e}") from e
-    root = read(text, Document(str(file), os.environ, hint=_HINT))
+    root = read(text, Document(str(file), foreign_environment(os.environ), hint=_HINT))
     top = root.map(_KEYS)
     for key in ("subjects", "models"):
         if key not in top:
@@ -81,18 +83,18 @@ def load(file: Path) -> Campaign:
     models = list(dict.fromkeys(v.parsed(_model) for v in top["models"].sequence()))
     baseline, numbers = flag("baseline"), range(1, integer("trials", 3) + 1)
     trials = [Trial(subject, play.name, model, number)
-              for subject, plays in _plays(top["subjects"], flag("control")).items() for play in plays
+              for subject, plays in _plays(top["subjects"], flag("control"), agree).items() for play in plays
               for model in (*models, *([NO_AGENT] if baseline and play.outcome == REPAIRED else []))
               for number in numbers]
     return Campaign(trials, integer("parallel", max(1, (os.cpu_count() or 1) // _CORES_A_RUN)),
                     top["options"].texts() if "options" in top else [], float(integer("limit", 900)))
 
 
-def _plays(value: Value, control: bool) -> dict[str, list[Scenario]]:
+def _plays(value: Value, control: bool, agree: Agree) -> dict[str, list[Scenario]]:
     """The scenarios of each subject; `all` means all except `by-hand`."""
     plays = {}
     for name, chosen in value.map().items():
-        found = subjects.load(name)
+        found = subjects.load(name, agree)
         known = [s for s in scenarios.names(found.folder) if s != scenarios.BY_HAND]
         names = known if not chosen.is_list and chosen.text() == "all" else [v.one_of(known) for v in chosen.sequence()]
         names += [CONTROL] if control and CONTROL in known else []

@@ -11,11 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from operator_demo import trust
 from operator_demo.errors import Exit
 from operator_demo.evaluation import lifeline
 from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
 from operator_demo.events import Score
 from operator_demo.outcomes import FAILED
+from operator_demo.own_variables import own_environment
 from operator_demo.store import Store, StoreError
 
 Result = dict[str, Any]
@@ -109,6 +111,7 @@ def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: thr
     """One trial: `{trial, subject, scenario, model, number, seed, exit_status, reached, outcome, score, words}`."""
     home = home_of(folder, trial)
     home.mkdir(parents=True, exist_ok=True)
+    trust.share(home)
     brain = ["--no-agent"] if trial.model == NO_AGENT else ["--model", trial.model]
     host = ["--host", campaign.host] if campaign.host else []
     argv = [str(program), *host, "run", trial.subject, "--scenario", trial.scenario, *brain, "--auto", "--pace", "0",
@@ -117,7 +120,7 @@ def run(trial: Trial, campaign: Campaign, folder: Path, program: Path, stop: thr
     with (home / "output.txt").open("w+", encoding="utf-8", errors="replace") as output:
         # In its own session, so that Ctrl-C reaches only this process, which then ends the runs.
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
-                              env=os.environ | {"OPERATOR_HOME": str(home)}, start_new_session=True) as process:
+                              env=own_environment() | {"OPERATOR_HOME": str(home)}, start_new_session=True) as process:
             status = _wait(process, campaign.limit, stop)
         output.seek(0)
         words = output.read()[-_TAIL:]

@@ -21,6 +21,7 @@ from operator_demo.stage.environment import Environment, check_project_name, cho
 from operator_demo.stage.images import agent_image
 from operator_demo.store import Store
 from operator_demo.subject import Found
+from operator_demo.trust import Agree
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -48,8 +49,10 @@ class Host:
 
 
 @contextmanager
-def demo(host: str | None, project: str | None, subject: str | None) -> Iterator[tuple[Environment, FaultJournal]]:
-    """A running demo, with its subject."""
+def demo(host: str | None, project: str | None, subject: str | None, agree: Agree) -> (
+        Iterator[tuple[Environment, FaultJournal]]):
+    """A running demo, with its subject. A container's label may name a subject of ours, but never a folder: whoever
+    writes labels does not choose what runs on this machine."""
     engine = connect(host)
     try:
         names = [check_project_name(project)] if project else choose(demos(engine))
@@ -57,9 +60,11 @@ def demo(host: str | None, project: str | None, subject: str | None) -> Iterator
             raise OperatorError("No demo is on the engine.", "`operator-demo run --keep` leaves one running.")
         operators = Environment(engine, names[0]).operators()
         label = next((c.labels[labels.SUBJECT] for c in operators if labels.SUBJECT in c.labels), "")
+        if not subject and subjects.is_folder(label):
+            raise OperatorError(f"The demo {names[0]} names its subject by a folder.", "Name it with --subject.")
         if not (subject or label):
             raise OperatorError(f"The demo {names[0]} does not run.", "`operator-demo status` shows what does.")
-        yield (Environment(engine, names[0], subjects.load(subject or label)),
+        yield (Environment(engine, names[0], subjects.load(subject or label, agree)),
                FaultJournal(home(), engine.id, names[0]))
     finally:
         engine.close()

@@ -37,6 +37,7 @@ from operator_demo.engine import (
 )
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
+from operator_demo.own_variables import foreign_environment
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
 from operator_demo.stage.control import Control
@@ -48,6 +49,7 @@ from operator_demo.version import describe
 from operator_demo.wire import SCHEMA_VERSION
 
 DASHBOARDS_PROFILE = "dashboards"  # of the subject's dashboards, which `--publish` starts too
+RATE = "OPERATOR_RATE"  # what a subject's own load aims at
 LOAD_PROFILE = "load"  # of a service of the subject that makes load
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to list containers
 AGENT_SERVICES = ("agent", "observer")
@@ -105,12 +107,14 @@ class Environment:
     # -- up ----------------------------------------------------------------------------------------------------------
 
     def subject_project(self, run: str = "", variables: Mapping[str, str] | None = None) -> Project:
-        """The subject's Compose file, with the presenter's environment, `variables`, and the chosen profiles."""
+        """The subject's Compose file with the chosen profiles. It may name what stands in the presenter's environment,
+        but of our own variables only OPERATOR_RATE."""
         return self._read(self.profiles, run, variables)
 
     def _read(self, profiles: list[str], run: str = "", variables: Mapping[str, str] | None = None) -> Project:
+        rate = {name: value for name, value in (variables or {}).items() if name == RATE}
         project = load_project(self.found.folder, "compose.yaml", project=self.project,
-                               env={**os.environ, **(variables or {})}, profiles=profiles,
+                               env=foreign_environment(os.environ) | rate, profiles=profiles,
                                extra_labels={labels.RUN: run} if run else {})
         return with_ports(project, self._ports)
 
