@@ -78,7 +78,7 @@ def _monitor(environment: Environment, socket: str) -> Iterator[Feed]:
     }
     feed = Feed(engine, run, {}, Inbox())
     try:
-        environment.up_operator(run, variables, "", None, _quiet, threading.Event())
+        environment.up_operator(run, variables, "", [], _quiet, threading.Event())
         feed.follow(c for c in environment.operators() if c.service == "monitor")
         yield feed
     finally:

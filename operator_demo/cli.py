@@ -41,6 +41,8 @@ _COMMANDS = {
     "workload": ("container", "workload", "", False),
     "agent": ("container", "agent", "", False),
     "guard": ("container", "guard", "", False),
+    "network": ("container", "network", "", False),
+    "relay": ("container", "relay", "", False),
 }
 
 

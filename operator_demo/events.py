@@ -487,11 +487,13 @@ class TicketEscalated(Payload):
 
 @said_by(AGENT)
 class AgentStarted(Payload):
-    """The agent is up and looks for a ticket."""
+    """The agent is up and looks for a ticket. `way_out` says why its shell can reach more than the subject's network;
+    empty where it cannot."""
 
     mode: str
     model: str
     brain: str
+    way_out: Text = ""
 
 
 @said_by(AGENT)

@@ -11,6 +11,7 @@ from operator_demo.errors import UsageError
 EXECUTE, OBSERVE = "execute", "observe"
 CLAUDE, REHEARSAL = "claude", "rehearsal"
 DEFAULT_MODEL = "claude-opus-5-5"
+ANTHROPIC_API = "https://api.anthropic.com"
 HELPER_SERVICE = "aux"  # the Compose service that the host's one-shot helpers call themselves
 KEY_FILE = Path("/run/secrets/anthropic_api_key")
 NONCE_FILE = Path("/run/secrets/control_nonce")

@@ -139,7 +139,11 @@ def _tickets(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
 def _agent(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
     match data:
         case events.AgentStarted():
-            return [(f"{phrases.brain_label(data.brain, data.model)} is ready ({data.mode} mode)", "")]
+            ready = (f"{phrases.brain_label(data.brain, data.model)} is ready ({data.mode} mode)", "")
+            if not data.way_out:
+                return [ready]
+            beyond = f"its shell can reach more than the subject's network: {one_line(data.way_out)}"
+            return [ready, (f"{symbols.warn} {beyond}", "warn")]
         case events.SessionStarted():
             return [(f"{phrases.brain_label(data.brain, data.model)} claims {_ticket(e)} ({data.mode} mode)", "")]
         case events.Reasoning():

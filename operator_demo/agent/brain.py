@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx2
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from operator_demo import settings
 from operator_demo.agent.config import AgentSettings
 
-API = "https://api.anthropic.com"
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0)  # seconds, per read; the whole request is bounded where it is made
 
 
@@ -31,7 +30,9 @@ def open_brain(agent: AgentSettings) -> Brain:
     if agent.brain == settings.REHEARSAL:
         return _rehearsal(agent.pace)
     agent.require_key()
-    return Brain(AsyncAnthropic(api_key=agent.key, base_url=agent.base_url or API, max_retries=0, timeout=_TIMEOUT))
+    # Without a relay the service is called directly.
+    http = DefaultAsyncHttpxClient(transport=httpx2.AsyncHTTPTransport(uds=agent.relay), timeout=_TIMEOUT)
+    return Brain(AsyncAnthropic(api_key=agent.key, base_url=agent.base_url, max_retries=0, http_client=http))
 
 
 def _rehearsal(pace: float) -> Brain:

@@ -15,6 +15,8 @@ from operator_demo.errors import UsageError
 class AgentSettings:
     """`pace` is in characters a second (0: as fast as it goes); `key` is kept out of every repr.
 
+    `relay` is the Unix socket through which `base_url` is reached; None where it is reached directly.
+
     `container` tells our own unfinished sessions from those of another agent: it survives a restart of the container
     and is another one's in any other container.
     """
@@ -23,10 +25,12 @@ class AgentSettings:
     brain: str
     model: str
     limits: Limits
-    base_url: str | None = None
+    base_url: str = settings.ANTHROPIC_API
     key: str | None = field(default=None, repr=False)
     pace: float = 0.0
     container: str = ""
+    open_network: bool = False
+    relay: str | None = None
 
     def require_key(self) -> None:
         """Raises `UsageError` for Claude without a key (the SDK would say something misleading, and late)."""
@@ -44,10 +48,12 @@ def from_environment(environment: Mapping[str, str] = os.environ, key_file: Path
         brain=brain,
         model=settings.REHEARSAL if brain == settings.REHEARSAL else model,
         limits=Limits.from_environment(environment),
-        base_url=environment.get("ANTHROPIC_BASE_URL") or None,
+        base_url=environment.get("ANTHROPIC_BASE_URL") or settings.ANTHROPIC_API,
         key=_read_key(key_file or settings.KEY_FILE),
         pace=settings.number(environment, "OPERATOR_PACE", 0.0),
         container=socket.gethostname(),
+        open_network=bool(environment.get("OPERATOR_OPEN_NETWORK")),
+        relay=environment.get("OPERATOR_RELAY") or None,
     )
 
 

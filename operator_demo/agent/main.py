@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from operator_demo import settings, tickets
-from operator_demo.agent import config, recovery, tools
+from operator_demo.agent import config, confinement, recovery, tools
 from operator_demo.agent.budget import Budget
 from operator_demo.agent.config import AgentSettings
 from operator_demo.agent.record import AgentRecorder, Scrubber
@@ -46,7 +46,8 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
         loop.add_signal_handler(number, stop.set, f"The agent was told to stop ({number.name}).")
     loop.call_later(all_.max_time, stop.set, f"The longest time of a run ({all_.max_time:g} s) is over.")
     recorder = AgentRecorder(store, all_.run, out, Scrubber([agent.key] if agent.key else []))
-    recorder.say(AgentStarted(mode=agent.mode, model=agent.model, brain=agent.brain))
+    way_out = await confinement.way_out(agent.open_network) if agent.mode == settings.EXECUTE else ""
+    recorder.say(AgentStarted(mode=agent.mode, model=agent.model, brain=agent.brain, way_out=way_out))
     try:
         agent.require_key()
         budget = Budget(store, all_.run, agent.limits, agent.model)

@@ -1,6 +1,8 @@
 """The commands that run inside our containers, started by the Compose template."""
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -37,3 +39,20 @@ def guard() -> None:
     from operator_demo.guard.main import run
 
     sys.exit(run(settings.from_environment()))
+
+
+@click.command(hidden=True)
+def network() -> None:
+    """Hold the agent's network."""
+    from operator_demo.guard.network import run
+
+    sys.exit(run(open_network=bool(os.environ.get("OPERATOR_OPEN_NETWORK"))))
+
+
+@click.command(hidden=True)
+def relay() -> None:
+    """Connect the agent to the model's service."""
+    from operator_demo.guard.relay import run
+
+    socket = Path(settings.required(os.environ, "OPERATOR_RELAY"))
+    sys.exit(run(socket, os.environ.get("ANTHROPIC_BASE_URL") or settings.ANTHROPIC_API))

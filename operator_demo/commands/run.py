@@ -59,6 +59,8 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
               help="Maximum US dollars per run; needs a model with a known price.")
 @click.option("--publish", is_flag=True,
               help="Publish the dashboards on free ports of the engine's machine.")
+@click.option("--open-network", is_flag=True,
+              help="Let the agent's shell reach more than the subject's network.")
 @click.option("--engine-socket", metavar="PATH", help="Path of the Docker socket on the engine's machine.")
 @click.option("--attach", is_flag=True, help="Continue a run whose host process has ended.")
 @click.option("--restart", is_flag=True, help="Take down what is left of this project first.")
@@ -162,6 +164,7 @@ class Given:
     budget_usd: float | None
     engine_socket: str | None
     publish: bool
+    open_network: bool
     attach: bool
     restart: bool
     trust: bool
@@ -173,6 +176,8 @@ class Given:
         return passed_on | {
             "OPERATOR_RATE": str(self.rate), "OPERATOR_MAX_TIME": str(self.max_time),
             "OPERATOR_PACE": "90" if self.pace > 0 else "0",
+            "OPERATOR_OPEN_NETWORK": "1" if self.open_network else "",
+            "OPERATOR_DNS": "" if self.open_network else "127.0.0.1",
             "OPERATOR_BUDGET_STEPS": _text(self.budget_steps), "OPERATOR_BUDGET_SECONDS": _text(self.budget_seconds),
             "OPERATOR_BUDGET_TOKENS": _text(self.budget_tokens), "OPERATOR_BUDGET_USD": _text(self.budget_usd),
         }

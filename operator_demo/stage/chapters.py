@@ -5,7 +5,7 @@ The host never repairs what the agent should.
 
 import time
 
-from operator_demo import chapters, events
+from operator_demo import chapters, events, settings
 from operator_demo.chaos.primitive import FaultError
 from operator_demo.chaos.scenario import BY_HAND
 from operator_demo.errors import Exit, OperatorError
@@ -141,10 +141,20 @@ class Chapters:
             self.say(Note(level="warning", text=f"A fault of an earlier run may still be there: {problem}"))
         self._tell_about_environment()
         variables = self.options.variables | self._more_variables(image)
-        profile = None if self.options.brain == "none" else self.options.mode
-        loop.work("up", lambda progress: environment.up_operator(run, variables, self.options.key, profile, progress,
+        profiles = self._profiles()
+        loop.work("up", lambda progress: environment.up_operator(run, variables, self.options.key, profiles, progress,
                                                                  loop.stop))
         self._follow()
+
+    def _profiles(self) -> list[str]:
+        """Of our Compose file: without an agent none, with Claude also what connects it to its service."""
+        match self.options.brain:
+            case "none":
+                return []
+            case settings.CLAUDE:
+                return [self.options.mode, settings.CLAUDE]
+            case _:
+                return [self.options.mode]
 
     def _tell_about_environment(self) -> None:
         environment = self.environment

@@ -5,7 +5,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -53,6 +53,7 @@ RATE = "OPERATOR_RATE"  # what a subject's own load aims at
 LOAD_PROFILE = "load"  # of a service of the subject that makes load
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to list containers
 AGENT_SERVICES = ("agent", "observer")
+AGENT_NEEDS = ("network", "relay")  # what the agent needs until its end
 OUTSIDE = "/opt/operator/subjects"  # the folder in our containers for a subject that is not part of the program
 
 
@@ -176,19 +177,20 @@ class Environment:
     def up_subject(self, run: str, variables: Mapping[str, str], progress: Progress, stop: threading.Event) -> None:
         up(self.engine, self.subject_project(run, variables), progress=progress, stop=stop)
 
-    def up_operator(self, run: str, variables: Mapping[str, str], key: str, profile: str | None,
+    def up_operator(self, run: str, variables: Mapping[str, str], key: str, profiles: Sequence[str],
                     progress: Progress, stop: threading.Event) -> None:
-        """Starts our containers on the network of the subject's project. Without a profile: no agent."""
+        """Starts our containers on the network of the subject's project. Without profiles: no agent."""
         env = dict(variables) | {
             "OPERATOR_NETWORK": discover_network(self.engine, self.project),
             "OPERATOR_PROJECT": self.project,
             "OPERATOR_RUN": run,
             "OPERATOR_API_KEY": key,
             "OPERATOR_CONTROL_NONCE": secrets.token_hex(16),
+            "OPERATOR_READ_ONLY": "false" if self.found.outside else "true",  # its folder is copied in
         }
         project = load_project(files("compose_templates"), "agent.compose.yaml",
                                project=operator_project(self.project), env=env,
-                               profiles=[profile] if profile else [], extra_labels=self._labels(run))
+                               profiles=profiles, extra_labels=self._labels(run))
         if self.found.outside:  # not into the agent's container, because the folder has the scenarios
             project = with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)), self.subject_inside)
         up(self.engine, project, progress=progress, stop=stop)
@@ -287,9 +289,9 @@ class Environment:
     # -- down --------------------------------------------------------------------------------------------------------
 
     def stop_operators(self, timeout: int = 10) -> None:
-        """Stops the agent first, so that it closes its session, then the workload, then the monitor."""
+        """Stops the agent first, so that it closes its session, then the load, the monitor, and what they need."""
         running = [c for c in self.operators() if c.state in ("running", "paused", "restarting")]
-        for services in (AGENT_SERVICES, ("workload",), ("monitor",)):
+        for services in (AGENT_SERVICES, ("workload",), ("monitor",), AGENT_NEEDS):
             threads = [threading.Thread(target=self._stop, args=(c, timeout), daemon=True)
                        for c in running if c.service in services]
             for thread in threads:

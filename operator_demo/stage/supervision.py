@@ -6,6 +6,7 @@
 | the monitor, in any other way | nothing can be seen or judged any more: `failed` |
 | the agent, in any other way | its session is closed, and its ticket escalated unless the oracle judges it already |
 | the workload, in any other way | the run goes on without load |
+| what connects the agent (`network`, `relay`), in any other way | the run goes on, and the agent gets no answers |
 | the engine, for some seconds | `failed`; nothing can be taken down |
 
 `operator-demo down` asks this process to leave before it takes the containers: `interrupted` as well.
@@ -20,6 +21,7 @@ from operator_demo.events import Note
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.container_watch import ContainerWatch, EngineLost, Loss
 from operator_demo.stage.context import Context
+from operator_demo.stage.environment import AGENT_NEEDS
 from operator_demo.stage.loop import Quit
 from operator_demo.store import StoreBusy
 
@@ -74,6 +76,8 @@ class Supervision:
         if finding.service == "workload":
             self._warn(f"{finding} There is no load any more.")
             self._recording.situation.lose_load()
+        elif finding.service in AGENT_NEEDS:
+            self._warn(f"{finding} The agent cannot reach all that it needs any more.")
         else:
             self._warn(f"{finding} Nobody works on a ticket any more.")
             self._agent_lost = finding

@@ -35,7 +35,8 @@ class Agents:
                  "OPERATOR_RUN": settings.run,
                  "OPERATOR_SUBJECT": settings.subject, "OPERATOR_PROJECT": settings.project,
                  "OPERATOR_DATA": str(settings.data), "OPERATOR_SAFETY_MODE": "execute", "OPERATOR_BRAIN": "claude",
-                 "OPERATOR_MODEL": "", "ANTHROPIC_BASE_URL": base_url, **environment}
+                 "OPERATOR_MODEL": "", "ANTHROPIC_BASE_URL": base_url, "OPERATOR_OPEN_NETWORK": "1",
+                 **environment}
         self.running.append(subprocess.Popen(
             [sys.executable, DRIVER, self.folder / "key", self.folder / "bin", str(self.account.uid)], env=given,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
@@ -81,7 +82,8 @@ def test_takes_the_ticket_and_then_the_next(bench: Bench, agents: Agents, fake: 
         agents.until(lambda ticket=ticket: tickets.get(bench.store, ticket)["state"] == "escalated")  # type: ignore[misc]
         agents.until(lambda n=n: len(bench.events("session_finished")) == n)  # type: ignore[misc]
     out, err = agents.stop(process)
-    assert bench.data("agent_started") == [{"mode": "execute", "model": "claude-opus-5-5", "brain": "claude"}]
+    assert bench.data("agent_started") == [{"mode": "execute", "model": "claude-opus-5-5", "brain": "claude",
+                                            "way_out": "--open-network was given"}]
     assert [row["status"] for row in sessions(bench)] == ["escalated", "escalated"]
     assert KEY not in out + err + bench.everything_written()
 

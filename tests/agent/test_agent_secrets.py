@@ -75,7 +75,7 @@ class TestReadingTheKey:
     def test_defaults(self, tmp_path: Path) -> None:
         found = self.read(tmp_path / "key")
         assert found.model == "claude-opus-5-5"
-        assert found.base_url is None
+        assert found.base_url == "https://api.anthropic.com"
         with pytest.raises(UsageError, match="OPERATOR_SAFETY_MODE must be execute or observe"):
             config.from_environment(self.ENVIRONMENT | {"OPERATOR_SAFETY_MODE": "yolo"}, tmp_path / "key")
         with pytest.raises(UsageError, match="OPERATOR_BUDGET_STEPS"):
