@@ -234,7 +234,7 @@ class Score(Payload):
     ttm: float | None = None
 
 
-@said_by(STAGE, MONITOR, WORKLOAD)
+@said_by(STAGE, MONITOR, WORKLOAD, GUARD)
 class Note(Payload):
     """A remark for people; `level` is `info`, `warning` or `error`. `stand_ins` are services that answer in the place
     of the real system."""

@@ -6,31 +6,24 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from operator_demo.errors import Exit
 from operator_demo.events import GUARD
-from operator_demo.guard.decision import Decider, Decision, Ruling
+from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
-from operator_demo.guard.request import AGENT, MONITOR, Request
+from operator_demo.guard.request import AGENT, MONITOR
 from operator_demo.guard.upstream import EngineGone, Upstream
+from operator_demo.guard.world import World
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 
 SOCKET_NAME = "docker.sock"
 _FOLDER = "/run/guard"  # has a folder for each caller: a volume that the caller alone mounts besides
 _ENGINE = Path("/var/run/docker.sock")
+_RECORD = 5.0  # seconds that a request waits while others write into the record
 _START = 20.0  # seconds that the engine may take for its first answer
 _BETWEEN_TRIES = 0.2  # seconds
-
-
-class _NothingAllowed:
-    async def decide(self, caller: str, request: Request) -> Decision:
-        return Decision(Ruling.DENY, "no policy", "The guard has no policy, so it allows nothing.")
-
-    def answered(self, request: Request, decision: Decision, body: Any) -> None:
-        return
 
 
 def run(settings: Settings) -> int:
@@ -38,18 +31,21 @@ def run(settings: Settings) -> int:
     folder = Path(os.environ.get("OPERATOR_GUARD") or _FOLDER)
     sockets = {caller: folder / caller / SOCKET_NAME for caller in (AGENT, MONITOR)}
     with Store(settings.store_path, durable=True) as store:
+        store.wait_for_lock(_RECORD)
         record = Record(Recorder(store, settings.run, GUARD, sys.stdout))
         upstream = Upstream(_ENGINE)
-        return asyncio.run(serve(_NothingAllowed(), record, upstream, sockets))
+        world = World(upstream, settings.project, settings.run)
+        proxy = Proxy(Policy(world, session=record.session), record, upstream)
+        return asyncio.run(_run(proxy, sockets, world, record))
 
 
-async def serve(policy: Decider, record: Record, upstream: Upstream, sockets: Mapping[str, Path]) -> int:
+async def _run(proxy: Proxy, sockets: Mapping[str, Path], world: World, record: Record) -> int:
     """Serves each caller at its socket until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await _wait_for(upstream)
-    proxy = Proxy(policy, record, upstream)
+    for member, reason in (await _ways_around(world)).items():
+        record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
     try:
         for caller, path in sockets.items():
             await proxy.serve(caller, path)
@@ -59,13 +55,13 @@ async def serve(policy: Decider, record: Record, upstream: Upstream, sockets: Ma
     return Exit.OK
 
 
-async def _wait_for(upstream: Upstream) -> None:
+async def _ways_around(world: World) -> dict[str, str]:
+    """As soon as the engine answers. Raises `EngineGone` where it does not."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _START
     while True:
         try:
-            await upstream.get(("version",))
-            return
+            return await world.ways_around()
         except EngineGone:
             if loop.time() > end:
                 raise

@@ -33,6 +33,9 @@ class Record:
         self._say(caller, events.Guard(caller=caller, ruling=Ruling.DENY.value, rule="malformed request", method=method,
                                        path=path, reason=problem))
 
+    def warn(self, text: str) -> None:
+        self._recorder.say(events.Note(level="warning", text=text))
+
     def _say(self, caller: str, entry: events.Guard) -> None:
         during = self._session() if caller == AGENT else {}
         if call := during.get("call"):
