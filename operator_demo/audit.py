@@ -10,10 +10,12 @@ The JSON of `audit list` is an array of sessions, newest first:
 
 The JSON of `audit show` is an object:
     {"kind": "session" | "run" | "ticket", "id", "run": {...}, "tickets": [...], "sessions": [as above],
+     "chain": {"entries", "head", "unchained"},
      "verdicts": [{"ts", "phase", "passed", "checks"}],
      "entries": [{"ts", "source", "type", "session", "ticket", "data"}]}
 Entries are events in the order of their times; what `data` holds is in `events.TYPES`. A tool call has besides
 `outcome`: the `data` of its result, or null where none was written, and `effects`: those that were linked to it.
+`chain` is that of the whole run: `unchained` counts the entries that were recorded before the chain existed.
 """
 
 import json
@@ -61,6 +63,11 @@ def sessions(store: Store, *, limit: int | None = None, status: str | None = Non
                       "AND (?2 IS NULL OR coalesce(t.subject, r.subject) = ?2) "
                       "ORDER BY s.started DESC, s.session LIMIT ?3", status, subject, -1 if limit is None else limit)
     return [_session(row) for row in rows]
+
+
+def runs(store: Store) -> list[str]:
+    """The ids of all runs of which anything is recorded, in the order of their names."""
+    return [str(row["run"]) for row in store.rows("SELECT run FROM runs UNION SELECT DISTINCT run FROM events")]
 
 
 def tickets(store: Store, *, limit: int | None = None, state: str | None = None,
@@ -171,10 +178,16 @@ def record(store: Store, kind: str, name: str) -> Row:
         "run": store.row("SELECT * FROM runs WHERE run = ?", run) or {"run": run},
         "tickets": [_ticket(row) for row in about],
         "sessions": held,
+        "chain": _chain(store, run),
         "verdicts": [{"ts": e.ts, **{key: e.raw[key] for key in ("phase", "passed", "checks")}}
                      for e in chosen if e.type == "verdict"],
         "entries": _entries(chosen),
     }
+
+
+def _chain(store: Store, run: str) -> Row:
+    chain = store.chain(run)
+    return {"entries": chain.entries, "head": chain.head.hex(), "unchained": chain.unchained}
 
 
 def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> Iterator[Event]:

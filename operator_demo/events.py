@@ -276,6 +276,14 @@ class Progress(Payload):
     total: float | None = None
 
 
+@said_by(STAGE, ephemeral=True)
+class RecordHead(Payload):
+    """Where the chain over the record of the run stands: its number of entries, and the hash of the last in hex."""
+
+    entries: int
+    head: str
+
+
 # -- what is seen -----------------------------------------------------------------------------------------------------
 
 

@@ -130,6 +130,7 @@ class RunState:
     truth: JsonObject = field(default_factory=dict)
     score: events.Score | None = None
     outcome: Moment[events.RunFinished] | None = None
+    record: events.RecordHead | None = None  # told at the very end
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
@@ -225,6 +226,8 @@ class RunState:
                 self.run.stand_ins = self.run.stand_ins or bool(stand_ins)
             case events.RunFinished() as finished:
                 self.outcome = Moment(at, finished)
+            case events.RecordHead() as head:
+                self.record = head
             case events.MonitorStarted(members=names):
                 for name in names:
                     self.members.setdefault(name, events.MemberSeen())

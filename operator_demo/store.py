@@ -19,51 +19,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from operator_demo import events, wire
+from operator_demo.chain import Chain, ChainWriter, Entry, stored_chain
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Payload
-from operator_demo.fields import encode
+from operator_demo.projection import project
+from operator_demo.store_schema import APPLICATION_ID, FIRST_CHAINED, VERSION, event_of, migrate
 from operator_demo.text import clean
-from operator_demo.ticket_state import CLOSED_STATES, OPEN, STATE_AFTER
 
-APPLICATION_ID = 0x6F706D6F  # "opmo": tells our files from other SQLite files
 Row = dict[str, Any]
 _to_json = json.JSONEncoder(separators=(",", ":")).encode  # (json.dumps makes an encoder each time)
-
-_MIGRATIONS = [
-    """
-    CREATE TABLE events (
-        run TEXT NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, ts TEXT NOT NULL, type TEXT NOT NULL,
-        ticket TEXT, session TEXT, data TEXT NOT NULL,
-        PRIMARY KEY (run, source, seq)
-    ) WITHOUT ROWID;
-    CREATE INDEX events_by_time ON events (run, ts);
-    CREATE INDEX events_by_session ON events (session, ts) WHERE session IS NOT NULL;
-    CREATE TABLE runs (
-        run TEXT PRIMARY KEY, project TEXT, subject TEXT, mode TEXT, model TEXT, brain TEXT, version TEXT,
-        started TEXT NOT NULL, finished TEXT, outcome TEXT, exit_status INTEGER, ttd REAL, ttm REAL
-    );
-    CREATE TABLE tickets (
-        ticket TEXT PRIMARY KEY, run TEXT NOT NULL, subject TEXT, state TEXT NOT NULL DEFAULT 'open',
-        severity TEXT, title TEXT, violations TEXT NOT NULL DEFAULT '[]',
-        opened TEXT, updated TEXT NOT NULL DEFAULT '', closed TEXT,
-        holder TEXT, lease_until REAL NOT NULL DEFAULT 0, returns INTEGER NOT NULL DEFAULT 0, reason TEXT
-    );
-    CREATE TABLE agent_sessions (
-        session TEXT PRIMARY KEY, run TEXT NOT NULL, ticket TEXT, model TEXT, brain TEXT, mode TEXT,
-        status TEXT NOT NULL DEFAULT 'running', started TEXT, finished TEXT, summary TEXT,
-        steps INTEGER NOT NULL DEFAULT 0, tool_calls INTEGER NOT NULL DEFAULT 0,
-        input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
-        cache_read_tokens INTEGER NOT NULL DEFAULT 0, cache_write_tokens INTEGER NOT NULL DEFAULT 0,
-        cost_usd REAL DEFAULT 0, verdict TEXT
-    );
-    CREATE VIEW agent_log_entries AS
-        SELECT session, ts, run, source, seq, type, ticket, data FROM events
-        WHERE session IS NOT NULL AND type IN
-            ('reasoning', 'tool_call', 'tool_result', 'finding', 'usage', 'retry', 'refusal', 'interrupt', 'effect');
-    """,
-]
-"""Each entry brings a file from the version of its index to the next; `PRAGMA user_version` tells where it is."""
-
 
 class StoreError(OperatorError):
     """The file is missing, damaged, of another program, of a newer version, or cannot be written."""
@@ -77,8 +41,9 @@ class Store:
     """An open store. Safe to share between threads; each method is one transaction unless inside `transaction()`.
 
     `durable` (the containers) uses WAL and syncs each commit to the disk. The host's file uses the plain journal, so
-    that readers never write beside it. `skew` is by how many seconds the clock that stamps new events is ahead of this
-    machine's: the host stamps by the engine's clock, as the containers do.
+    that readers never write beside it, and chains the events of each run (`operator_demo.chain`). `skew` is by how many
+    seconds the clock that stamps new events is ahead of this machine's: the host stamps by the engine's clock, as the
+    containers do.
     """
 
     skew = 0.0
@@ -87,6 +52,8 @@ class Store:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
+        self._chains: ChainWriter | None = None
+        self._has_chains = True
         if read_only and not path.exists():
             raise StoreError(f"There is no store at {path}.", "Nothing was recorded yet; `operator-demo run` makes it.")
         with self._guard():
@@ -107,17 +74,16 @@ class Store:
     def _prepare(self, read_only: bool, durable: bool) -> None:
         version = self._identify()
         if read_only:
-            if version < len(_MIGRATIONS):
-                raise StoreError(f"{self.path} was written by an older version.", "Any `operator-demo run` updates it.")
+            if version == 0:
+                raise StoreError(f"{self.path} is empty.", "Any `operator-demo run` fills it.")
+            self._has_chains = version >= FIRST_CHAINED
             return
         self._db.execute(f"PRAGMA journal_mode={'WAL' if durable else 'DELETE'}")
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         with self.transaction():
-            for number in range(self._identify(), len(_MIGRATIONS)):  # again, now that no one else can migrate
-                for statement in _MIGRATIONS[number].split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={number + 1}")
-            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            migrate(self._db, self._identify())  # again, now that no one else can migrate
+        if not durable:
+            self._chains = ChainWriter(self._db)
 
     def _identify(self) -> int:
         """The schema version of the file (0: empty). Raises `StoreError` unless it is ours and not newer than us."""
@@ -127,7 +93,7 @@ class Store:
         if tables and owner != APPLICATION_ID:
             raise StoreError(f"{self.path} is a database of another program; it was left untouched.",
                              "Name another place with OPERATOR_HOME, or move that file away.")
-        if version > len(_MIGRATIONS):
+        if version > VERSION:
             raise StoreError(f"{self.path} was written by a newer version of operator-demo{self._newest_run()}; it was "
                              "left untouched.", "Use that version, or name another place with OPERATOR_HOME.")
         return version
@@ -176,8 +142,8 @@ class Store:
             try:
                 yield
             except BaseException:
-                if self._depth == 1 and self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                if self._depth == 1:
+                    self._roll_back()
                 raise
             else:
                 if self._depth == 1:
@@ -187,11 +153,28 @@ class Store:
 
     def _commit(self) -> None:
         try:
+            if self._chains:
+                self._chains.save()
             self._db.execute("COMMIT")
         except sqlite3.Error:  # a reader that holds on (BUSY), a full disk: what was begun must not stay open
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._roll_back()
             raise
+
+    def _roll_back(self) -> None:
+        if self._chains:
+            self._chains.forget()
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside belongs together: nobody writes meanwhile."""
+        with self._lock, self._guard():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("ROLLBACK")
 
     def rows(self, sql: str, *parameters: Any) -> list[Row]:
         with self._lock, self._guard():
@@ -215,7 +198,7 @@ class Store:
             newest = self._db.execute("SELECT max(ts) FROM events WHERE run=?", (event.run,)).fetchone()[0]
             event = event.numbered(seq, events.after(newest, self.skew))
             self._insert(event)
-            _project(self._db, event)
+            project(self._db, event)
         return event
 
     def import_(self, many: Iterable[Event]) -> list[Event]:
@@ -224,16 +207,34 @@ class Store:
         with self.transaction():
             for event in many:
                 if self._insert(event):
-                    _project(self._db, event)
+                    project(self._db, event)
                     new.append(event)
         return new
 
-    def _insert(self, event: Event) -> bool:
+    def _insert(self, event: Event, *, chained: bool = True) -> bool:
+        """False where it is there already. The host's file appends what is new to the chain of its run."""
+        data = _to_json(event.raw)
+        position = hash = None
+        if self._chains and chained:
+            position, hash = self._chains.next(event, data)
         done = self._db.execute(
-            "INSERT OR IGNORE INTO events (run, source, seq, ts, type, ticket, session, data) VALUES (?,?,?,?,?,?,?,?)",
-            (event.run, event.source, event.seq, event.ts, event.type, event.ticket, event.session,
-             _to_json(event.raw)))
-        return done.rowcount == 1
+            "INSERT OR IGNORE INTO events (run, source, seq, ts, type, ticket, session, data, position, hash) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (event.run, event.source, event.seq, event.ts, event.type, event.ticket, event.session, data, position,
+             hash))
+        is_new = done.rowcount == 1
+        if is_new and self._chains and position and hash:
+            self._chains.append(event.run, position, hash)
+        return is_new
+
+    def import_unchained(self, run: str, many: list[Event]) -> None:
+        """Begins a run, which is not here yet, with events that were recorded before the chain existed."""
+        assert self._chains is not None, "only the host's store has chains"
+        with self.transaction():
+            self._chains.begin(run, len(many))
+            for event in many:
+                self._insert(event, chained=False)
+                project(self._db, event)
 
     def last_seq(self, run: str, source: str) -> int:
         row = self.row("SELECT max(seq) AS last FROM events WHERE run=? AND source=?", run, source)
@@ -252,7 +253,20 @@ class Store:
             sql, parameters = sql + " AND session=?", [*parameters, session]
         order = "seq" if source is not None else "ts, source, seq"
         for row in self.rows(sql + f" ORDER BY {order}", *parameters):
-            yield _event(row)
+            yield event_of(row)
+
+    def entries(self, run: str) -> list[Entry]:
+        """All events of a run as they are recorded: those without a chain, then the others in their order."""
+        order = "position, source, seq" if self._has_chains else "source, seq"
+        return [_entry(row) for row in self.rows(f"SELECT * FROM events WHERE run=? ORDER BY {order}", run)]
+
+    def chain(self, run: str) -> Chain:
+        """The chain of a run, as it stands; without any entry where the file is older than the chain."""
+        if self._has_chains:
+            with self._lock, self._guard():
+                return stored_chain(self._db, run) or Chain.begin(run)
+        row = self.row("SELECT count(*) AS unchained FROM events WHERE run=?", run)
+        return Chain.begin(run, row["unchained"] if row else 0)
 
     def missing(self, run: str, source: str) -> list[tuple[int, int]]:
         """The ranges of `seq` (first, last) that are not here although later ones are."""
@@ -339,88 +353,11 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _project(db: sqlite3.Connection, e: Event) -> None:
-    """Carries what an event changes into runs, tickets and sessions."""
-    match e.data:
-        case events.RunStarted() as run:
-            db.execute("INSERT OR IGNORE INTO runs (run, project, subject, mode, model, brain, version, started) "
-                       "VALUES (?,?,?,?,?,?,?,?)",
-                       (e.run, run.project, run.subject, run.mode, run.model, run.brain, run.version, e.ts))
-        case events.RunFinished() as end:
-            db.execute("UPDATE runs SET finished=?, outcome=?, exit_status=?, ttd=?, ttm=? WHERE run=?",
-                       (e.ts, end.outcome, end.exit_status, end.ttd, end.ttm, e.run))
-        case events.SessionStarted() as started:
-            _session(db, e, ticket=e.ticket, model=started.model, brain=started.brain, mode=started.mode, started=e.ts)
-        case events.SessionFinished() as finished:
-            _session(db, e, status=finished.status, summary=finished.summary, finished=e.ts)
-        case events.Usage() as usage:
-            _session(db, e)
-            db.execute(
-                "UPDATE agent_sessions SET steps=steps+1, input_tokens=input_tokens+?, output_tokens=output_tokens+?, "
-                "cache_read_tokens=cache_read_tokens+?, cache_write_tokens=cache_write_tokens+?, cost_usd=cost_usd+? "
-                "WHERE session=?",
-                (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
-                 usage.cost_usd, e.session))
-        case events.ToolCall():
-            _session(db, e)
-            db.execute("UPDATE agent_sessions SET tool_calls=tool_calls+1 WHERE session=?", (e.session,))
-        case events.Verdict(phase="final") as verdict if e.session:
-            told = {"passed": verdict.passed, "checks": encode(verdict.checks), "ts": e.ts}
-            _session(db, e, verdict=json.dumps(told))
-        case _ if e.type.startswith("ticket_"):
-            _project_ticket(db, e)
-
-
-def _project_ticket(db: sqlite3.Connection, e: Event) -> None:
-    db.execute("INSERT OR IGNORE INTO tickets (ticket, run) VALUES (?,?)", (e.ticket, e.run))
-    newest = db.execute("SELECT updated FROM tickets WHERE ticket=?", (e.ticket,)).fetchone()[0]
-    if e.ts >= newest:
-        _fold_ticket(db, e)
-        return
-    _set(db, "tickets", "ticket", e.ticket, {"state": OPEN, "holder": None, "returns": 0, "updated": ""})
-    for row in db.execute("SELECT * FROM events WHERE run=? AND ticket=? AND type LIKE 'ticket%' ORDER BY ts",
-                          (e.run, e.ticket)).fetchall():
-        _fold_ticket(db, _event(row))
-
-
-def _fold_ticket(db: sqlite3.Connection, e: Event) -> None:
-    changes: dict[str, Any] = {"updated": e.ts}
-    state = STATE_AFTER.get(type(e.data))
-    if state is not None:
-        changes |= {"state": state, "closed": e.ts if state in CLOSED_STATES else None}
-    match e.data:
-        case events.TicketOpened() as opened:
-            changes |= {"subject": opened.subject, "severity": opened.severity, "title": opened.title, "opened": e.ts,
-                        "violations": json.dumps(encode(opened.violations))}
-        case events.TicketUpdated(violations=violations):
-            changes |= {"violations": json.dumps(encode(violations))}
-        case events.TicketClaimed(holder=holder):
-            changes |= {"holder": holder}
-        case events.TicketReturned():
-            db.execute("UPDATE tickets SET returns=returns+1 WHERE ticket=?", (e.ticket,))
-        case events.TicketReleased():
-            changes |= {"holder": None, "lease_until": 0}
-        case events.TicketResolved() | events.TicketCleared():
-            changes |= {"reason": None}
-        case events.TicketEscalated(reason=reason):
-            changes |= {"reason": reason}
-    _set(db, "tickets", "ticket", e.ticket, changes)
-
-
-def _event(row: sqlite3.Row | Row) -> Event:
-    return Event(row["run"], row["source"], row["type"], json.loads(row["data"]), row["seq"], row["ts"], row["ticket"],
-                 row["session"])
-
-
-def _session(db: sqlite3.Connection, e: Event, **columns: Any) -> None:
-    db.execute("INSERT OR IGNORE INTO agent_sessions (session, run) VALUES (?,?)", (e.session, e.run))
-    _set(db, "agent_sessions", "session", e.session, columns)
-
-
-def _set(db: sqlite3.Connection, table: str, key: str, value: str | None, columns: dict[str, Any]) -> None:
-    if columns:
-        names = ", ".join(f"{name}=?" for name in columns)
-        db.execute(f"UPDATE {table} SET {names} WHERE {key}=?", (*columns.values(), value))
+def _entry(row: Row) -> Entry:
+    """A position or a hash that the host never writes counts as none."""
+    position, hash = row.get("position"), row.get("hash")
+    return Entry(event_of({**row, "data": "{}"}), row["data"], position if isinstance(position, int) else None,
+                 hash if isinstance(hash, bytes) else None)
 
 
 def _explain(path: Path, error: sqlite3.Error) -> tuple[str, str]:

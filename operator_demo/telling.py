@@ -74,6 +74,8 @@ def _run(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             return [(f"events {data.first} to {data.last} of {data.from_source} {state}", tone)]
         case events.Score():
             return [(f"score: {data.outcome}, expected {data.expected}", "good" if data.reached else "warn")]
+        case events.RecordHead():
+            return [(f"the record has {data.entries} entries, head {data.head}", "dim")]
         case events.RunFinished():
             tone = "good" if data.outcome in ("repaired", "no_action") else "warn"
             return [(f"the run is over: {data.outcome}", tone)]

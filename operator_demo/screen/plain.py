@@ -68,7 +68,7 @@ class Choice:
 
     def _is_news(self, e: Event) -> bool:
         match e.data:
-            case events.Usage() | events.Score():
+            case events.Usage() | events.Score() | events.RecordHead():  # (the summary has the last)
                 return False
             case events.Reasoning(text=text):
                 return bool(text.strip())

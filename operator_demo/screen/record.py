@@ -13,6 +13,7 @@ from operator_demo.screen.terminal_text import Line, Symbols
 from operator_demo.settings import CLAUDE
 from operator_demo.telling import Telling, lines, tell
 from operator_demo.text import clean, cut
+from operator_demo.verify import Verification, entries_in_words
 
 _OUTPUT = 1200  # bytes of a tool's output, unless all of it is asked for
 _INDENT = " " * 12
@@ -47,6 +48,7 @@ def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]
     if not record["sessions"]:
         yield _field("session", "none: no agent took this up"), "warn"
     yield from _verdicts(record["verdicts"], symbols)
+    yield from _chain(record["chain"])
     yield "", ""
     start = run.get("started") or (record["entries"][0]["ts"] if record["entries"] else None)
     entries = _Entries(record, symbols, full)
@@ -60,6 +62,19 @@ def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]
             yield f"{_INDENT}{'':<10}{text}", tone
     if not record["entries"]:
         yield "no entries", "dim"
+
+
+def verification(found: Verification) -> Iterator[Line]:
+    """What was found in the record of one run."""
+    chain = found.chain
+    if found.whole:
+        yield f"{chain.run}: unaltered, {entries_in_words(chain.entries)}, head {chain.head.hex()}", "good"
+    else:
+        yield f"{chain.run}: ALTERED", "bad"
+    for alteration in found.alterations:
+        yield f"  {alteration.what}: {alteration.text}", "bad"
+    if chain.unchained:
+        yield f"  {_unchained(chain.unchained)}; nothing proves them", "warn"
 
 
 # -- the head --------------------------------------------------------------------------------------------------------
@@ -115,6 +130,17 @@ def _verdicts(verdicts: list[Row], symbols: Symbols) -> Iterator[Line]:
         mark, tone = phrases.check_mark(check["status"], symbols)
         text = phrases.check_text(check["name"], check["status"], check.get("saw") or "")
         yield _field("", f"{mark} {text}"), tone
+
+
+def _chain(chain: Row) -> Iterator[Line]:
+    if chain["unchained"]:
+        yield _field("record", _unchained(chain["unchained"])), "warn"
+    if chain["entries"]:
+        yield _field("record", f"{entries_in_words(chain['entries'])}, head {chain['head']}"), ""
+
+
+def _unchained(count: int) -> str:
+    return f"{count} entries were recorded before the chain existed"
 
 
 # -- the entries -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ _TONES = {"repaired": "good", "no_action": "good", "cleared": "warn", "escalated
 
 
 def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
-    """Outcome, fault, times, ticket, agent, each check of the oracle, and where to read on."""
+    """Outcome, fault, times, ticket, agent, each check of the oracle, the head of the record, and where to read on."""
     outcome = state.outcome
     name = outcome.data.outcome if outcome else "not finished"
     tone = _TONES.get(name, "bad")
@@ -51,6 +51,8 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         say("Oracle", "no final verdict", "warn")
     for title, text, mark_tone in scorecard(state.score, symbols) if state.score is not None else ():
         say(title, text, mark_tone)
+    if state.record:
+        say("Record", f"{state.record.entries} entries; the head of their chain is\n{state.record.head}")
     if state.run.id:
         say("Audit", f"{program} audit show {state.run.id}", "strong")
     lines.append((symbols.rule * 78, tone))

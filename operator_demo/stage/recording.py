@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from operator_demo import events
-from operator_demo.events import Event, Note, Payload, Progress
+from operator_demo.events import Event, Note, Payload, Progress, RecordHead
 from operator_demo.screen.display import Display
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
@@ -154,6 +154,12 @@ class Recording:
         if self._unstored:
             self.store_error = StoreBusy(f"{self.store.path} is still held by another process; "
                                          f"{len(self._unstored)} events were not stored.")
+
+    def tell_head(self) -> None:
+        """Shows where the chain over the record stands, unless a part of the record could not be stored."""
+        if self.settled and self.store_error is None:
+            chain = self.store.chain(self.run)
+            self.say(RecordHead(entries=chain.entries, head=chain.head.hex()))
 
     def _stamped(self, event: Event) -> Event:
         """An event of the stage with its time, which it keeps until it is stored."""

@@ -65,6 +65,8 @@ class Stage:
             try:
                 return self._play(attach)
             finally:
+                with suppress(OperatorError):  # a store that fails now
+                    self.recording.tell_head()
                 self.display.stop()
 
     def _play(self, attach: bool) -> int:

@@ -190,7 +190,7 @@ def test_long_output_is_cut_unless_full(home: Path) -> None:
 def test_show_json_has_the_documented_shape(home: Path) -> None:
     fill(story())
     record = json.loads(ask("show", SESSION, "--json"))
-    assert list(record) == ["kind", "id", "run", "tickets", "sessions", "verdicts", "entries"]
+    assert list(record) == ["kind", "id", "run", "tickets", "sessions", "chain", "verdicts", "entries"]
     assert (record["kind"], record["id"]) == ("session", SESSION)
     assert record["run"]["outcome"] == "repaired"
     assert record["tickets"][0]["state"] == "resolved"

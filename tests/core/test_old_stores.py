@@ -3,14 +3,18 @@ last one whose score was no typed payload. Each holds the story of tests/screen/
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from story import RUN, SESSION, TICKET
 
+from operator_demo import events
 from operator_demo.cli import cli
 from operator_demo.errors import UsageError
+from operator_demo.events import Note
 from operator_demo.run_state import RunState
 from operator_demo.score import Expected, grade
 from operator_demo.store import Store
@@ -68,5 +72,21 @@ def test_it_is_written_on(old: Path, tmp_path: Path) -> None:
     """A newer version goes on in the same file."""
     with Store(tmp_path / "tickets.db") as store:
         last = store.last_seq(RUN, "stage")
-        event = next(store.events(RUN, source="stage", after=last - 1))
-        assert store.record(event).seq == last + 1
+        again = next(store.events(RUN, source="stage", after=last - 1))
+        assert store.record(again).seq == last + 1
+
+
+def test_it_was_recorded_before_the_chain_existed(old: Path, tmp_path: Path) -> None:
+    with Store(old, read_only=True) as store:
+        count = store.chain(RUN).unchained
+        assert count == len(list(store.events(RUN)))
+    words = f"{count} entries were recorded before the chain existed"
+    assert words in printed("audit", "show", RUN)
+    assert words in printed("audit", "verify", RUN)
+    with Store(tmp_path / "tickets.db") as store:
+        store.record(events.event(RUN, "stage", Note(level="info", text="later")))
+        assert (store.chain(RUN).unchained, store.chain(RUN).entries) == (count, 1)
+    assert "unaltered, 1 entry, head" in printed("audit", "verify", RUN)
+    with closing(sqlite3.connect(tmp_path / "tickets.db")) as db, db:
+        db.execute("DELETE FROM events WHERE type='finding'")
+    assert "removed: 1 entry of those recorded before the chain existed" in printed("audit", "verify", RUN)
