@@ -10,8 +10,9 @@ from operator_demo.engine.contexts import config_file, current
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.home import NAME_OF_LOG, home, store_path
 from operator_demo.own_variables import api_key, own_environment
+from operator_demo.redaction import redact, secrets_of
 from operator_demo.store import Store
-from operator_demo.text import clean, redact, secrets_of
+from operator_demo.text import clean
 from operator_demo.version import describe
 
 _LOG = 64 * 1024  # bytes of the log's end

@@ -15,7 +15,8 @@ from typing import IO
 
 from operator_demo.home import NAME_OF_LOG, file_errors, home
 from operator_demo.own_variables import own_environment
-from operator_demo.text import clean, redact, secrets_of
+from operator_demo.redaction import redact, secrets_of
+from operator_demo.text import clean
 from operator_demo.version import describe
 
 _BYTES = 4_000_000  # after which the file becomes debug.log.1, and the one before it goes

@@ -524,18 +524,22 @@ class Reasoning(Payload):
 
 @said_by(AGENT)
 class ToolCall(Payload):
-    """Written, and on disk, before the tool runs. `diagnosed`: was there a finding before?"""
+    """Written, and on disk, before the tool runs. `input` is exactly what the tool gets, but for known secrets, which a
+    mark replaces; `sha256` and `length` (bytes of UTF-8) are those of the command that bash gets. `diagnosed`: was
+    there a finding before?"""
 
     call: str
     tool: str
     input: JsonObject
     diagnosed: bool = False
+    sha256: str = ""
+    length: int = 0
 
 
 @said_by(AGENT)
 class ToolResult(Payload):
     """`status` is `ok`, `error`, `timeout`, `refused`, `interrupted` or `unknown` (a crash in between); `duration` in
-    seconds; `omitted_bytes` of the output are not in the record."""
+    seconds. Of the output, `omitted_bytes` and `removed` characters (terminal sequences) are not in the record."""
 
     call: str
     tool: str
@@ -544,6 +548,7 @@ class ToolResult(Payload):
     exit_code: int | None = None
     duration: float | None = None
     omitted_bytes: int = 0
+    removed: int = 0
 
 
 @said_by(AGENT)

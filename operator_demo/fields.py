@@ -2,8 +2,9 @@
 (no `default_factory`), and nothing happens in `__post_init__`.
 
 Supported annotations: `str` (one line), `Text` (lines), `int`, `float`, `bool`, `X | None`, `tuple[X, ...]`,
-`dict[str, X]`, `JsonObject`, and dataclasses again. Text comes out harmless (`operator_demo.text.clean`) and bounded,
-so nobody who reads a field has to think of what it may hold. Numbers are bounded, whole ones fit into 64 bits.
+`dict[str, X]`, `JsonObject`, and dataclasses again. Text comes out harmless and bounded, so nobody who reads a field
+has to think of what it may hold: lines (`Text`) are cleaned; in names and in JSON, where nothing may be hidden, control
+characters are escaped. Numbers are bounded, whole ones fit into 64 bits.
 """
 
 import functools
@@ -12,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from operator_demo.text import clean
+from operator_demo.text import clean, escape
 
 Text = Annotated[str, "several lines"]
 JsonObject = dict[str, Any]
@@ -88,16 +89,21 @@ def _converter(hint: Any) -> _Convert:
 def _line(value: Any) -> str:
     if type(value) is not str:
         raise FieldError(" must be text")
-    if len(value) <= MAX_LINE_TEXT and value.isprintable():
+    if len(value) <= MAX_LINE_TEXT and _is_plain(value):
         return value
-    whole = " ".join(clean(value[:4 * MAX_LINE_TEXT]).split())
+    whole = " ".join(escape(value[:4 * MAX_LINE_TEXT]).split())
     return whole if len(whole) <= MAX_LINE_TEXT else whole[:MAX_LINE_TEXT - 1] + "…"
 
 
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise FieldError(" must be text")
-    return value if value.isprintable() and len(value) <= MAX_TEXT else clean(value[:MAX_TEXT])
+    return value if _is_plain(value) and len(value) <= MAX_TEXT else clean(value[:MAX_TEXT])
+
+
+def _is_plain(value: str) -> bool:
+    """Some invisible characters count as printable, so what is not ASCII is always looked at."""
+    return value.isascii() and value.isprintable()
 
 
 def _int(value: Any) -> int:
@@ -154,7 +160,7 @@ def _json(value: Any, depth: int) -> Any:
         raise FieldError(f" is nested deeper than {MAX_DEPTH} levels")
     match value:
         case str():
-            return _text(value)
+            return value if _is_plain(value) and len(value) <= MAX_TEXT else escape(value[:MAX_TEXT])
         case bool() | None:
             return value
         case int():

@@ -1,11 +1,13 @@
 """Phrases that the telling of events shares with panels and summaries: who acts, a tool call, its result, a check."""
 
+import hashlib
 import json
 from typing import Any
 
-from operator_demo.events import Check, Effect, Finding, Limit, MemberSeen, TicketUpdated
+from operator_demo.events import Check, Effect, Finding, Limit, MemberSeen, TicketUpdated, ToolCall
 from operator_demo.fields import JsonObject
-from operator_demo.screen.quantities import seconds
+from operator_demo.redaction import redact, shown_command
+from operator_demo.screen.quantities import plural, seconds
 from operator_demo.screen.terminal_text import Line, Symbols
 from operator_demo.settings import CLAUDE, REHEARSAL
 
@@ -25,16 +27,25 @@ def brain_source(brain: str) -> str:
 
 
 def command(tool: str, arguments: JsonObject) -> str:
-    """A tool call as one would type it: `$ docker ps` for the shell, `logs  member=etcd1` for others."""
+    """A tool call as one would type it: `$ docker ps` for the shell, `logs  member=etcd1` for others. `arguments` have
+    their control characters escaped (`events.ToolCall.input`)."""
     if tool == "shell":
-        return "$ " + as_text(arguments.get("command"))
-    given = [f"{name}={_items(value, '; ')}" for name, value in arguments.items() if name != "reasoning"]
+        return "$ " + shown_command(as_text(arguments.get("command")))
+    given = [f"{name}={redact(_items(value, '; '))}" for name, value in arguments.items() if name != "reasoning"]
     return "  ".join([tool, *given])
+
+
+def what_ran(call: ToolCall) -> str:
+    """The identity of the command that bash got, where it is shown otherwise than it ran; else empty."""
+    shown = shown_command(as_text(call.input.get("command")))
+    if not call.sha256 or hashlib.sha256(shown.encode()).hexdigest() == call.sha256:
+        return ""
+    return f"shown with escapes or redactions; what ran: {plural(call.length, 'byte')}, sha256 {call.sha256}"
 
 
 def why(arguments: JsonObject) -> str:
     """The reasoning given with a tool call."""
-    return as_text(arguments.get("reasoning"))
+    return redact(as_text(arguments.get("reasoning")))
 
 
 def result(status: str, exit_code: float | None, duration: float | None, symbols: Symbols) -> Line:

@@ -152,12 +152,16 @@ def _agent(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             return _text("thinks: " if data.kind == "thinking" else "says: ", data.text, "")
         case events.ToolCall():
             typed = _toned(phrases.command(data.tool, data.input), "strong") or [("", "")]
-            reasons = phrases.why(data.input)
-            return [*typed, *(_text("why: ", reasons, "dim", "dim") if reasons.strip() else [])]
+            ran, reasons = phrases.what_ran(data), phrases.why(data.input)
+            return [*typed, *([(ran, "warn")] if ran else []),
+                    *(_text("why: ", reasons, "dim", "dim") if reasons.strip() else [])]
         case events.ToolResult():
             output: list[Line] = [(f"{symbols.quote} {line}", "dim") for line in data.output.rstrip().splitlines()]
             if data.omitted_bytes:
                 output.append((f"{symbols.quote} ({data.omitted_bytes} bytes were not kept)", "dim"))
+            if data.removed:
+                sequences = f"{data.removed} characters of terminal sequences were removed"
+                output.append((f"{symbols.quote} ({sequences})", "dim"))
             return [phrases.result(data.status, data.exit_code, data.duration, symbols), *output]
         case events.Finding():
             return _text("finding: ", phrases.finding(data), "strong")

@@ -1,59 +1,53 @@
-"""Text from outside: made harmless, freed of secrets, and cut to a size. Done once, where the text comes in."""
+"""Text from outside: made harmless for terminals and people, and cut to a size.
+
+`clean` is for output, `escape` for what must be seen in full: commands, names and values.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
 
+_SEQUENCE_TEXT = 256  # characters after which a terminal sequence that has no end ends nevertheless
+
+# Each part matches at once or not at all (possessive), so that time is linear in the length of the text.
 _SEQUENCES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|\x1b[\]PX^_].*?(?:\x1b\\|\x07|\x9c|$)"  # OSC, DCS, SOS, PM, APC with their text
-    r"|\x1b[ -/]*[0-~]"  # the two-byte escapes
-    r"|\x9b[0-?]*[ -/]*[@-~]",
-    re.DOTALL,
+    r"(?:\x1b\[|\x9b)[0-?]{0,64}+[ -/]{0,8}+[@-~]?"  # CSI
+    rf"|\x1b[\]PX^_][^\n\x07\x1b\x9c]{{0,{_SEQUENCE_TEXT}}}+(?:\x1b\\|[\x07\x9c])?"  # OSC, DCS, SOS, PM, APC with text
+    r"|\x1b[ -/]{0,8}+[0-~]?"  # the two-byte escapes
 )
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction marks and overrides
-    "\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff]"  # other line breaks, byte order mark, annotations, lone surrogates
+_CONTROL_CLASS = "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline, DEL, C1
+_INVISIBLE_CLASS = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # soft hyphen, joiners, fillers
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb"  # zero width, other line breaks, directions
+    "\ufe00-\ufe0d\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # variation selectors (but of emoji), formatting
+    "\U000e0000-\U000e0fff\ud800-\udfff"  # tags, and half a character
 )
-_KEY_SHAPES = re.compile(
-    r"sk-ant-[A-Za-z0-9_-]{8,}"
-    r"|(?i:authorization:\s*(?:bearer|basic)\s+)\S+"
-    r"|(?i:x-api-key:\s*)\S+"
-    r"|(?i:\b[A-Z0-9_]*(?:API_KEY|SECRET|PASSWORD|TOKEN)=)[^\s'\"]{6,}"
-    r"|(?<=://)[^\s/:@]+:[^\s/@]+(?=@)"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----",
-    re.DOTALL,
-)
-_SECRET_NAMES = re.compile(r"(?i)KEY|SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL")
-REDACTED = "[redacted]"
+_CONTROLS = re.compile(f"[{_CONTROL_CLASS}]")
+_INVISIBLE = re.compile(f"[{_INVISIBLE_CLASS}]")
+_UNSEEN = re.compile(f"[{_CONTROL_CLASS}{_INVISIBLE_CLASS}]")
 
 
 def clean(text: str) -> str:
-    """Without terminal sequences, control characters (but tab and newline) and direction marks."""
-    text = _SEQUENCES.sub("", text.replace("\r\n", "\n"))
-    return _CONTROLS.sub("", text.replace("\r", "\n"))
+    """Without terminal sequences and control characters (but tab and newline); invisible characters are escaped."""
+    return clean_counted(text)[0]
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """With the given secrets, and what looks like a key, a password or a token, replaced."""
-    for secret in secrets:
-        if len(secret) >= 6:
-            text = text.replace(secret, REDACTED)
-    return _KEY_SHAPES.sub(_keep_name, text)
+def clean_counted(text: str) -> tuple[str, int]:
+    """The same, and the number of characters that were removed."""
+    text = text.replace("\r\n", "\n")
+    without = _SEQUENCES.sub("", text)
+    without = _CONTROLS.sub("", without.replace("\r", "\n"))
+    return _INVISIBLE.sub(_escaped, without), len(text) - len(without)
 
 
-def secrets_of(environment: Mapping[str, str]) -> list[str]:
-    """The values of those variables whose names say that they are secret."""
-    return [value for name, value in environment.items() if value and _SECRET_NAMES.search(name)]
+def escape(text: str) -> str:
+    """With each control character (but tab and newline) and invisible character as an escape: `\\x1b`, `\\u202e`."""
+    return _UNSEEN.sub(_escaped, text)
 
 
-def _keep_name(match: re.Match[str]) -> str:
-    whole = match.group()
-    for separator in (": ", ":", "="):
-        name, found, _ = whole.partition(separator)
-        if found and not whole.startswith("-----"):
-            return name + separator + REDACTED
-    return REDACTED
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def cut(text: str, limit: int) -> tuple[str, int]:

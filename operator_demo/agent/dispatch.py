@@ -4,6 +4,8 @@ A tool runs only after its call is recorded. A call without a recorded result en
 """
 
 import asyncio
+import hashlib
+import json
 import sys
 import time
 import traceback
@@ -14,8 +16,10 @@ from typing import Any
 from operator_demo import tickets
 from operator_demo.agent import catalogue, policy, tools, validate
 from operator_demo.agent.work import Call, LeaseLost, Result, Work
-from operator_demo.events import Refusal, ToolCall, ToolResult
+from operator_demo.events import BadEvent, Refusal, ToolCall, ToolResult
 from operator_demo.store import Store, StoreError
+
+_UNREADABLE = 4000  # characters kept of an input that the record cannot hold as it is
 
 
 class Dispatch:
@@ -32,7 +36,11 @@ class Dispatch:
         work.prove_lease()
         call = Call(self._unique(id), tool, given)
         refused, wrong = self._objections(call)
-        work.say(ToolCall(call=call.id, tool=tool, input=given, diagnosed=work.diagnosed))
+        try:
+            work.say(self._recorded(call, given))
+        except BadEvent as e:  # nested too deep, or a number that no column holds
+            wrong = [*wrong, str(e)]
+            work.say(self._recorded(call, {"not_json_of_ours": json.dumps(given)[:_UNREADABLE]}))
         began = time.monotonic()
         if refused:
             work.say(Refusal(reason=refused, call=call.id))
@@ -43,6 +51,12 @@ class Dispatch:
             result = await self._guarded(call, began)
         self._write(call, result, began)
         return replace(result, text=work.recorder.scrub(result.text))
+
+    def _recorded(self, call: Call, given: dict[str, Any]) -> ToolCall:
+        command = given.get("command") if call.tool == "shell" else None
+        raw = command.encode("utf-8", "surrogatepass") if isinstance(command, str) else b""
+        return ToolCall(call=call.id, tool=call.tool, input=given, diagnosed=self._work.diagnosed,
+                        sha256=hashlib.sha256(raw).hexdigest() if raw else "", length=len(raw))
 
     def _objections(self, call: Call) -> tuple[str | None, list[str]]:
         mode = self._work.agent.mode
@@ -74,7 +88,7 @@ class Dispatch:
         output = result.text if result.output is None else result.output
         self._work.say(ToolResult(call=call.id, tool=call.tool, status=result.status, output=output,
                                   exit_code=result.exit_code, duration=round(time.monotonic() - began, 6),
-                                  omitted_bytes=result.omitted_bytes))
+                                  omitted_bytes=result.omitted_bytes, removed=result.removed))
 
     def _unique(self, id: str) -> str:
         name, n = id, 2

@@ -14,12 +14,13 @@ from operator_demo import settings, tickets
 from operator_demo.agent import config, confinement, recovery, tools
 from operator_demo.agent.budget import Budget
 from operator_demo.agent.config import AgentSettings
-from operator_demo.agent.record import AgentRecorder, Scrubber
+from operator_demo.agent.record import AgentRecorder
 from operator_demo.agent.shell import install_docker_wrapper
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
 from operator_demo.errors import UsageError
 from operator_demo.events import AgentStarted, Refusal, SessionStarted, new_id
+from operator_demo.redaction import Scrubber
 from operator_demo.settings import Settings
 from operator_demo.store import Row, Store
 

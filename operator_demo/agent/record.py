@@ -1,48 +1,28 @@
-"""How the agent records events: every text is cleaned of control characters and secrets here, once."""
+"""How the agent records events: a tool call as it runs, every other text without control characters and secrets."""
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import TextIO
 
-from operator_demo import text
-from operator_demo.events import AGENT, Event, Payload
+from operator_demo.events import AGENT, Event, Payload, ToolCall
+from operator_demo.redaction import Scrubber
 from operator_demo.store import Recorder, Store
 
 _KEY_END = re.compile(r"-----END [A-Z ]*PRIVATE KEY-----")
 
 
-class Scrubber:
-    """Cleans and redacts text, with the secrets that are known in this process."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(secrets)
-
-    def __call__(self, raw: str) -> str:
-        return text.redact(text.clean(raw), self._secrets)
-
-    def deep(self, value: Any) -> Any:
-        """The same, for every text inside a JSON value (keys too)."""
-        match value:
-            case str():
-                return self(value)
-            case dict():
-                return {self(str(k)): self.deep(v) for k, v in value.items()}
-            case list() | tuple():
-                return [self.deep(v) for v in value]
-            case _:
-                return value
-
-
 class AgentRecorder(Recorder):
-    """Scrubs every event, so that no caller can forget to."""
+    """Scrubs every event, so that no caller can forget to. What a tool is called with is recorded as it is: cleaning
+    it would hide from the record what ran. Only known secrets are withheld."""
 
     def __init__(self, store: Store, run: str, out: TextIO, scrub: Scrubber) -> None:
         super().__init__(store, run, AGENT, out)
         self.scrub = scrub
 
     def say(self, content: Payload, *, ticket: str | None = None, session: str | None = None) -> Event:
-        return super().say(content.of(self.scrub.deep(content.to_raw())), ticket=ticket, session=session)
+        make = self.scrub.recorded if isinstance(content, ToolCall) else self.scrub.deep
+        return super().say(content.of(make(content.to_raw())), ticket=ticket, session=session)
 
 
 class Live:
@@ -55,7 +35,7 @@ class Live:
     INTERVAL = 0.06  # seconds
     LIMIT = 32 * 1024  # characters; the finished text is in the durable event
 
-    def __init__(self, say: Callable[[str], object], scrub: Scrubber) -> None:
+    def __init__(self, say: Callable[[str], object], scrub: Callable[[str], str]) -> None:
         self._say, self._scrub = say, scrub
         self._raw = ""
         self._shown = ""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from operator_demo import labels
-from operator_demo.agent.ring import Ring
+from operator_demo.ring import Ring
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

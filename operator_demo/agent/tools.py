@@ -42,17 +42,24 @@ async def shell(work: Work, call: Call) -> Result:
 
 
 def _shell_result(work: Work, execution: Execution, status: str, first_line: str, ended: str = "") -> Result:
-    scrub = work.recorder.scrub
-    (out, out_omitted), (err, err_omitted) = execution.stdout.text(scrub), execution.stderr.text(scrub)
-    err_limit = max(_STDERR_SHARE, MODEL_LIMIT - len(out.encode()))
-    out_limit = max(MODEL_LIMIT - len(err.encode()), MODEL_LIMIT - err_limit)
+    scrub = work.recorder.scrub.counted
+    out, err = execution.stdout.kept(scrub), execution.stderr.kept(scrub)
+    err_limit = max(_STDERR_SHARE, MODEL_LIMIT - len(out.text.encode()))
+    out_limit = max(MODEL_LIMIT - len(err.text.encode()), MODEL_LIMIT - err_limit)
+    told = _shell_text(first_line, text.cut(out.text, out_limit)[0], text.cut(err.text, err_limit)[0], ended)
+    removed = out.removed + err.removed
     return Result(
         status,
-        _shell_text(first_line, text.cut(out, out_limit)[0], text.cut(err, err_limit)[0], ended),
-        _shell_text(first_line, out, err, ended),
+        told + _removed_note(removed),
+        _shell_text(first_line, out.text, err.text, ended),
         exit_code=execution.exit_code,
-        omitted_bytes=out_omitted + err_omitted,
+        omitted_bytes=out.omitted + err.omitted,
+        removed=removed,
     )
+
+
+def _removed_note(removed: int) -> str:
+    return f"\n({removed} characters of terminal sequences were removed)" if removed else ""
 
 
 def _shell_text(first_line: str, out: str, err: str, ended: str) -> str:
@@ -79,31 +86,44 @@ async def leftovers(work: Work, since: float) -> str:
 
 async def observe(work: Work, call: Call) -> Result:
     """Tells the model a look in short, or with `full` all of it; the record has all of it in any case."""
-    def tell(answer: dict[str, Any]) -> str:
+    def tell(answer: dict[str, Any]) -> dict[str, Any]:
         before, work.last_look = work.last_look, answer
-        return _json(answer if call.input.get("full") else shortened(answer, before))
+        return answer if call.input.get("full") else shortened(answer, before)
 
     return await _ask_monitor(work, "observe", tell)
 
 
 async def inspect(work: Work, call: Call) -> Result:
-    return await _ask_monitor(work, "inspect", _json, member=call.input["member"])
+    return await _ask_monitor(work, "inspect", lambda answer: answer, member=call.input["member"])
 
 
 async def logs(work: Work, call: Call) -> Result:
     lines = call.input.get("lines", 100)
-    return await _ask_monitor(work, "logs", lambda answer: answer["text"], member=call.input["member"], lines=lines)
+    answer = await _answer(work, "logs", member=call.input["member"], lines=lines)
+    if isinstance(answer, Result):
+        return answer
+    log = work.recorder.scrub.counted(answer["text"])
+    removed = log.removed + int(answer.get("removed", 0))
+    told = (text.cut(log.text, MODEL_LIMIT)[0] or "(nothing)") + _removed_note(removed)
+    return Result("ok", told, log.text, omitted_bytes=int(answer.get("omitted_bytes", 0)), removed=removed)
 
 
-async def _ask_monitor(work: Work, op: str, tell: Callable[[dict[str, Any]], str], **arguments: Any) -> Result:
-    """`tell` gives what the model is told of the answer."""
+async def _ask_monitor(work: Work, op: str, tell: Callable[[dict[str, Any]], dict[str, Any]],
+                       **arguments: Any) -> Result:
+    """`tell` gives what the model is told of the answer. In JSON the values are scrubbed, not its text."""
+    answer = await _answer(work, op, **arguments)
+    if isinstance(answer, Result):
+        return answer
+    deep = work.recorder.scrub.deep
+    return Result("ok", text.cut(_json(deep(tell(answer))), MODEL_LIMIT)[0], _json(deep(answer)))
+
+
+async def _answer(work: Work, op: str, **arguments: Any) -> dict[str, Any] | Result:
+    """The monitor's answer, or the result that says that there is none."""
     try:
-        answer = await asyncio.to_thread(rpc.call, work.settings.monitor_socket, op, 5.0, **arguments)
+        return await asyncio.to_thread(rpc.call, work.settings.monitor_socket, op, 5.0, **arguments)
     except rpc.RpcError as e:
         return Result("error", f"The monitor could not tell: {e.message}")
-    told = work.recorder.scrub(tell(answer))
-    whole = work.recorder.scrub(answer["text"] if op == "logs" else _json(answer))
-    return Result("ok", text.cut(told, MODEL_LIMIT)[0] or "(nothing)", whole)
 
 
 def _json(value: object) -> str:

@@ -1,6 +1,9 @@
 """Checks a tool's input against its JSON schema: the flat subset that our tools use. Messages are for the model."""
 
+import re
 from typing import Any
+
+_IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")  # what no argument of a process and no UTF-8 can hold
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str, "integer": int, "number": (int, float), "array": list, "object": dict, "boolean": bool,
@@ -40,6 +43,8 @@ def _object_problems(value: dict[str, Any], schema: dict[str, Any]) -> list[str]
 def _string_problems(value: str, schema: dict[str, Any], name: str) -> list[str]:
     if "enum" in schema and value not in schema["enum"]:
         return [f"{name} must be one of: {', '.join(schema['enum'])}"]
+    if _IMPOSSIBLE.search(value):
+        return [f"{name} holds a NUL or half of a surrogate pair, which cannot be passed on as it is"]
     if len(value) < schema.get("minLength", 0) or (schema.get("minLength") and not value.strip()):
         return [f"{name} must not be empty"]
     if len(value) > schema.get("maxLength", len(value)):

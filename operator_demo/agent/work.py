@@ -42,6 +42,7 @@ class Result:
     output: str | None = None
     exit_code: int | None = None
     omitted_bytes: int = 0
+    removed: int = 0  # characters of terminal sequences
     ends: End | None = None
 
 
@@ -76,7 +77,8 @@ class Work:
         return self.recorder.say(content, ticket=self.ticket, session=self.session)
 
     def live(self, kind: str, call: str = "") -> Live:
-        return Live(lambda piece: self.say(Delta(kind=kind, text=piece, call=call)), self.recorder.scrub)
+        scrub = self.recorder.scrub.shown_command if kind == "command" else self.recorder.scrub
+        return Live(lambda piece: self.say(Delta(kind=kind, text=piece, call=call)), scrub)
 
     def prove_lease(self) -> None:
         """Renews the lease. Raises `LeaseLost` when it is not ours."""

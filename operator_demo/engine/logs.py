@@ -16,6 +16,8 @@ from operator_demo.engine.stream import ended_by, open_stream, pieces, unless_st
 from operator_demo.errors import OperatorError
 
 _log = logging.getLogger(__name__)
+READ_LIMIT = 16 * 1024 * 1024  # bytes of a log that `read_log` reads at most
+READ_SILENCE = 10.0  # seconds without a byte after which the engine counts as gone
 _LOOK = 0.25  # seconds between two looks at a container that has stopped, or at an engine that does not answer
 
 
@@ -124,7 +126,25 @@ def _check_readable(described: dict[str, Any]) -> None:
         raise LogsUnavailable(f"the log of {name} cannot be read: it has a terminal (tty)")
 
 
-def read_log(engine: Engine, container_id: str, lines: int) -> bytes:
-    """The last `lines` of a container's log, stdout and stderr together."""
+def read_log(engine: Engine, container_id: str, lines: int) -> Iterator[bytes]:
+    """The last `lines` of a container's log, stdout and stderr together, piece by piece, since a line may have any
+    length. After `READ_LIMIT` bytes it ends, and says so. Raises NotOnEngine, OperatorError."""
+    params = {"stdout": 1, "stderr": 1, "tail": lines}
     with engine_errors(f"reading the log of {container_id[:12]}"):
-        return bytes(engine.api.logs(container_id, tail=lines))
+        has_terminal = inspect(engine, container_id)["Config"]["Tty"]
+        response = open_stream(engine, "GET", f"/containers/{container_id}/logs", params=params, silence=READ_SILENCE)
+        frames, read = FrameReader(), 0
+        try:
+            for piece in pieces(response):
+                read += len(piece)
+                if read > READ_LIMIT:
+                    yield f"\n[... the rest is not read: the log has more than {READ_LIMIT} bytes ...]\n".encode()
+                    return
+                if has_terminal:
+                    yield piece
+                else:
+                    yield from (record for _, record in frames.feed(piece))
+        except FrameError as e:
+            raise LogsUnavailable(f"the log of {container_id[:12]} cannot be read: {e}") from e
+        finally:
+            response.close()

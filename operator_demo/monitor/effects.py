@@ -24,13 +24,15 @@ from operator_demo.monitor.exempt import Exempt
 from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.members import Members
 from operator_demo.monitor.others import Others
+from operator_demo.redaction import shown_command
 from operator_demo.store import Recorder, Row
-from operator_demo.text import clean, one_line, redact
+from operator_demo.text import one_line
 
 ACTIONS = ("create", "start", "die", "kill", "stop", "pause", "unpause", "restart", "destroy", "oom", "rename",
            "update", "exec_start")
 _ENDS = ("die", "oom")  # what containers also do by themselves: of others' nothing follows from it
 _AFTER = 0.25  # seconds by which an event of the engine may come later than the result of the call that caused it
+_COMMAND = 2000  # characters of an exec's command that are looked at
 _RECENT = 200  # events of the agent that are searched for the call
 
 
@@ -71,7 +73,7 @@ class Effects:
             more["signal"] = attributes["signal"]
         action, _, command = h.action.partition(": ")
         if command:
-            more["command"] = one_line(redact(clean(command)), 200)
+            more["command"] = one_line(shown_command(command[:_COMMAND]), 200)
         if call is not None:
             more["call"] = call["call"]
         if h.kind != "container":

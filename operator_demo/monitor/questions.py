@@ -1,8 +1,7 @@
 """The requests that the monitor answers on its socket."""
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,15 +10,17 @@ from operator_demo.errors import UsageError
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.observer import FRESH, Observer
 from operator_demo.monitor.oracle import Oracle
+from operator_demo.redaction import Scrubber
+from operator_demo.ring import Ring
 from operator_demo.rpc import Handler
 from operator_demo.store import Recorder
-from operator_demo.text import clean, cut, redact
 
 _LOG_LIMIT = 32 * 1024  # bytes
 _LOG_LINES = 500
 
 Inspect = Callable[[str], dict[str, Any]]
-Logs = Callable[[str, int], bytes]
+Logs = Callable[[str, int], Iterable[bytes]]
+_scrub = Scrubber()
 
 
 class Questions:
@@ -74,12 +75,16 @@ class Questions:
             "mounts": [{key: mount.get(key) for key in ("Type", "Name", "Destination", "RW")}
                        for mount in full.get("Mounts") or []],
         }
-        return dict(json.loads(redact(clean(json.dumps(reduced)))))
+        return dict(_scrub.deep(reduced))
 
     def logs(self, member: str, lines: int = 100) -> dict[str, Any]:
-        raw = self._logs(self._container(member), max(1, min(int(lines), _LOG_LINES)))
-        text, omitted = cut(redact(clean(raw.decode("utf-8", "replace"))), _LOG_LIMIT)
-        return {"text": text, "omitted_bytes": omitted}
+        """The last lines of a member's log: `text`, and how many bytes from its middle (`omitted_bytes`) and characters
+        of terminal sequences (`removed`) are not in it."""
+        log = Ring(_LOG_LIMIT)
+        for piece in self._logs(self._container(member), max(1, min(int(lines), _LOG_LINES))):
+            log.feed(piece)
+        kept = log.kept(_scrub.counted)
+        return {"text": kept.text, "omitted_bytes": kept.omitted, "removed": kept.removed}
 
     def _container(self, member: str) -> str:
         container = self._observer.members.container_id(member)

@@ -23,6 +23,7 @@ STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "
           "accent": "cyan", "command": "bold cyan", "think": "italic"}
 CALM, ALARM, WORK = "cyan", "red", "yellow"
 _OUTPUT_LINES = 4  # of a tool's output
+_COMMAND_LINES = 6
 _WRAPPED = 3000  # characters of one text that are worth wrapping
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
 
@@ -379,7 +380,11 @@ def _call(entry: Entry, view: View) -> Lines:
     s = view.symbols
     command = entry.text[:_WRAPPED]
     prompt = "$ " if command.startswith("$ ") else f"{s.here} "
-    lines = list(wrapped(command.removeprefix("$ "), "command", view, prompt, "  "))[:6]
+    lines = list(wrapped(command.removeprefix("$ "), "command", view, prompt, "  "))
+    if len(lines) > _COMMAND_LINES or len(entry.text) > _WRAPPED:
+        lines = [*lines[:_COMMAND_LINES - 1], line((f"  {s.ellipsis} more of the command is in the audit", "warn"))]
+    if entry.ran:
+        lines.append(line((f"  {s.warn} {entry.ran}", "warn")))
     if not entry.status:
         frames = s.working
         mark = frames[int(view.now * 10) % len(frames)]

@@ -20,6 +20,7 @@ class Entry:
     text: str = ""
     call: str = ""
     why: str = ""
+    ran: str = ""  # of a call: what ran, where it is shown otherwise
     status: str = ""  # of a call; empty while it runs
     exit_code: int | None = None
     duration: float | None = None
@@ -81,7 +82,7 @@ class ScreenState(RunState):
             case events.ToolCall() as call:
                 self._forget_live("command")
                 command, why = phrases.command(call.tool, call.input), phrases.why(call.input)
-                self._enter(Entry(e.at, "call", command, call.call, why))
+                self._enter(Entry(e.at, "call", command, call.call, why, phrases.what_ran(call)))
             case events.ToolResult() as result:
                 self._forget_live("output")
                 self._end_call(e.at, result)

@@ -19,11 +19,12 @@ from operator_demo import rpc, tickets
 from operator_demo.agent import session
 from operator_demo.agent.budget import Budget, Limits
 from operator_demo.agent.config import AgentSettings
-from operator_demo.agent.record import AgentRecorder, Scrubber
+from operator_demo.agent.record import AgentRecorder
 from operator_demo.agent.shell import Account
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
 from operator_demo.events import Check, Event, SessionStarted, Verdict, new_id
+from operator_demo.redaction import Scrubber
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 

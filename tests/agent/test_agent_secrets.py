@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from operator_demo.agent import config
-from operator_demo.agent.record import Live, Scrubber
+from operator_demo.agent.record import Live
 from operator_demo.errors import UsageError
+from operator_demo.redaction import Scrubber
 from operator_demo.settings import KEY_FILE
 
 Fake = Callable[..., FakeMessages]
@@ -23,7 +24,8 @@ OTHER = "hunter2hunter2"
 
 
 def test_the_key_is_nowhere(bench: Bench, fake: Fake) -> None:
-    spread = f"echo {KEY}; echo PASSWORD={OTHER} >&2; for c in $(seq 3); do printf %s {KEY}; sleep 0.1; done"
+    other = f"{OTHER[:7]}$(printf {OTHER[7:]})"  # of the command itself, the record hides known secrets alone
+    spread = f"echo {KEY}; echo PASSWORD={other} >&2; for c in $(seq 3); do printf %s {KEY}; sleep 0.1; done"
     server = fake(
         answer(thinking(f"The key is {KEY}, I think"), text(f"It is {KEY}"),
                call("shell", reasoning=f"show {KEY}", command=spread)),

@@ -126,7 +126,7 @@ def test_a_payload_is_frozen_has_its_defaults_and_knows_its_fields() -> None:
 
 def test_typed_texts_are_harmless_and_the_record_keeps_them_as_they_came() -> None:
     event = events.event("r", events.STAGE, Note(level="in\x1b[2Jfo\n", text="a\x1b]0;title\x07b\nc"))
-    assert event.data == Note(level="info", text="ab\nc")
+    assert event.data == Note(level="in\\x1b[2Jfo", text="ab\nc")
     assert event.raw == {"level": "in\x1b[2Jfo\n", "text": "a\x1b]0;title\x07b\nc"}
 
 

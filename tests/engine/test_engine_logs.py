@@ -168,7 +168,7 @@ def test_a_log_that_is_rotated_away(engine: Engine, load: Load, project_name: st
     logging = '    logging: {driver: json-file, options: {max-size: 10k, max-file: "1"}}\n'
     up(engine, counter(load, project_name, 2000, 0, logging), stop=stop)
     container = only(engine, project_name)
-    while b"number 2000 " not in read_log(engine, container, 1):
+    while b"number 2000 " not in b"".join(read_log(engine, container, 1)):
         time.sleep(0.1)
     follower = Follower(engine, container, stop)
     follower.wait_for("number 2000 é")

@@ -212,7 +212,7 @@ def test_noise(bench: Bench, effects: Effects, action: str) -> None:
 
 def test_a_command_in_a_member_is_told_without_secrets(bench: Bench, effects: Effects) -> None:
     effects.record(happening("exec_start: sh -c \x1b[31mPASSWORD=hunter22 rm -rf /var/lib/etcd"))
-    assert bench.of("effect")[0]["command"] == "sh -c PASSWORD=[redacted] rm -rf /var/lib/etcd"
+    assert bench.of("effect")[0]["command"] == "sh -c \\x1b[31mPASSWORD=[redacted] rm -rf /var/lib/etcd"
 
 
 def test_a_stopped_member_leaves_its_network_without_a_word(bench: Bench, effects: Effects) -> None:

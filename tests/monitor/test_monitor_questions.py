@@ -30,7 +30,7 @@ INSPECTED: dict[str, Any] = {
 def questions(bench: Bench, tmp_path: Path) -> Questions:
     oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path, threading.Event())
     return Questions(bench.observer, oracle, bench.announced, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
-                     lambda _, lines: b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n" * lines,
+                     lambda _, lines: [b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n"] * min(lines, 5000),
                      lambda nonce: nonce == "right")
 
 
@@ -67,6 +67,32 @@ def test_logs_are_clean_redacted_and_bounded(questions: Questions) -> None:
     long = questions.logs("m1", 10**9)
     assert len(long["text"].encode()) < 40_000
     assert questions.logs("m1", -5)["text"]
+
+
+def test_inspect_of_an_environment_with_quotes_is_redacted_value_by_value(
+        questions: Questions, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = INSPECTED["Config"] | {"Env": ['DB_PASSWORD=tr0"ub\\', 'A={"token": "tr0ub"}'],
+                                    "Cmd": ["x", "--token", 'tr0ub"']}
+    monkeypatch.setitem(INSPECTED, "Config", config)
+    told = questions.inspect("m1")
+    assert told["environment"] == ["DB_PASSWORD=[redacted]", 'A={"token": "[redacted]"}']
+    assert told["command"] == ["x", "--token", "[redacted]"]
+
+
+def test_a_long_line_of_a_log_takes_little_time_and_space(bench: Bench, questions: Questions) -> None:
+    """50 MB in pieces, as hostile as they come."""
+    piece = b"-----BEGIN PRIVATE KEY-----" * 2500
+    questions._logs = lambda _, lines: (piece for _ in range(750))
+    began = time.process_time()
+    told = questions.logs("m1")
+    assert time.process_time() - began < 5.0
+    assert len(told["text"]) < 40_000
+    assert told["omitted_bytes"] > 50_000_000
+
+
+def test_logs_count_what_they_lost_of_terminal_sequences(questions: Questions) -> None:
+    questions._logs = lambda _, lines: [b"one \x1b]0;hidden\ntwo"]
+    assert questions.logs("m1") == {"text": "one \ntwo", "omitted_bytes": 0, "removed": 10}
 
 
 @pytest.mark.parametrize("op", ["inspect", "logs"])

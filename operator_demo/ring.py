@@ -1,8 +1,20 @@
 """Output of any length in limited memory: the beginning and the end are kept."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from operator_demo.redaction import Harmless
 
 _LONGEST_SECRET = 512  # bytes
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept, scrubbed; the bytes left out between its two parts, and the characters removed by the scrubber."""
+
+    text: str
+    omitted: int
+    removed: int
 
 
 class Ring:
@@ -24,18 +36,17 @@ class Ring:
         if len(self._tail) > 4 * self._half:  # now and then, not at each feed
             del self._tail[:-self._half]
 
-    def text(self, scrub: Callable[[str], str]) -> tuple[str, int]:
-        """What was kept, scrubbed, and the number of bytes left out between its two parts.
-
-        The cut may go through a secret, and half a secret is not recognised. So each part is scrubbed, then loses as
-        many characters beside the cut as the longest secret has.
-        """
+    def kept(self, scrub: Callable[[str], Harmless]) -> Kept:
+        """The cut may go through a secret, and half a secret is not recognised. So each part is scrubbed, then loses as
+        many characters beside the cut as the longest secret has."""
         tail = self._tail[-self._half:]
         if len(self._head) + len(tail) == self._total:
-            return scrub((self._head + tail).decode("utf-8", "replace")), 0
+            whole = scrub((self._head + tail).decode("utf-8", "replace"))
+            return Kept(whole.text, 0, whole.removed)
         head_lost, tail_lost = min(_LONGEST_SECRET, len(self._head)), min(_LONGEST_SECRET, len(tail))
         omitted = self._total - (len(self._head) - head_lost) - (len(tail) - tail_lost)
-        head_text = scrub(self._head.decode("utf-8", "replace"))
-        tail_text = scrub(tail.decode("utf-8", "replace"))
-        head_text = head_text[:max(len(head_text) - head_lost, 0)]
-        return f"{head_text}\n[... {omitted} bytes left out ...]\n{tail_text[tail_lost:]}", omitted
+        first = scrub(self._head.decode("utf-8", "replace"))
+        last = scrub(tail.decode("utf-8", "replace"))
+        head_text = first.text[:max(len(first.text) - head_lost, 0)]
+        text = f"{head_text}\n[... {omitted} bytes left out ...]\n{last.text[tail_lost:]}"
+        return Kept(text, omitted, first.removed + last.removed)
