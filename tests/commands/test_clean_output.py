@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 EVIL = "before\x1b]52;c;aGVsbG8=\x07\x1b[2J\x9b2J\u202eafter"  # the clipboard, the screen, the direction of writing
-HARMLESS = "beforeafter"
+HARMLESS = "before\\u202eafter"
 SCENARIO = """\
 title: "EVIL"
 fault: {kind: kill}
