@@ -85,13 +85,14 @@ class EventFilter:
     """Of the engine's events, one after the other: those about objects that the caller may know of.
 
     An event names its object, and a container's labels. What hangs on the subject's networks beside its containers is
-    known from the beginning (`around`), and from the network's own events.
+    known from the beginning (`around`), and a stranger that is made later from the network's own events.
     """
 
     def __init__(self, world: World, caller: str, around: Surroundings) -> None:
         self._world, self._caller, self._around = world, caller, around
         self._shown = visible(caller)
         self._containers = {id_ for id_, standing in around.containers.items() if standing in self._shown}
+        self._strangers: set[str] = set()  # that were made since
 
     def __call__(self, event: dict[str, Any]) -> dict[str, Any] | None:
         actor = event.get("Actor") or {}
@@ -113,6 +114,8 @@ class EventFilter:
         if standing in self._shown:
             self._containers.add(id_)
             return event
+        if standing is Standing.STRANGER and event.get("Action") == "create":
+            self._strangers.add(id_)
         if self._caller == MONITOR and event.get("Action") == "create":
             # That something was made is worth counting; what, is others' affair.
             return {key: event[key] for key in ("Type", "Action", "time", "timeNano") if key in event} | {
@@ -123,9 +126,7 @@ class EventFilter:
         if id_ not in self._around.networks:
             return False
         container = attributes.get("container", "")
-        if container and self._around.containers.get(container) is Standing.OURS:
-            return Standing.OURS in self._shown
-        if event.get("Action") == "connect" and container:
+        if event.get("Action") == "connect" and container in self._strangers:
             self._containers.add(container)
         return not container or container in self._containers
 

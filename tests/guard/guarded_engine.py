@@ -1,5 +1,6 @@
 """An engine for tests of the guard's policy: a subject, its neighbour, our own containers, and strangers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -81,7 +82,7 @@ class FakeEngine:
     async def get(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> Any:
         match path:
             case ("containers", "json"):
-                return [_listed(c) for c in CONTAINERS]
+                return [listed(c) for c in CONTAINERS]
             case ("containers", name, "json"):
                 return _one([c for c in CONTAINERS if c["Name"][1:] == name or c["Id"].startswith(name)], name)
             case ("networks",):
@@ -105,7 +106,7 @@ def _one(found: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
     return (exact or found)[0] if len(exact or found) == 1 else None
 
 
-def _listed(described: dict[str, Any]) -> dict[str, Any]:
+def listed(described: dict[str, Any]) -> dict[str, Any]:
     return {"Id": described["Id"], "Names": [described["Name"]], "ImageID": described["Image"],
             "Labels": described["Config"]["Labels"], "NetworkSettings": described["NetworkSettings"]}
 
@@ -115,6 +116,6 @@ def request(line: str, body: Any = None, **more: Any) -> Request:
     method, _, url = line.partition(" ")
     parts = urlsplit(url)
     segments = parts.path.strip("/").split("/")
-    version = segments.pop(0)[1:] if segments[0][:2] == "v1" else ""
+    version = segments.pop(0)[1:] if re.match(r"v\d", segments[0]) else ""
     return Request(method, tuple(segments), dict(parse_qsl(parts.query, keep_blank_values=True)), body, version,
                    **more)
