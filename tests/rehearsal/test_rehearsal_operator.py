@@ -223,6 +223,16 @@ def test_what_it_does_not_understand_goes_to_a_human_untouched(cluster: PaperClu
     assert "etcd3" in talk.reason
 
 
+def test_what_it_can_name_it_says_last(cluster: PaperCluster) -> None:
+    """The last finding is the diagnosis of a session: where the whole cluster is slow as well, it still has a name."""
+    lost_data(cluster.boxes["etcd2"])
+    sick(cluster.boxes["etcd3"])
+    talk = cluster.talk().go()
+    findings = [(call.input["member"], call.input["cause"]) for call in talk.calls if call.tool == "finding"]
+    assert findings[-1] == ("etcd2", "data_corruption")
+    assert ("etcd3", "unknown") in findings
+
+
 def test_a_violation_of_the_whole_cluster_alone_is_escalated(cluster: PaperCluster) -> None:
     cluster.cluster_violations = ["high_latency"]
     talk = cluster.talk().go()

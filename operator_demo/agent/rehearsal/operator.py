@@ -291,6 +291,7 @@ def ask_a_human(facts: Facts) -> Turn | None:
         problem = f"No single member stands out, yet: {what}."
         diagnoses = [Diagnosis(CLUSTER, "unknown", problem)]
     unnamed = [d for d in diagnoses if (d.member, d.cause) not in facts.findings]
+    unnamed.sort(key=lambda d: d.cause != "unknown")  # what has a name last: that is the diagnosis of the session
     if unnamed and "finding" in facts.offered:
         return Turn("I have no rule that explains this well enough to act on. I say what I saw and guess nothing.",
                     problem, tuple(_finding(facts, d) for d in unnamed))
