@@ -1,6 +1,9 @@
 """The arithmetic of the benchmarks and what they print; nothing is measured here."""
 
 import json
+import os
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import __main__ as program
-from benchmarks import table
+from benchmarks import load, table
 from benchmarks.measure import Row, Unavailable, quantile, spread
 from benchmarks.table import BEGIN, END, Report
 from operator_demo.errors import OperatorError
+from operator_demo.events import Load
 
 MACHINE = {"cpus": 2, "cpu": "a processor", "memory_gb": 8, "system": "Debian", "python": "3.11", "docker": "20.10",
            "load": "0.1", "operator_demo": "0.1.0"}
@@ -132,3 +136,33 @@ def test_one_that_breaks_is_told_and_the_others_are_measured(capsys: pytest.Capt
 def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         program.main(arguments)
+
+
+def test_the_load_that_was_asked_for_and_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [Load(ops=530, p50=0.8, p99=1.0, errors={"timeout": 2}, late=5),
+               Load(ops=540, p50=None, p99=None, errors={})]
+    monkeypatch.setattr(load, "_cluster", lambda folder: nullcontext({"pd0": "127.0.0.1"}))
+    monkeypatch.setattr(load, "_measure", lambda folder, hosts, rate: ([30.0, 40.0], 36.0, seconds))
+    processor, memory = load._rows(1_000)
+    assert (processor.median, memory.median) == (35, 36)
+    assert "535 operations a second were done, p50 800.0 ms, 7 were late or failed in 2 s" in processor.remark
+    assert "go-ycsb" in processor.remark
+
+
+def test_the_processor_time_of_a_process_grows() -> None:
+    before = load._processor_seconds(os.getpid())
+    end = time.process_time() + 0.1
+    while time.process_time() < end:
+        pass
+    assert 0.05 < load._processor_seconds(os.getpid()) - before < 10
+    assert load._peak(os.getpid()) > 5
+
+
+@pytest.mark.wide
+def test_the_load_runs_against_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "WARM", 1)
+    monkeypatch.setattr(load, "SECONDS", 3)
+    processor, memory = load._rows(200)
+    assert len(processor.ours) == 3
+    assert min(processor.ours) > 0
+    assert memory.median > 5
