@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,20 @@ def test_a_store_with_a_slow_disk_loses_its_leaders(cluster: Cluster, monkeypatc
     slow.faults.add("slow")
     eventually(lambda: cluster.pd.slow_store == slow.raft.id)
     eventually(lambda: "tikv1" not in cluster.leaders().values())
+
+
+# -- a store that is asked to end --------------------------------------------------------------------------------------
+
+
+def test_a_store_that_is_asked_to_end_gives_its_leaders_away(cluster: Cluster) -> None:
+    """As recorded: within 8 s, and by itself; its container has 10 s."""
+    cluster.until_well()
+    assert 8.0 <= tikv_server.STOPPING < 10.0
+    began = time.monotonic()
+    cluster.stores["tikv0"].give_leaders_away()
+    assert time.monotonic() - began < tikv_server.STOPPING
+    assert "tikv0" not in cluster.leaders().values()
+    assert len(cluster.leaders()) == 5
 
 
 # -- a scrape ---------------------------------------------------------------------------------------------------------

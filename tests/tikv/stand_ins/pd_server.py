@@ -12,6 +12,7 @@ folder, and votes for no one who knows less.
 
 import hashlib
 import json
+import signal
 import sys
 import threading
 import time
@@ -314,7 +315,7 @@ class Member:
                              f'registered by id:{other["id"]} address:"{other["address"]}"'}
         new = {"at": 0.0, "capacity": 0, "available": 0, "slow_score": 1, "offline": False, "destroyed": False}
         known = self.stores.setdefault(str(said["id"]), new)
-        known |= said
+        known |= said | {"stopping": False}
         if not self.regions:
             self.regions = {str(r["id"]): r for r in self.first_regions(said["id"])}
         return {"id": known["id"]}
@@ -346,6 +347,11 @@ class Member:
                 self.heat[id_] = max(0, self.heat.get(id_, 0) + (1 if warmer else -1))
         self.judge_slowness()
         return {"taken": True}
+
+    def take_stopping(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Of a store that is asked to end (evict-stopping-store-scheduler)."""
+        self.stores[str(said["id"])]["stopping"] = True
+        return {}
 
     def judge_slowness(self) -> None:
         """As scheduleDiskSlowStore in pkg/schedule/schedulers/evict_slow_store.go: the leaders of a store go only where
@@ -396,7 +402,8 @@ class Member:
         leads least, where they lie as far apart as `shouldBalance` in pkg/schedule/schedulers/utils.go asks. Only the
         latter leaves hot regions alone (transferLeaderOut in balance_leader.go).
         """
-        away = {*self.evicted, self.slow_store}
+        stopping = [s["id"] for s in self.stores.values() if s["stopping"]]
+        away = {*self.evicted, *stopping, self.slow_store}
         up = self.up()
         counts = {i: sum(r["leader"] == i for r in self.regions.values()) for i in up}
         others = [i for i in up if i != store and i not in away]
@@ -548,6 +555,7 @@ STARTED = time.time()
 if __name__ == "__main__":
     given = parse(FLAGS, sys.argv[1:])
     made = Member(given, read_config(given.get("config", "")))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     made.begin()
     print(f"[INFO] stand-in for PD, {made.name}: not the real one", flush=True)
     made.run()

@@ -10,6 +10,7 @@ import bisect
 import contextlib
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -37,6 +38,7 @@ RETRY = 0.5  # seconds before it is told again, where PD has no leader
 REPORT = 1.0  # seconds between two reports about the regions that it leads, where nothing has changed
 SPLIT = 512 * 1024  # bytes of a region (region-split-size)
 BUCKETS = [5e-5 * 2 ** n for n in range(22)]  # of tikv_grpc_msg_duration_seconds (src/server/metrics.rs)
+STOPPING = 8.0  # seconds that a store that is to end may take to give its leaders away
 STATS = 60.0  # seconds between two reckonings of the space
 RAFT_SIZE = 256 * 1024 ** 2  # bytes that raft-engine takes at once
 LAG_BUCKETS = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 5120, 10240]
@@ -160,6 +162,14 @@ class Store:
                      "peers": r.peers, "learners": sorted(r.learners), "pending": self.raft.pending(r),
                      "term": r.term, "size": r.size, "keys": len(r.data)}
                     for r in self.raft.regions.values() if r.leader == self.raft.id and r.serving]
+
+    def give_leaders_away(self) -> None:
+        """Before it ends: PD hands them to others. Returns when it leads nothing, or after `STOPPING`."""
+        end = time.monotonic() + STOPPING
+        self.tell_pd("stopping", {"id": self.raft.id})
+        while self.led() and time.monotonic() < end:
+            self.raft.moved.set()
+            time.sleep(0.1)
 
     def learn(self, told: dict[str, Any]) -> None:
         if not told:
@@ -398,4 +408,7 @@ if __name__ == "__main__":
     made = Store(given, simplify=simple)
     made.begin()
     print(f"[INFO] stand-in for TiKV, {made.address}: not the real one", flush=True)
-    threading.Event().wait()
+    asked_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
+    asked_to_end.wait()
+    made.give_leaders_away()
