@@ -4,7 +4,6 @@ A body is never forwarded as it came. It is built anew from the keys that are al
 reaches no engine. The docker command sends all keys of a body, most of them empty: those are known, and must be empty.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -37,10 +36,6 @@ def checked(body: Any, table: Table, where: str = "") -> dict[str, Any]:
         if allowed is not LEFT_OUT:
             out[key] = allowed
     return out
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
 
 
 # -- checks of one value ----------------------------------------------------------------------------------------------
@@ -161,12 +156,13 @@ def own_labels(name: str, value: Any) -> Any:
 _EXEC: Table = {
     "AttachStdin": flag, "AttachStdout": flag, "AttachStderr": flag, "Tty": flag, "Detach": flag, "DetachKeys": text,
     "detachKeys": text, "ConsoleSize": size, "Cmd": texts, "Env": texts, "User": text, "WorkingDir": text,
-    "Privileged": no_privileges, "Container": nothing, "ExecIDs": nothing,
+    "Privileged": no_privileges, "Container": text,
 }
 _EXEC_START: Table = {"Detach": flag, "Tty": flag, "ConsoleSize": size, "DetachKeys": text, "detachKeys": text}
 
 
 def exec_create(body: Any) -> dict[str, Any]:
+    """`Container` is still there if it was given."""
     return checked(body, _EXEC)
 
 
@@ -174,15 +170,13 @@ def exec_start(body: Any) -> dict[str, Any]:
     return checked(body or {}, _EXEC_START)
 
 
-def probe(body: Any, probes: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """An exec of the monitor: one of the subject's probe commands, word for word, and nothing else set."""
-    asked = exec_create(body)
+def check_probe(asked: Mapping[str, Any], probes: Sequence[Sequence[str]]) -> None:
+    """An exec of the monitor is one of the subject's probe commands, word for word, with nothing else set."""
     if asked.get("Cmd") not in [list(p) for p in probes]:
         raise Refused(WRONG_VALUE, "The monitor runs the probe commands that the subject declares, and no others.")
     for key in ("User", "Env", "WorkingDir", "AttachStdin"):
         if asked.get(key):
             raise _wrong(key, "a probe runs as it was declared")
-    return asked
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

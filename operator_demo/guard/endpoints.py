@@ -20,7 +20,7 @@ _NONE: frozenset[Standing] = frozenset()
 class Endpoint:
     """`agent` and `monitor` are the standings on which that caller may use it (for a list: what is left in it).
 
-    `make` names the function of `Policy` that checks what is special and makes what is forwarded. `does` is the
+    `make` names the method of `Forwarding` that checks what is special and makes what is forwarded. `does` is the
     command or the purpose, for people.
     """
 
@@ -92,7 +92,7 @@ ENDPOINTS = (
     _acting("containers/*/unpause", "docker unpause"),
     _acting("containers/*/update", "docker update: limits alone", make="update", body=True),
 
-    Endpoint("POST", ("containers", NAME, "exec"), "docker exec (not privileged)", _SUBJECT, _SUBJECT,
+    Endpoint("POST", ("containers", NAME, "exec"), "docker exec: without privileges", _SUBJECT, _SUBJECT,
              make="exec_create", changes=True, takes_body=True),
     Endpoint("POST", ("exec", NAME, "start"), "docker exec: an exec of the caller's own", _SUBJECT, _SUBJECT,
              make="exec_start", shape=Shape.RAW, takes_body=True),
@@ -125,7 +125,7 @@ ENDPOINTS = (
     _looking("volumes", "docker volume ls", make="volumes", query=_LIST),
     _looking("volumes/*", "docker volume inspect"),
 
-    _looking("images/json", "docker images: those of the subject", make="images",
+    _looking("images/json", "docker images", agent=_SUBJECT, monitor=_SUBJECT, make="images",
              query={"all": queries.flag, "digests": queries.flag, "shared-size": queries.flag, **_LIST}),
     _looking("images/*/json", "docker image inspect", agent=_SUBJECT, monitor=_SUBJECT),
     _looking("images/*/history", "docker history", agent=_SUBJECT, monitor=_NONE),

@@ -52,6 +52,10 @@ def filters(text: str) -> dict[str, list[str]]:
     return {key: _values(key, values) for key, values in given.items()}
 
 
+def filters_text(given: Mapping[str, list[str]]) -> str:
+    return json.dumps(given, separators=(",", ":"))
+
+
 def _values(key: str, values: object) -> list[str]:
     if isinstance(values, dict) and all(v is True for v in values.values()):
         return [str(v) for v in values]

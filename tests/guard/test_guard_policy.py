@@ -18,8 +18,8 @@ from operator_demo.guard.refused import (
     NOT_OFFERED,
     OLD_API,
     PRIVILEGED,
-    READ_ONLY,
     UNKNOWN_KEY,
+    WRONG_OBJECT,
     WRONG_VALUE,
 )
 from operator_demo.guard.request import AGENT, MONITOR
@@ -100,10 +100,10 @@ def test_an_agent_may(line: str) -> None:
 REFUSED = [
     ("GET /containers/stranger/json", HIDDEN), ("GET /containers/nobody/json", NOT_FOUND),
     ("GET /containers/demo-etcd-operator-monitor-1/json", HIDDEN), ("GET /containers/helper-1/logs", HIDDEN),
-    ("POST /containers/stranger/stop", HIDDEN), ("POST /containers/visitor/stop", READ_ONLY),
-    ("POST /containers/demo-etcd-backup-1/start", READ_ONLY), ("POST /containers/nobody/stop", NOT_FOUND),
-    ("POST /containers/demo-etcd-operator-monitor-1/kill", HIDDEN), ("DELETE /containers/{m}", READ_ONLY),
-    ("DELETE /containers/{m}?force=1", READ_ONLY), ("POST /containers/{m}/attach?stream=1", READ_ONLY),
+    ("POST /containers/stranger/stop", HIDDEN), ("POST /containers/visitor/stop", WRONG_OBJECT),
+    ("POST /containers/demo-etcd-backup-1/start", WRONG_OBJECT), ("POST /containers/nobody/stop", NOT_FOUND),
+    ("POST /containers/demo-etcd-operator-monitor-1/kill", HIDDEN), ("DELETE /containers/{m}", WRONG_OBJECT),
+    ("DELETE /containers/{m}?force=1", WRONG_OBJECT), ("POST /containers/{m}/attach?stream=1", WRONG_OBJECT),
     ("POST /containers/{m}/rename?name=x", NOT_OFFERED), ("GET /containers/{m}/export", NOT_OFFERED),
     ("GET /containers/{m}/attach/ws", NOT_OFFERED), ("POST /containers/prune", NOT_OFFERED),
     ("POST /commit?container={m}", NOT_OFFERED), ("POST /build", NOT_OFFERED), ("POST /images/create", NOT_OFFERED),
@@ -123,18 +123,18 @@ REFUSED = [
     ("GET /v1.23/containers/{m}/json", OLD_API), ("GET /containers/{m}/json?sizes=1", UNKNOWN_KEY),
     ("POST /containers/{m}/start?checkpoint=x", UNKNOWN_KEY), ("POST /containers/{m}/kill?signal=/etc", WRONG_VALUE),
     ("GET /containers/{m}/top?ps_args=-U+root", WRONG_VALUE), ("GET /containers/{m}/logs?tail=a", WRONG_VALUE),
-    ("GET /containers/visitor/archive?path=/etc/passwd", READ_ONLY),
+    ("GET /containers/visitor/archive?path=/etc/passwd", WRONG_OBJECT),
     ("GET /containers/bare/json", NOT_FOUND), ("GET /containers/demo-etcd-bare-1/archive?path=/", HOST_ACCESS),
     ("GET /containers/demo-etcd-bound-1/archive?path=/host/etc/shadow", HOST_ACCESS),
-    ("POST /containers/one-shot/pause", READ_ONLY), ("GET /containers/../json", NOT_FOUND),
+    ("POST /containers/one-shot/pause", WRONG_OBJECT), ("GET /containers/../json", NOT_FOUND),
     ("GET /containers/a%20b/json", NOT_FOUND), ("GET /containers/{m}/json?size=many", WRONG_VALUE),
     ("GET /exec/{other}/json", NOT_FOUND), ("POST /exec/{other}/start", NOT_FOUND),
-    ("POST /exec/{other}/resize?h=1&w=1", NOT_FOUND), ("POST /containers/one-shot/exec", READ_ONLY),
-    ("POST /containers/one-shot/update", READ_ONLY), ("GET /containers/one-shot/archive?path=/", READ_ONLY),
-    ("POST /containers/{m}/wait?condition=ever", WRONG_VALUE), ("POST /containers/visitor/wait", READ_ONLY),
-    ("POST /containers/visitor/exec", READ_ONLY), ("POST /containers/stranger/exec", HIDDEN),
-    ("POST /containers/demo-etcd-backup-1/kill", READ_ONLY), ("POST /containers/visitor/update", READ_ONLY),
-    ("DELETE /containers/visitor", READ_ONLY), ("DELETE /containers/stranger", HIDDEN),
+    ("POST /exec/{other}/resize?h=1&w=1", NOT_FOUND), ("POST /containers/one-shot/exec", WRONG_OBJECT),
+    ("POST /containers/one-shot/update", WRONG_OBJECT), ("GET /containers/one-shot/archive?path=/", WRONG_OBJECT),
+    ("POST /containers/{m}/wait?condition=ever", WRONG_VALUE), ("POST /containers/visitor/wait", WRONG_OBJECT),
+    ("POST /containers/visitor/exec", WRONG_OBJECT), ("POST /containers/stranger/exec", HIDDEN),
+    ("POST /containers/demo-etcd-backup-1/kill", WRONG_OBJECT), ("POST /containers/visitor/update", WRONG_OBJECT),
+    ("DELETE /containers/visitor", WRONG_OBJECT), ("DELETE /containers/stranger", HIDDEN),
     ("DELETE /containers/demo-etcd-operator-monitor-1", HIDDEN), ("DELETE /containers/one-shot?link=1", UNKNOWN_KEY),
     ("GET /containers/json?filters=[]", WRONG_VALUE), ("GET /containers/json?filters={{", WRONG_VALUE),
     ('GET /containers/json?filters={{"name":1}}', WRONG_VALUE),
@@ -151,7 +151,7 @@ REFUSED = [
     ('GET /events?filters={{"daemon":["x"]}}', UNKNOWN_KEY), ("GET /events?since=yesterday", WRONG_VALUE),
     ('GET /networks?filters={{"driver":["bridge"],"service":["x"]}}', UNKNOWN_KEY),
     ("POST /networks/bridge/connect", HIDDEN), ("POST /networks/elsewhere/disconnect", HIDDEN),
-    ("POST /networks/demo-etcd_old/connect", READ_ONLY), ("POST /networks/nothing/connect", NOT_FOUND),
+    ("POST /networks/demo-etcd_old/connect", WRONG_OBJECT), ("POST /networks/nothing/connect", NOT_FOUND),
     ("PUT /containers/{m}/archive?path=/var/lib/etcd", WRONG_VALUE),
     ("PUT /volumes/demo-etcd_etcd0-data", NOT_OFFERED),
     ("DELETE /exec/{e}", NOT_OFFERED), ("PATCH /containers/{m}", NOT_OFFERED),
@@ -246,7 +246,7 @@ MONITOR_MAY_NOT = [
     ("POST /containers/create", NOT_OFFERED), ("DELETE /containers/one-shot", NOT_OFFERED),
     ("GET /containers/{m}/archive?path=/", NOT_OFFERED), ("PUT /containers/{m}/archive?path=/", NOT_OFFERED),
     ("POST /networks/demo-etcd_default/connect", NOT_OFFERED), ("POST /containers/one-shot/attach", NOT_OFFERED),
-    ("GET /containers/stranger/json", HIDDEN), ("POST /containers/demo-etcd-operator-monitor-1/exec", READ_ONLY),
+    ("GET /containers/stranger/json", HIDDEN), ("POST /containers/demo-etcd-operator-monitor-1/exec", WRONG_OBJECT),
     ("GET /exec/" + EXEC + "/json", NOT_FOUND), ("POST /build", NOT_OFFERED),
 ]
 
@@ -283,6 +283,9 @@ def test_exec_is_free_but_for_privileges() -> None:
     assert exec_.path == ("containers", ID, "exec")
     assert exec_.body == {"Cmd": ["sh", "-c", "id"], "User": "0", "Env": ["A=b"], "WorkingDir": "/tmp", "Tty": False,
                           "AttachStdin": True}
+    for same in (M, ID):
+        assert forward(f"POST /containers/{M}/exec", {"Cmd": ["id"], "Container": same}).body == {"Cmd": ["id"]}
+    assert decide(f"POST /containers/{M}/exec", {"Cmd": ["id"], "Container": "stranger"}).rule == WRONG_VALUE
     assert decide(f"POST /containers/{M}/exec", {**body, "Privileged": True}).rule == PRIVILEGED
     assert decide(f"POST /containers/{M}/exec", {**body, "privileged": True}).rule == UNKNOWN_KEY
 
@@ -323,7 +326,11 @@ def test_refusals_say_what_is_allowed_instead() -> None:
 
     readable = decide("POST /containers/visitor/stop")
     assert readable.status == 403 and readable.recorded
-    for words in (PROJECT, repr(READ_ONLY), "visitor", "docker stop", "restart", "exec"):
+    assert readable.target is not None and readable.target.name == "visitor"
+    assert hidden.target is not None and hidden.target.id == id_of("stranger")
+    privileged = decide(f"POST /containers/{M}/exec", {"Cmd": ["id"], "Privileged": True})
+    assert privileged.target is not None and privileged.target.member == "etcd1"
+    for words in ("operator-demo", WRONG_OBJECT, "visitor", "docker stop", "restart", "exec"):
         assert words in readable.reason
 
 
@@ -392,8 +399,8 @@ def test_a_one_shot_gets_what_it_needs_from_the_guard() -> None:
     ({"RestartPolicy": {"Name": "always"}}, WRONG_VALUE), ({"RestartPolicy": {"name": "no"}}, UNKNOWN_KEY),
     ({"LogConfig": {"Type": "syslog"}}, WRONG_VALUE), ({"ContainerIDFile": "/x"}, WRONG_VALUE),
     ({"VolumesFrom": []}, NOT_OFFERED), ({"VolumesFrom": [M, f"{PROJECT}-etcd0-1"]}, NOT_OFFERED),
-    ({"VolumesFrom": ["stranger"]}, HIDDEN), ({"VolumesFrom": ["visitor"]}, READ_ONLY),
-    ({"VolumesFrom": ["one-shot"]}, READ_ONLY), ({"VolumesFrom": ["demo-etcd-operator-monitor-1"]}, HIDDEN),
+    ({"VolumesFrom": ["stranger"]}, HIDDEN), ({"VolumesFrom": ["visitor"]}, WRONG_OBJECT),
+    ({"VolumesFrom": ["one-shot"]}, WRONG_OBJECT), ({"VolumesFrom": ["demo-etcd-operator-monitor-1"]}, HIDDEN),
     ({"VolumesFrom": [f"{M}:rw,z"]}, WRONG_VALUE), ({"VolumesFrom": ["nobody"]}, NOT_FOUND),
     ({"PidsLimit": -1}, WRONG_VALUE), ({"PidsLimit": 100_000}, WRONG_VALUE), ({"GroupAdd": ["0"]}, WRONG_VALUE),
     ({"OomScoreAdj": -1000}, WRONG_VALUE), ({"StorageOpt": {"size": "1T"}}, WRONG_VALUE),
@@ -450,8 +457,8 @@ def test_members_are_connected_to_networks_of_the_subject() -> None:
     decision = decide(line + "connect", {"Container": M})
     assert decision.target is not None and decision.target.member == "etcd1"
 
-    for body, rule in (({"Container": "stranger"}, HIDDEN), ({"Container": "visitor"}, READ_ONLY), ({}, NOT_FOUND),
-                       ({"Container": "one-shot"}, READ_ONLY), ({"Container": 5}, WRONG_VALUE),
+    for body, rule in (({"Container": "stranger"}, HIDDEN), ({"Container": "visitor"}, WRONG_OBJECT), ({}, NOT_FOUND),
+                       ({"Container": "one-shot"}, WRONG_OBJECT), ({"Container": 5}, WRONG_VALUE),
                        ({"Container": M, "EndpointConfig": {"Links": ["stranger"]}}, WRONG_VALUE),
                        ({"Container": M, "EndpointConfig": {"DriverOpts": {"a": "b"}}}, WRONG_VALUE),
                        ({"Container": M, "EndpointConfig": {"MacAddress": "0:1"}}, WRONG_VALUE),
