@@ -35,8 +35,8 @@ TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_ver
                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
 _ABOUT_A_SESSION = (*ENTRY_TYPES, *TICKET_MOVES, "session_started", "session_finished", "effect", "verdict",
                     "note")
-_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "armed",
-                "agent_started", "write_check", "run_finished")
+_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "contradiction",
+                "armed", "agent_started", "write_check", "run_finished")
 _SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "
              "LEFT JOIN tickets t ON t.ticket = s.ticket LEFT JOIN runs r ON r.run = s.run")
 _BEFORE = 5.0  # seconds before a session's start whose effects still belong to its story

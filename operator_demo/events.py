@@ -255,6 +255,17 @@ class Gap(Payload):
 
 
 @said_by(STAGE)
+class Contradiction(Payload):
+    """The volume, which is the record, does not hold what the host was told, or cannot be read; in words. The run
+    counts as `unverified`. `from_source` and `seq` name the event; `recorded` is what the volume holds in its place."""
+
+    text: Text
+    from_source: str = ""
+    seq: int | None = None
+    recorded: JsonObject | None = None
+
+
+@said_by(STAGE)
 class RunFinished(Payload):
     """The run is over. `outcome` is `repaired`, `escalated`, `no_action`, `cleared`, `unverified`, `interrupted` or
     `failed`; `ttd` and `ttm` are seconds, where known."""

@@ -7,3 +7,6 @@ CLEARED = "cleared"  # it healed while nobody held the ticket
 UNVERIFIED = "unverified"  # none of these is proved
 INTERRUPTED = "interrupted"  # by a signal or a key
 FAILED = "failed"  # the run itself could not go on
+
+JUDGED = (REPAIRED, ESCALATED, NO_ACTION, CLEARED)
+"""Those that rest on the record: a contradiction in it makes them `unverified`."""

@@ -26,7 +26,7 @@ PERIOD = 0.25  # seconds between two looks into the store
 FORGOTTEN = 3600.0  # seconds without an event after which a run that never ended counts as over
 _PATIENCE = 2.0  # seconds that a new store may need until it is ready
 _TYPES = ("run_started", "chapter", "armed", "truth_sealed", "fault", "effect", "observation", "note", "gap",
-          "run_finished", *records.TICKET_MOVES)
+          "contradiction", "run_finished", *records.TICKET_MOVES)
 
 
 class View(Protocol):

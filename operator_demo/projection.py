@@ -4,7 +4,8 @@ import json
 import sqlite3
 from typing import Any
 
-from operator_demo import events
+from operator_demo import events, outcomes
+from operator_demo.errors import Exit
 from operator_demo.events import Event
 from operator_demo.fields import encode
 from operator_demo.store_schema import event_of
@@ -25,6 +26,10 @@ def project(db: sqlite3.Connection, e: Event) -> None:
         case events.RunFinished() as end:
             db.execute("UPDATE runs SET finished=?, outcome=?, exit_status=?, ttd=?, ttm=? WHERE run=?",
                        (e.ts, end.outcome, end.exit_status, end.ttd, end.ttm, e.run))
+        case events.Contradiction():
+            places = ",".join("?" * len(outcomes.JUDGED))
+            db.execute(f"UPDATE runs SET outcome=?, exit_status=? WHERE run=? AND outcome IN ({places})",
+                       (outcomes.UNVERIFIED, int(Exit.NOT_REACHED), e.run, *outcomes.JUDGED))
         case events.SessionStarted() as started:
             _session(db, e, ticket=e.ticket, model=started.model, brain=started.brain, mode=started.mode, started=e.ts)
         case events.SessionFinished() as finished:

@@ -2,6 +2,8 @@
 
 Times are seconds since the epoch on the containers' clock.
 
+**The outcome** is the one that the stage told, or `unverified` where a contradiction came to light afterwards.
+
 **The fault began** at the engine's own time of the first effect explained as `fault` that is not before the stage said
 `injecting`, nor more than `EFFECT_WITHIN` seconds after it; without one, when the stage said so. (The engine knows
 best, but it does not see some faults, and what it explains as the fault may be the undoing of an earlier one.) An
@@ -25,9 +27,10 @@ What several sources say about one thing (a ticket's state, the agent's name) is
 seq), as in the store.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from operator_demo import chapters, events
+from operator_demo import chapters, events, outcomes
+from operator_demo.errors import Exit
 from operator_demo.events import Event
 from operator_demo.fields import JsonObject
 from operator_demo.ticket_state import Moment, Order, Ticket, order
@@ -131,6 +134,7 @@ class RunState:
     score: events.Score | None = None
     outcome: Moment[events.RunFinished] | None = None
     record: events.RecordHead | None = None  # told at the very end
+    contradictions: tuple[events.Contradiction, ...] = ()
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
@@ -228,6 +232,8 @@ class RunState:
                 self.outcome = Moment(at, finished)
             case events.RecordHead() as head:
                 self.record = head
+            case events.Contradiction() as contradiction:
+                self._contradict(contradiction)
             case events.MonitorStarted(members=names):
                 for name in names:
                     self.members.setdefault(name, events.MemberSeen())
@@ -247,6 +253,12 @@ class RunState:
                 self.writes = check
             case events.SessionFinished() as finished:
                 self._finish_session(e, finished)
+
+    def _contradict(self, contradiction: events.Contradiction) -> None:
+        self.contradictions = (*self.contradictions, contradiction)
+        if self.outcome is not None and self.outcome.data.outcome in outcomes.JUDGED:
+            corrected = replace(self.outcome.data, outcome=outcomes.UNVERIFIED, exit_status=int(Exit.NOT_REACHED))
+            self.outcome = Moment(self.outcome.at, corrected)
 
     def _look(self, at: float, look: events.Observation) -> None:
         """Members keep their places, so that the lines of the screen stand still."""

@@ -72,6 +72,8 @@ def _run(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
         case events.Gap():
             state, tone = ("were filled in", "dim") if data.filled else ("are missing", "warn")
             return [(f"events {data.first} to {data.last} of {data.from_source} {state}", tone)]
+        case events.Contradiction():
+            return _text("contradiction: ", data.text, "bad")
         case events.Score():
             return [(f"score: {data.outcome}, expected {data.expected}", "good" if data.reached else "warn")]
         case events.RecordHead():

@@ -60,6 +60,8 @@ class ScreenState(RunState):
             case events.Gap(filled=False) as gap:
                 self._note(e.at, events.Note(level="warning", text=f"events {gap.first} to {gap.last} "
                                                                    f"of {gap.from_source} are missing"))
+            case events.Contradiction(text=text):
+                self._note(e.at, events.Note(level="error", text=text))
             case events.Effect() as effect:
                 self.effects = [*self.effects, effect][-_MOST_EFFECTS:]
             case _ if e.source == events.AGENT:

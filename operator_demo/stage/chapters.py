@@ -14,6 +14,7 @@ from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
 from operator_demo.stage.journal import Entry
+from operator_demo.stage.judging import Judging
 from operator_demo.stage.loop import NO_HINT, Job, Quit
 from operator_demo.stage.situation import STEADY, Situation
 from operator_demo.stage.truth import Truth, seal
@@ -35,7 +36,7 @@ class Chapters:
         self.journal, self.injection = context.journal, context.injection
         self.loop, self.recording = context.loop, context.recording
         self.situation, self.say = context.recording.situation, context.recording.say
-        self.fault = context.scenario.fault
+        self.fault, self.judging = context.scenario.fault, Judging(context)
         self._injecting_again: Job[None] | None = None
         self.loop.each_turn.append(self._look_at_fault)
         self.recording.listeners.append(self.injection.see)
@@ -301,6 +302,7 @@ class Chapters:
             self.say(TruthOpened(nonce=truth.nonce, truth=truth.content, sha256=truth.sha256))
             entry.phase = "opened"
             self.journal.write(entry)
+        self.judging.settle()
         for text in verdict.shortcomings(self.scenario, self.situation):
             self.say(Note(level="warning", text=text))
         outcome, status = verdict.outcome(self.scenario, self.situation), self._exit_status()

@@ -36,13 +36,14 @@ from operator_demo.engine import (
     read_volume,
 )
 from operator_demo.errors import OperatorError, UsageError
-from operator_demo.events import Event
+from operator_demo.events import AGENT, MONITOR, Event
 from operator_demo.own_variables import foreign_environment
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
 from operator_demo.stage.control import Control
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
+from operator_demo.stage.record_check import DECIDING
 from operator_demo.store import Store
 from operator_demo.subject import Found, HasOwnLoad
 from operator_demo.version import describe
@@ -268,6 +269,17 @@ class Environment:
         `Control.events` for `remark`."""
         control = self.control()
         return control.events(run, source, after, remark) if control is not None else []
+
+    def deciding(self, run: str, remark: Callable[[str], None]) -> list[Event]:
+        """The events in the volume on which the outcome rests, read by the running monitor. Raises `OperatorError`
+        where they cannot be read."""
+        control = self.control()
+        if control is None:
+            raise OperatorError("The monitor's container does not run.")
+        decisive = []
+        for source in (MONITOR, AGENT):
+            decisive += control.events(run, source, 0, remark, types=sorted(DECIDING))
+        return decisive
 
     # -- faults ------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from operator_demo.events import Event, Note, Payload, Progress, RecordHead
 from operator_demo.screen.display import Display
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
+from operator_demo.stage.record_check import DECIDING, Key, key
 from operator_demo.stage.situation import Situation
 from operator_demo.store import Store, StoreBusy, StoreError
 
@@ -41,6 +42,7 @@ class Recording:
         self.listeners: list[Callable[[Event], None]] = []  # told of each durable event
         self.store_error: StoreError | None = None  # why nothing is stored any more
         self.incoming = Inbox()  # of events, of text (it becomes a note), and of what was said
+        self.decided: dict[Key, Event] = {}  # of the containers, on which the outcome rests
         self._display = display
         self._feed: Feed | None = None
         self._seen = dict.fromkeys(events.SOURCES, 0)  # the last `seq` of each source
@@ -140,7 +142,7 @@ class Recording:
             self._unstored.clear()
         except StoreBusy as e:
             new = [self._stamped(event) for event in batch if event.seq is None or event.seq > self._seen[event.source]]
-            self._unstored += [event for event in new if not events.TYPES[event.type].ephemeral]
+            self._unstored += [event for event in new if not event.ephemeral]
             if len(self._unstored) > MOST_WAITING:
                 self.store_error = e
                 raise
@@ -163,7 +165,7 @@ class Recording:
 
     def _stamped(self, event: Event) -> Event:
         """An event of the stage with its time, which it keeps until it is stored."""
-        if event.source != events.STAGE or events.TYPES[event.type].ephemeral:
+        if event.source != events.STAGE or event.ephemeral:
             return event
         return replace(event, ts=events.after(None, self.store.skew))
 
@@ -176,7 +178,7 @@ class Recording:
 
     def _stored(self, event: Event) -> Event | None:
         """The containers' events keep their number, the stage's get theirs here; None when it was there already."""
-        if events.TYPES[event.type].ephemeral:
+        if event.ephemeral:
             return event
         if self._stands_already(event):
             return None
@@ -191,8 +193,10 @@ class Recording:
 
     def _show(self, batch: list[Event]) -> None:
         for event in batch:
-            if not events.TYPES[event.type].ephemeral:
+            if not event.ephemeral:
                 self._seen[event.source] = max(self._seen[event.source], event.seq or 0)
+                if event.type in DECIDING and event.source != events.STAGE:
+                    self.decided[key(event)] = event
                 self.situation.apply(event)
                 for listener in self.listeners:
                     listener(event)

@@ -110,7 +110,8 @@ class Stage:
             problem = OperatorError(take_down.problems[0], self._how_to_remove())
             problem.exit_status = incomplete
             raise problem
-        return status
+        contradicted = bool(self.recording.situation.run.contradictions)
+        return int(Exit.NOT_REACHED) if contradicted and status == Exit.OK else status
 
     def _quit(self, quit_: Quit) -> None:
         if quit_.goes_on:

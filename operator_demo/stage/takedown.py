@@ -10,6 +10,7 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Note
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.context import Context
+from operator_demo.stage.judging import Judging
 from operator_demo.stage.loop import ONCE_MORE
 
 GRACE = 0.7  # seconds that work in the background has to end; between two engine calls it looks at `stop`
@@ -21,7 +22,7 @@ class TakeDown:
     in its record."""
 
     def __init__(self, context: Context, reason: str) -> None:
-        self._reason = reason
+        self._reason, self._judging = reason, Judging(context)
         self.environment, self.options = context.environment, context.options
         self.journal, self.injection = context.journal, context.injection
         self.loop, self.recording = context.loop, context.recording
@@ -112,7 +113,15 @@ class TakeDown:
         if self.recording.store_error is not None:
             self._tell(self.recording.store_error.message)
             return False
+        if read:
+            self._judge_again(recorded)
         return read
+
+    def _judge_again(self, recorded: list[Event]) -> None:
+        try:
+            self._judging.judge_again(recorded)
+        except OperatorError as e:
+            self._tell(f"The outcome could not be judged again: {e.message}")
 
     def _close_open(self) -> None:
         """Sessions and tickets that nobody has closed, now that the whole record is here."""

@@ -8,7 +8,10 @@ from operator_demo.stage.situation import Situation
 
 def outcome(scenario: Scenario, s: Situation) -> str:
     """`repaired`, `no_action`, `escalated`, `cleared` or `unverified`. Repaired is only what was seen to be broken: the
-    oracle said no when the ticket opened, and all that the scenario says must show was on the ticket."""
+    oracle said no when the ticket opened, and all that the scenario says must show was on the ticket. Where the record
+    is contradicted, nothing is proved."""
+    if s.run.contradictions:
+        return UNVERIFIED
     ticket = s.incident
     if ticket is None:
         return UNVERIFIED
@@ -31,6 +34,8 @@ def reached(scenario: Scenario, s: Situation) -> bool:
 def shortcomings(scenario: Scenario, s: Situation) -> list[str]:
     """What keeps an outcome of the right name from being the right one, in words."""
     found = []
+    if s.run.contradictions:
+        found.append(f"The record is contradicted ({len(s.run.contradictions)} times), so nothing is proved.")
     if missing(scenario, s):
         found.append(f"The monitor never saw what this scenario must show: {', '.join(missing(scenario, s))}.")
     if scenario.fault.again is not None and sum(strike.injected for strike in s.run.fault.strikes) < 2:

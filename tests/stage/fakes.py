@@ -15,10 +15,11 @@ from operator_demo.chaos.scenario import Scenario
 from operator_demo.chaos.spec import FaultSpec
 from operator_demo.engine import Container, ContainerState, Interrupted
 from operator_demo.errors import OperatorError
-from operator_demo.events import Event
+from operator_demo.events import Event, Payload
 from operator_demo.stage.inbox import Inbox
 from operator_demo.stage.journal import Journal
 from operator_demo.stage.options import Options
+from operator_demo.stage.record_check import DECIDING
 from operator_demo.stage.run import Stage
 from operator_demo.store import Store
 
@@ -82,7 +83,8 @@ class Cluster:
     calls: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     ended: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SERVICES))  # with which exit code
-    recorded: list[Event] = field(default_factory=list)
+    volume: list[Event] = field(default_factory=list)  # what the containers recorded
+    lie: Callable[["FakeFeed", str], None] = lambda feed, ticket: None  # called when a ticket was opened
 
     def answer(self, call: str) -> None:
         self.calls.append(call)
@@ -98,6 +100,7 @@ class FakeFeed:
 
     def __init__(self, cluster: Cluster, seen: dict[str, int], incoming: Inbox) -> None:
         self._cluster, self._seq, self._incoming = cluster, dict(seen), incoming
+        self._nowhere = Inbox()  # what a log has lost
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -111,7 +114,14 @@ class FakeFeed:
             **data: Any) -> None:
         self._seq[source] += 1
         event = events.event(RUN, source, events.TYPES[type].of(data), ticket=ticket, session=session)
-        self._incoming.put(replace(event, seq=self._seq[source]))
+        event = replace(event, seq=self._seq[source])
+        self._cluster.volume.append(event)
+        self._incoming.put(event)
+
+    def forge(self, source: str, content: Payload, *, ticket: str | None = None, ahead: int = 1) -> None:
+        """What a feed believes that could not read the volume."""
+        event = events.event(RUN, source, content, ticket=ticket)
+        self._incoming.put(replace(event, seq=self._seq[source] + ahead))
 
     def _run(self) -> None:
         self.say(events.WORKLOAD, "workload_started", rate=100, read_share=0.5, keys=8)
@@ -144,6 +154,7 @@ class FakeFeed:
         self.say(events.MONITOR, "ticket_opened", ticket=ticket, subject="etcd", severity="critical",
                  title=f"{member} is down", violations=[violation])
         self.say(events.MONITOR, "verdict", ticket=ticket, phase="opening", passed=False, checks=[])
+        self._cluster.lie(self, ticket)
         if not self._cluster.repairs:
             return
         while self._cluster.unproved and not self._stop.is_set():
@@ -225,6 +236,10 @@ class FakeEnvironment:
         self.cluster.answer("recorded")
         return []
 
+    def deciding(self, run: str, remark: Callable[[str], None]) -> list[Event]:
+        self.cluster.answer("deciding")
+        return [e for e in self.cluster.volume if e.type in DECIDING]
+
     def stop_operators(self) -> None:
         self.cluster.answer("stop_operators")
 
@@ -233,7 +248,7 @@ class FakeEnvironment:
 
     def whole_record(self, run: str) -> list[Event]:
         self.cluster.answer("whole_record")
-        return self.cluster.recorded
+        return list(self.cluster.volume)
 
     def down(self, *, volumes: bool, progress: Callable[[str, str], None]) -> list[str]:
         self.cluster.answer("down")
