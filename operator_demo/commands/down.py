@@ -37,7 +37,8 @@ def down(ctx: click.Context, project: str | None, everything: bool, volumes: boo
             output.line("Nothing to take down.")
         for name in projects:
             end_host(engine, name)
-            removal = remove_demo(Environment(engine, name), volumes=volumes, progress=lambda item, status: None)
+            removal = remove_demo(Environment(engine, name), volumes=volumes, progress=lambda item, status: None,
+                                  tell=output.aside)
             for problem in removal.problems:
                 output.aside(f"{name}: {problem}")
             removed = ", ".join(removal.removed)

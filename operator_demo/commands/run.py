@@ -239,14 +239,14 @@ def remove_leftovers(environment: "Environment", volumes: bool) -> None:
     """Takes over what the containers recorded, then removes them; what could not be done is printed."""
     from operator_demo.stage.leftovers import remove_demo
 
-    tell(remove_demo(environment, volumes=volumes, progress=progress))
+    tell(remove_demo(environment, volumes=volumes, progress=progress, tell=output.aside))
 
 
 def remove_old(environment: "Environment") -> None:
     """The same for volumes without containers."""
     from operator_demo.stage.leftovers import remove_old_data
 
-    tell(remove_old_data(environment, progress))
+    tell(remove_old_data(environment, progress, output.aside))
 
 
 def progress(item: str, status: str) -> None:

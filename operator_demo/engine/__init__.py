@@ -14,6 +14,7 @@ from operator_demo.engine.containers import (
     members,
     put_files,
     read_file_from,
+    session_containers,
 )
 from operator_demo.engine.engine_socket import find_socket, probe_socket
 from operator_demo.engine.execute import ExecTimeout, exec_in
@@ -94,6 +95,7 @@ __all__ = [
     "remove_volume",
     "run_once",
     "save_images",
+    "session_containers",
     "set_limits",
     "stats",
     "supports",

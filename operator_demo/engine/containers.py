@@ -5,7 +5,7 @@ import json
 import re
 import tarfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,13 @@ def inspect_project(engine: Engine, project: str) -> list[dict[str, Any]]:
             except docker.errors.NotFound:
                 continue
     return found
+
+
+def session_containers(engine: Engine, sessions: Collection[str]) -> dict[str, str]:
+    """The containers, running or not, that these sessions of the agent made: id -> name."""
+    with engine_errors("looking for the containers of the agent's sessions"):
+        listed = engine.api.containers(all=True, filters={"label": [labels.SESSION]})
+    return {str(c["Id"]): str(c["Names"][0]).lstrip("/") for c in listed if c["Labels"][labels.SESSION] in sessions}
 
 
 def container_states(engine: Engine, project: str, patience: float) -> list[ContainerState]:

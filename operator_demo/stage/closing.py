@@ -21,6 +21,11 @@ def close_open(store: Store, run: str, reason: str) -> list[Event]:
     return closing
 
 
+def sessions_of(store: Store, run: str) -> list[str]:
+    """The ids of the agent's sessions in the run."""
+    return [str(row["session"]) for row in store.rows("SELECT session FROM agent_sessions WHERE run=?", run)]
+
+
 def end_run(store: Store, run: str, reason: str) -> None:
     """Closes the record of a run whose host is gone: its sessions, its tickets, and the run itself, as `interrupted`.
     Records nothing where that is done already, and no end where the store does not have the run's beginning."""

@@ -5,7 +5,7 @@ import re
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,8 @@ from operator_demo.engine import (
     projects,
     read_file_from,
     read_volume,
+    remove_container,
+    session_containers,
 )
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import AGENT, MONITOR, Event
@@ -58,9 +60,14 @@ AGENT_NEEDS = ("network", "relay")  # what the agent needs until its end
 OUTSIDE = "/opt/operator/subjects"  # the folder in our containers for a subject that is not part of the program
 
 
+# Labels are written by whoever uses the engine, and these two become names of files in the home.
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_RUN = re.compile(r"run-\w{1,32}", re.ASCII)
+
+
 def check_project_name(name: str) -> str:
     """Compose's own rule."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+    if not _PROJECT.fullmatch(name):
         raise UsageError(f"{name!r} is no project name.",
                          "Use lower-case letters, digits, dashes and underscores, beginning with a letter or digit.")
     return name
@@ -72,7 +79,8 @@ def operator_project(project: str) -> str:
 
 def demos(engine: Engine) -> list[str]:
     """The subjects' projects of all demos on the engine, also incomplete ones."""
-    return sorted({project.name.removesuffix("-operator") for project in projects(engine)})
+    names = {project.name.removesuffix("-operator") for project in projects(engine)}
+    return sorted(name for name in names if _PROJECT.fullmatch(name))
 
 
 def choose(projects: list[str]) -> list[str]:
@@ -246,7 +254,7 @@ class Environment:
         containers = self.operators() + members(self.engine, self.project)
         if not containers:
             return None
-        return next((c.labels[labels.RUN] for c in containers if c.labels.get(labels.RUN)), "")
+        return next((c.labels[labels.RUN] for c in containers if _RUN.fullmatch(c.labels.get(labels.RUN, ""))), "")
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -373,6 +381,16 @@ class Environment:
                 return []
             with Store(copy) as volume:
                 return list(volume.events(run))
+
+    def remove_left(self, sessions: Collection[str], tell: Callable[[str], None]) -> list[str]:
+        """Removes the containers that these sessions of the agent made and left, and returns their names; `tell` is
+        told of each before it is removed."""
+        removed = []
+        for container_id, name in session_containers(self.engine, sessions).items():
+            tell(f"The agent left the container {name}, which it had made; it is removed.")
+            remove_container(self.engine, container_id)
+            removed.append(f"container {name}")
+        return removed
 
     def down(self, *, volumes: bool, progress: Progress) -> list[str]:
         """Removes ours first, because they are on the subject's network."""

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
 from operator_demo.home import home, store_path
-from operator_demo.stage.closing import end_run
+from operator_demo.stage.closing import end_run, sessions_of
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Journal
 from operator_demo.store import Store, StoreError
@@ -25,39 +26,49 @@ class Removal:
     problems: list[str] = field(default_factory=list)
 
 
-def remove_demo(environment: Environment, *, volumes: bool, progress: Progress) -> Removal:
+@dataclass
+class Taken:
+    """`sessions` are the agent's in the runs that were taken over; `problems` as in `Removal`."""
+
+    sessions: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def remove_demo(environment: Environment, *, volumes: bool, progress: Progress, tell: Callable[[str], None]) -> Removal:
     """Stops our containers, takes over what they recorded, takes faults back and removes everything; the volumes only
-    with `volumes`. Half a demo will do. Raises `OperatorError` before anything is removed where the record could
-    neither be taken over nor put aside."""
+    with `volumes`. Half a demo will do. `tell` is told before what the agent's sessions left is removed. Raises
+    `OperatorError` before anything is removed where the record could neither be taken over nor put aside."""
     engine, project = environment.engine, environment.project
     faults = FaultJournal(home(), engine.id, project)
     removal = Removal()
     journal = Journal(home(), engine.id, project)
     run = environment.leftover_run() or journal.run()
     environment.stop_operators()
-    if run:
-        removal.problems += take_over(environment, run)
+    taken = take_over(environment, run) if run else Taken()
+    removal.problems += taken.problems
     problems = undo_before_down(engine, project, faults, volumes)
     removal.problems += [f"A fault could not be taken back: {problem}" for problem in problems]
-    removal.removed = environment.down(volumes=volumes, progress=progress)
+    removal.removed = environment.remove_left(taken.sessions, tell)
+    removal.removed += environment.down(volumes=volumes, progress=progress)
     journal.clear()
     if not problems:
         faults.forget()
     return removal
 
 
-def remove_old_data(environment: Environment, progress: Progress) -> Removal:
+def remove_old_data(environment: Environment, progress: Progress, tell: Callable[[str], None]) -> Removal:
     """Removes the volumes that a `down` left, so that a run begins on a fresh system. What is recorded in them is taken
-    over first. There must be no container of the project."""
-    removal = Removal(problems=take_over(environment, ""))
-    removal.removed = environment.down(volumes=True, progress=progress)
+    over first. There must be no container of the project. See `remove_demo` for `tell`."""
+    taken = take_over(environment, "")
+    removal = Removal(environment.remove_left(taken.sessions, tell), taken.problems)
+    removal.removed += environment.down(volumes=True, progress=progress)
     return removal
 
 
-def take_over(environment: Environment, run: str) -> list[str]:
+def take_over(environment: Environment, run: str) -> Taken:
     """Takes what our containers recorded into the host's store, and closes the record of every run in it. A record that
     the store cannot take, because the store is damaged or another version wrote one of them, is put aside as a store of
-    its own; returns that, in words. Raises `OperatorError` where neither works."""
+    its own, which is a problem. Raises `OperatorError` where neither works."""
     with tempfile.TemporaryDirectory() as folder:
         copy = environment.copy_record(Path(folder))
         try:
@@ -67,14 +78,15 @@ def take_over(environment: Environment, run: str) -> list[str]:
                     runs |= _import_all(store, copy)
                 for recorded in runs:
                     end_run(store, recorded, "The run was taken down.")
-            return []
+                return Taken([session for recorded in runs for session in sessions_of(store, recorded)])
         except StoreError as e:
             if copy is None:
-                return [e.message]
+                return Taken(problems=[e.message])
             place = _put_aside(copy, run)
             version = environment.begun_by() or "an unknown version"
-            return [f"The record of {run} was not taken into the store: {e.message} It was saved in {place}, where "
-                    f"`OPERATOR_HOME={place} operator-demo audit show last` reads it; it was written by {version}."]
+            return Taken(problems=[
+                f"The record of {run} was not taken into the store: {e.message} It was saved in {place}, where "
+                f"`OPERATOR_HOME={place} operator-demo audit show last` reads it; it was written by {version}."])
 
 
 def _import_all(store: Store, copy: Path) -> set[str]:

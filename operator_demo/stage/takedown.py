@@ -8,7 +8,7 @@ from collections.abc import Callable
 from operator_demo.engine import Progress
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Note
-from operator_demo.stage.closing import close_open
+from operator_demo.stage.closing import close_open, sessions_of
 from operator_demo.stage.context import Context
 from operator_demo.stage.judging import Judging
 from operator_demo.stage.loop import ONCE_MORE
@@ -80,9 +80,21 @@ class TakeDown:
             self._tell("The containers were stopped and not removed, because they hold a part of the record.")
             return
         self._close_open()
+        self._remove_left()
         if self._removed() and self._abandoned_work_made_nothing():
             self.journal.clear()
             self.injection.journal.forget()
+
+    def _remove_left(self) -> None:
+        """The containers that the agent made and left, of which the record tells."""
+        try:
+            sessions = self.loop.read_store(lambda: sessions_of(self.recording.store, self.options.run), STORE_LIMIT)
+        except OperatorError as e:
+            self._tell(e.message)
+            return
+        if sessions:
+            self._step("What the agent left could not be removed", lambda _: self.environment.remove_left(
+                sessions, lambda text: self.recording.say(Note(level="info", text=text))))
 
     def _removed(self) -> bool:
         return self._step("Not everything could be removed",

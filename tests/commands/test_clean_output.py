@@ -57,7 +57,7 @@ def container(**labels: str) -> dict[str, Any]:
             "Config": {"Labels": labels, "Image": "x"}, "NetworkSettings": {"Networks": {}}}
 
 
-@pytest.mark.parametrize("label", ["com.docker.compose.project", "com.docker.compose.service", "io.operator-demo.run"])
+@pytest.mark.parametrize("label", ["com.docker.compose.service", "io.operator-demo.run"])
 def test_a_label_on_a_shared_engine(label: str, operator_demo: Callable[..., Any], fake_engine: Any) -> None:
     evil = container(**{label: EVIL})
     fake_engine.answers["/containers/json"] = (200, [evil])
@@ -65,6 +65,11 @@ def test_a_label_on_a_shared_engine(label: str, operator_demo: Callable[..., Any
     done = operator_demo("--host", fake_engine.url, "status")
     assert done.status == 0, done.err
     assert_clean(done)
+
+
+def test_a_label_that_is_no_name_of_a_project_is_not_shown(operator_demo: Callable[..., Any], fake_engine: Any) -> None:
+    fake_engine.answers["/containers/json"] = (200, [container(**{"com.docker.compose.project": EVIL})])
+    assert operator_demo("--host", fake_engine.url, "status").said == "No demo is on the engine.\n"
 
 
 @pytest.mark.parametrize(("path", "command"), [

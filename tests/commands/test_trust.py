@@ -13,9 +13,11 @@ import pytest
 
 from operator_demo import cli, trust
 from operator_demo.commands import completion, output
+from operator_demo.engine import connect
 from operator_demo.errors import UsageError
 from operator_demo.evaluation import campaign
 from operator_demo.own_variables import foreign_environment
+from operator_demo.stage.environment import Environment
 from operator_demo.subject import load
 from operator_demo.subject_code import read_code
 
@@ -221,3 +223,21 @@ def test_a_campaign_may_not_name_our_variables(short: Path, monkeypatch: pytest.
     file.write_text("subjects: {etcd: [member-kill]}\nmodels: [rehearsal]\noptions: ['${ANTHROPIC_API_KEY:-none}']\n")
     assert campaign.load(file).options == ["none"]
     assert not any(name.startswith(("ANTHROPIC_", "OPERATOR_")) for name in foreign_environment(os.environ))
+
+
+@pytest.mark.parametrize("hostile", ["../../elsewhere", "/etc", "run-1/../../x", ""])
+def test_labels_that_are_no_names_become_no_paths(fake_engine: Any, operator_demo: Callable[..., Any], short: Path,
+                                                  monkeypatch: pytest.MonkeyPatch, hostile: str) -> None:
+    labels = {"com.docker.compose.project": hostile, "com.docker.compose.service": "a", "io.operator-demo.run": hostile}
+    fake_engine.answers["/containers/json"] = (200, [{"Id": "c1", "Names": ["/c"], "Labels": labels, "Created": 1,
+                                                      "State": "running"}])
+    fake_engine.answers["/containers/c1/json"] = (200, {
+        "Id": "c1", "Name": "/c", "Config": {"Labels": labels, "Image": "x"}, "Image": "sha256:x",
+        "State": {"Status": "running"}, "NetworkSettings": {"Networks": {}}})
+    monkeypatch.setenv("DOCKER_HOST", fake_engine.url)
+    assert operator_demo("down", "--all").said == "Nothing to take down.\n"
+    engine = connect(fake_engine.url)
+    try:
+        assert Environment(engine, "p").leftover_run() == ""
+    finally:
+        engine.close()

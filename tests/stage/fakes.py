@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -249,6 +249,12 @@ class FakeEnvironment:
     def whole_record(self, run: str) -> list[Event]:
         self.cluster.answer("whole_record")
         return list(self.cluster.volume)
+
+    def remove_left(self, sessions: Collection[str], tell: Callable[[str], None]) -> list[str]:
+        self.cluster.answer("remove_left")
+        for session in sessions:
+            tell(f"The agent left what {session} made.")
+        return list(sessions)
 
     def down(self, *, volumes: bool, progress: Callable[[str, str], None]) -> list[str]:
         self.cluster.answer("down")

@@ -2,6 +2,7 @@
 
 import io
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +61,12 @@ class Left:
                 (folder / f"tickets.db{suffix}").write_bytes(file.read_bytes())
         return folder / "tickets.db"
 
+    def remove_left(self, sessions: list[str], tell: Callable[[str], None]) -> list[str]:
+        for session in sessions:
+            tell(f"left by {session}")
+            self.steps.append("remove left")
+        return [f"container of {session}" for session in sessions]
+
     def down(self, volumes: bool, progress: object) -> list[str]:
         self.steps.append("remove")
         return ["container c"]
@@ -72,8 +79,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def remove(left: Left) -> Removal:
-    return remove_demo(left, volumes=True, progress=lambda item, status: None)  # type: ignore[arg-type]
+def quiet(*_: str) -> None: ...
+
+
+def remove(left: Left, tell: Callable[[str], None] = quiet) -> Removal:
+    return remove_demo(left, volumes=True, progress=quiet, tell=tell)  # type: ignore[arg-type]
 
 
 def calls(store_path: Path) -> int:
@@ -84,8 +94,8 @@ def calls(store_path: Path) -> int:
 def test_the_record_is_taken_over_before_anything_is_removed(home: Path, tmp_path: Path) -> None:
     left = Left(tmp_path / "volume.db")
     record(left.volume)
-    assert remove(left) == Removal(["container c"], [])
-    assert left.steps == ["stop", "copy", "remove"]
+    assert remove(left) == Removal(["container of ses-1", "container c"], [])
+    assert left.steps == ["stop", "copy", "remove left", "remove"]
     assert calls(home / "tickets.db") == 5
 
 
@@ -189,8 +199,8 @@ def test_what_an_earlier_run_left_in_volumes_is_taken_over_and_removed(home: Pat
     host_recorded(home, STARTED)
     left = Left(tmp_path / "volume.db", run=None)
     record(left.volume)
-    removal = remove_old_data(left, progress=lambda item, status: None)  # type: ignore[arg-type]
-    assert (removal.problems, left.steps) == ([], ["copy", "remove"])
+    removal = remove_old_data(left, quiet, quiet)  # type: ignore[arg-type]
+    assert (removal.problems, left.steps) == ([], ["copy", "remove left", "remove"])
     assert calls(home / "tickets.db") == 5
     assert ends(home) == [("interrupted", 143)]
 
@@ -211,7 +221,7 @@ def test_a_volume_that_no_container_uses_any_more(home: Path, tmp_path: Path, en
         api.remove_container(made)
         environment = Environment(engine, project)
         assert environment.old_volumes() == [volume]
-        assert remove_old_data(environment, progress=lambda item, status: None).problems == []
+        assert remove_old_data(environment, quiet, quiet).problems == []
         assert environment.old_volumes() == []
     finally:
         down(engine, f"{project}-operator", volumes=True)
@@ -232,9 +242,41 @@ def test_the_record_in_a_real_volume(home: Path, tmp_path: Path, engine: Engine)
         put_files(engine, made, "/data", {file.name.replace("volume", "tickets"): file.read_bytes()
                                           for file in tmp_path.glob("volume.db*")})
         api.start(made)
-        done = remove_demo(Environment(engine, project), volumes=True, progress=lambda item, status: None)
+        done = remove_demo(Environment(engine, project), volumes=True, progress=quiet, tell=quiet)
         assert done.problems == []
         assert api.containers(all=True, filters={"id": made}) == []
     finally:
         down(engine, f"{project}-operator", volumes=True)
     assert calls(home / "tickets.db") == 5
+
+
+@pytest.mark.engine
+def test_what_a_session_made_and_left_goes_and_is_told_before(home: Path, tmp_path: Path, engine: Engine,
+                                                              project_name: str) -> None:
+    """It hangs on the subject's network, which could not be removed otherwise. What others made stays."""
+    session = f"ses-{project_name}"
+    with Store(home / "tickets.db") as store:
+        store.record(events.event(RUN, events.STAGE, STARTED))
+        Recorder(store, RUN, events.AGENT, io.StringIO()).say(
+            SessionStarted(model="m", brain="rehearsal", mode="execute"), ticket="tkt-1", session=session)
+    api = engine.api
+    api.create_network(f"{project_name}_default", labels={labels.PROJECT: project_name, labels.NETWORK: "default"})
+    ids = []
+    try:
+        for mark in ({labels.SESSION: session}, {labels.SESSION: "ses-of-another"}, {}):
+            network = f"{project_name}_default" if session in mark.values() else "none"
+            ids.append(api.create_container_from_config({
+                "Image": "operator-demo/base:trixie", "Cmd": ["sleep", "60"], "Labels": mark,
+                "HostConfig": {"NetworkMode": network}})["Id"])
+        api.start(ids[0])
+        there_when_told: list[bool] = []
+        Journal(home, engine.id, project_name).write(Entry(RUN, "kill", "member-kill", 1))
+        done = remove_demo(Environment(engine, project_name), volumes=True, progress=quiet,
+                           tell=lambda text: there_when_told.append(bool(api.inspect_container(ids[0]))))
+        assert done.problems == [] and there_when_told == [True]
+        assert f"network {project_name}_default" in done.removed
+        left = {c["Id"] for c in api.containers(all=True)}
+        assert [id_ in left for id_ in ids] == [False, True, True]
+    finally:
+        for id_ in ids[1:]:
+            api.remove_container(id_, force=True)

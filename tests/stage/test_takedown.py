@@ -141,3 +141,18 @@ def test_a_store_held_to_the_end_keeps_the_containers(make_run: MakeRun, monkeyp
     reader.execute("ROLLBACK")
     assert "halt" in run.cluster.calls
     assert "down" not in run.cluster.calls
+
+
+def test_what_the_agent_left_is_told_and_removed_before_the_rest(make_run: MakeRun) -> None:
+    run = make_run()
+    run.stage.perform()
+    assert run.cluster.calls.index("remove_left") < run.cluster.calls.index("down")
+    assert any("The agent left" in note["text"] for note in run.display.of("note"))
+
+
+def test_what_the_agent_left_and_stays_is_said(make_run: MakeRun) -> None:
+    run = make_run()
+    run.cluster.failing["remove_left"] = refuse("it is in use")
+    with pytest.raises(OperatorError, match="it is in use"):
+        run.stage.perform()
+    assert "down" in run.cluster.calls
