@@ -13,10 +13,10 @@ from operator_demo.errors import UsageError
 from operator_demo.home import file_errors, home, replace_json
 from operator_demo.subject_code import SubjectCode
 
+_FOLDER = "trust"
+
 Agree = Callable[[SubjectCode], None]
 """Returns where the code may run; raises where it may not."""
-
-_FOLDER = "trust"
 
 
 def refuse_unknown(code: SubjectCode) -> None:
@@ -39,9 +39,14 @@ def remember(code: SubjectCode) -> None:
     replace_json(_file(code), {"folder": str(code.folder), "files": sorted(code.sources), "agreed": time.time()})
 
 
+def trust_folder() -> Path:
+    """What this home trusts: contents of subjects, and images of our own."""
+    return home() / _FOLDER
+
+
 def share(other_home: Path) -> None:
     """Gives a home that this process makes for another the trust of ours."""
-    ours, link = home() / _FOLDER, other_home / _FOLDER
+    ours, link = trust_folder(), other_home / _FOLDER
     with file_errors(link):
         ours.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not link.exists():
@@ -50,4 +55,4 @@ def share(other_home: Path) -> None:
 
 
 def _file(code: SubjectCode) -> Path:
-    return home() / _FOLDER / "subjects" / f"{code.digest}.json"
+    return trust_folder() / "subjects" / f"{code.digest}.json"

@@ -18,7 +18,7 @@ import whole_run
 from hypothesis import settings
 
 from operator_demo.compose import Project, down, load_project
-from operator_demo.engine import Engine, connect
+from operator_demo.engine import Engine, connect, ensure_base
 from operator_demo.errors import OperatorError
 
 settings.register_profile("shared", deadline=None)
@@ -28,6 +28,9 @@ settings.load_profile("shared")
 # must receive both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# No test writes into the home of whoever runs it.
+os.environ.setdefault("OPERATOR_HOME", f"{tempfile.gettempdir()}/operator-demo-tests-home-{os.getuid()}")
 
 IMAGE = "operator-demo/base:trixie"
 AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under load
@@ -80,6 +83,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     made = connect()
+    ensure_base(made)
     yield made
     made.close()
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from operator_demo.engine import BASE, Engine, connect, ensure_base, image_id
+from operator_demo.engine import BASE, Engine, connect, ensure_base, image_id, record_own_image
 from operator_demo.engine.endpoints import named
 from operator_demo.errors import OperatorError
 
@@ -46,6 +46,9 @@ def import_base(engine: Engine) -> None:
     )
     if "errorDetail" in str(answer):
         raise OperatorError(str(answer))
+    imported = image_id(engine, BASE)
+    if imported is not None:
+        record_own_image(engine, BASE, imported)
 
 
 def was_chosen() -> bool:

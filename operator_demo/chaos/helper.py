@@ -14,8 +14,8 @@ from operator_demo.engine import (
     Access,
     Engine,
     Helper,
-    image_id,
     one_off,
+    own_image,
     project_volumes,
     read_volume,
     remove_oneoffs,
@@ -77,8 +77,8 @@ def sweep(ground: Ground) -> None:
 
 
 def usable_image(engine: Engine, *wanted: str) -> str:
-    """The first of these images that is on the engine, else ""."""
-    return next((image for image in wanted if image and image_id(engine, image)), "")
+    """The first of these images of ours that was built here and is on the engine, else ""."""
+    return next((image for image in wanted if image and own_image(engine, image)), "")
 
 
 def _helper(ground: Ground) -> Helper:

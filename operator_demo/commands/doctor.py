@@ -83,9 +83,9 @@ def engine(host: str | None) -> Iterator[tuple[str, str, str]]:
 
 
 def socket(connected: Any) -> tuple[str, str, str]:
-    from operator_demo.engine import BASE, find_socket, image_id
+    from operator_demo.engine import BASE, find_socket, own_image
 
-    if not image_id(connected, BASE):
+    if not own_image(connected, BASE):
         return "-", "socket", f"its path on the engine's machine is known once {BASE} is built"
     try:
         return "ok", "socket", f"{find_socket(connected, BASE)} on the engine's machine"
@@ -94,7 +94,7 @@ def socket(connected: Any) -> tuple[str, str, str]:
 
 
 def images(connected: Any) -> Iterator[tuple[str, str, str]]:
-    from operator_demo.engine import BASE, image_id
+    from operator_demo.engine import BASE, own_image
     from operator_demo.stage.images import agent_image
 
     try:
@@ -102,9 +102,9 @@ def images(connected: Any) -> Iterator[tuple[str, str, str]]:
     except OperatorError as e:
         yield "warn", "images", e.message
         return
-    missing = [image for image in wanted if not image_id(connected, image)]
+    missing = [image for image in wanted if not own_image(connected, image)]
     yield ("ok", "images", "all built") if not missing else \
-        ("warn", "images", f"not built yet: {', '.join(missing)}; `operator-demo prepare` builds them")
+        ("warn", "images", f"not built from here yet: {', '.join(missing)}; `operator-demo prepare` builds them")
 
 
 def subjects(connected: "Engine", memory: int) -> Iterator[tuple[str, str, str]]:

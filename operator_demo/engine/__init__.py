@@ -37,6 +37,7 @@ from operator_demo.engine.images import build_image, ensure_image, folder_contex
 from operator_demo.engine.limits import happened, set_limits, stats, supports
 from operator_demo.engine.logs import LogsUnavailable, follow, read_log
 from operator_demo.engine.networks import discover_network
+from operator_demo.engine.own_images import own_image, record_own_image
 from operator_demo.engine.progress import ImageProgress, Progress
 from operator_demo.engine.projects import ProjectState, projects
 from operator_demo.engine.prune import prune_images
@@ -81,6 +82,7 @@ __all__ = [
     "load_images",
     "members",
     "one_off",
+    "own_image",
     "parse_time",
     "probe_socket",
     "project_volumes",
@@ -90,6 +92,7 @@ __all__ = [
     "read_file_from",
     "read_log",
     "read_volume",
+    "record_own_image",
     "remove_container",
     "remove_oneoffs",
     "remove_volume",

@@ -10,6 +10,8 @@ import requests
 
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import Interrupted, engine_errors
+from operator_demo.engine.images import image_id
+from operator_demo.engine.own_images import record_own_image
 from operator_demo.engine.progress import Progress, silent
 from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
 from operator_demo.errors import OperatorError, UsageError
@@ -71,6 +73,10 @@ def load_images(engine: Engine, file: Path, *, progress: Progress = silent, stop
             if line.startswith(_LOADED):
                 names.append(line.removeprefix(_LOADED))
                 progress(names[-1], "loaded")
+    for name in names:  # whoever loads a file trusts it
+        loaded = image_id(engine, name)
+        if loaded:
+            record_own_image(engine, name, loaded)
     _go_on(stop, file)
     if not names:
         raise OperatorError(f"{file} holds no image that has a name.",

@@ -4,7 +4,7 @@ import contextlib
 import io
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import docker.errors
@@ -13,6 +13,8 @@ from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.containers import put_files
 from operator_demo.engine.failures import BROKEN_CONNECTION, engine_errors
+from operator_demo.engine.images import is_ours
+from operator_demo.engine.own_images import need_own_image
 from operator_demo.errors import OperatorError
 
 _SCRIPT = "/aux"
@@ -55,8 +57,9 @@ def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_AC
              timeout: float = 60.0) -> tuple[int, str]:
     """Runs a shell script in a new container: its exit code and its output. The container is removed in any case.
 
-    The script is put into the container and removes itself as it starts: neither the engine's events nor `inspect` show
-    a word of it. It finds `content` in the file /content. Raises OperatorError after `timeout` seconds.
+    An image with a name of ours must be one that was built here. The script is put into the container and removes
+    itself as it starts: neither the engine's events nor `inspect` show a word of it. It finds `content` in the file
+    /content. Raises OperatorError after `timeout` seconds.
     """
     host: dict[str, Any] = {
         "NetworkMode": f"container:{access.network_of}" if access.network_of else access.network or "none",
@@ -67,6 +70,8 @@ def run_once(engine: Engine, helper: Helper, script: str, access: Access = NO_AC
     files = {_SCRIPT.lstrip("/"): f'rm -f "$0"\n{script}'.encode()}
     if content is not None:
         files["content"] = content
+    if is_ours(helper.image):
+        helper = replace(helper, image=need_own_image(engine, helper.image))
     with engine_errors(f"running {helper.name}"):
         container_id = _create(engine, helper, ["sh", _SCRIPT], _mounts(access), host)
         try:

@@ -18,6 +18,7 @@ import docker.errors
 from operator_demo import labels
 from operator_demo.engine.connect import Engine
 from operator_demo.engine.failures import Interrupted, NotOnEngine, engine_errors
+from operator_demo.engine.own_images import give_name_back, own_image, record_own_image
 from operator_demo.engine.progress import ImageProgress, silent_image
 from operator_demo.engine.stream import ended_by, json_objects, open_stream, pieces
 from operator_demo.errors import OperatorError
@@ -48,14 +49,17 @@ def ensure_image(engine: Engine, image: str, *, pull_policy: str = "missing",
     """The id of `image`, pulled if it is not there (`pull_policy` as in Compose: missing, always, never).
 
     Raises OperatorError when it cannot be had; an image of our own is never pulled, since whoever squats its name in
-    a registry would be root on this machine.
+    a registry would be root on this machine. One that was built here counts, whichever image has its name now.
     """
+    if is_ours(image):
+        known = own_image(engine, image)
+        if known:
+            give_name_back(engine, image, known, progress)
+            return known
     present = image_id(engine, image)
-    if present and pull_policy != "always":
+    if present and (pull_policy != "always" or is_ours(image)):
         return present
-    if _is_ours(image):
-        if present:
-            return present
+    if is_ours(image):
         raise NotOnEngine(f"the image {image} is not on this engine, and images of our own are never pulled",
                           "Build it: `operator-demo prepare` (the base image: `./build.sh`).")
     if pull_policy == "never":
@@ -67,7 +71,7 @@ def ensure_image(engine: Engine, image: str, *, pull_policy: str = "missing",
     return pulled
 
 
-def _is_ours(image: str) -> bool:
+def is_ours(image: str) -> bool:
     """Whether this is a name of ours; `docker.io/operator-demo/x` is the same image to the engine."""
     with engine_errors(f"the image name {image}"):
         registry, name = docker.auth.resolve_repository_name(image)
@@ -114,9 +118,9 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
                 image_labels: Mapping[str, str] | None = None) -> str:
     """Builds `tag` from `context` (path in the context -> content or a file) and returns the image's id.
 
-    Nothing is built when the image there carries the same digest of context, arguments and base images. `progress`
-    gets each line of the build's output, with the step where known. `target` is the stage of the Dockerfile that is
-    wanted. Raises OperatorError with the end of that output.
+    Nothing is built when the image that was built here last carries the same digest of context, arguments and base
+    images. `progress` gets each line of the build's output, with the step where known. `target` is the stage of the
+    Dockerfile that is wanted. Raises OperatorError with the end of that output.
     """
     stop = stop or threading.Event()
     args = dict(buildargs or {})
@@ -128,22 +132,32 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
     digest = _digest(context, dockerfile, args, bases, {**extra, **{f"label {k}": v for k, v in
                                                                    (image_labels or {}).items()}})
     wanted = {**(image_labels or {}), labels.CONTEXT: digest}
-    with engine_errors(f"looking for the image {tag}"):
-        try:
-            present = engine.api.inspect_image(tag)
-            if (present["Config"].get("Labels") or {}).get(labels.CONTEXT) == digest:
-                progress(tag, "unchanged", None, None)
-                return str(present["Id"])
-        except docker.errors.NotFound:
-            pass
+    known = own_image(engine, tag)
+    if known and _built_from(engine, known) == digest:
+        give_name_back(engine, tag, known, progress)
+        progress(tag, "unchanged", None, None)
+        return known
+    if not known and _built_from(engine, tag) == digest:
+        progress(tag, "is on the engine, but was not built from here: it is built again", None, None)
     progress(tag, "building", None, None)
     _build(engine, tag, _pack(context), progress, stop, dockerfile=dockerfile, buildargs=args, labels=wanted,
            **extra)
     built = image_id(engine, tag)
     if built is None:
         raise OperatorError(f"building {tag}: the engine says that it is done, but the image is not there")
+    record_own_image(engine, tag, built)
     progress(tag, "built", None, None)
     return built
+
+
+def _built_from(engine: Engine, image: str) -> str | None:
+    """The digest of what an image says it was built from; None where it says nothing, or is not there."""
+    with engine_errors(f"looking for the image {image}"):
+        try:
+            said: str | None = (engine.api.inspect_image(image)["Config"].get("Labels") or {}).get(labels.CONTEXT)
+            return said
+        except docker.errors.NotFound:
+            return None
 
 
 def folder_context(folder: Traversable) -> dict[str, bytes]:

@@ -30,6 +30,7 @@ from operator_demo.engine import (
     image_id,
     members,
     one_off,
+    own_image,
     project_volumes,
     projects,
     read_file_from,
@@ -240,8 +241,8 @@ class Environment:
         return Control(self.engine, monitor.id)
 
     def image(self) -> str:
-        """The image of our containers, which helpers use too; "" without containers."""
-        return next((c.image for c in self.operators()), "")
+        """The image of our containers, which helpers use too; "" without containers, and if it was not built here."""
+        return next((c.image for c in self.operators() if own_image(self.engine, c.image)), "")
 
     def begun_by(self) -> str:
         """The version of the program that began the run; "" if unknown."""

@@ -18,6 +18,7 @@ from operator_demo.engine import (
     build_image,
     ensure_base,
     image_id,
+    own_image,
     prune_images,
 )
 from operator_demo.errors import OperatorError
@@ -49,7 +50,7 @@ def ensure_all(engine: Engine, subject: Project, progress: Progress, stop: threa
         "Dockerfile": files("compose_templates").joinpath("agent.Dockerfile").read_bytes(),
         "operator-demo": own_file(),
     }
-    new = image_id(engine, tag) is None
+    new = own_image(engine, tag) is None
     build_image(engine, tag, context, progress=tell, stop=stop)
     if new:
         for old in prune_images(engine, tag):
