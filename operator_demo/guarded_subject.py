@@ -1,4 +1,5 @@
-"""A subject whose own defects do not end who asks it: what its code raises becomes a violation or an answer.
+"""A subject whose own defects do not end who asks it: what its code raises becomes a violation or an answer. What a
+subject says often quotes its members, so its texts come out harmless and bounded.
 
 Monitor and workload ask a subject only through `GuardedSubject`.
 """
@@ -8,9 +9,10 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from operator_demo import events
+from operator_demo.redaction import Scrubber
 from operator_demo.subject import (
     Check,
     HasClient,
@@ -26,11 +28,12 @@ from operator_demo.subject import (
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.text import clean, one_line
+from operator_demo.text import one_line
 
 SUBJECT_DEFECT = Invariant(
     "subject_defect", "critical", None, "", 2.0, "The subject's own code can look at its members and judge them.",
     "Own choice: not to see is not to be well. Grace: two looks in a row.")
+_scrub = Scrubber(longest=2000)
 
 
 class GuardedSubject:
@@ -63,7 +66,8 @@ class GuardedSubject:
             observation = self._subject.observe(members, deadline)
             for name in seen:
                 seen[name] |= observation.members[name]
-            observation.members = seen
+            observation.members = _scrub.deep(seen)
+            observation.cluster = _scrub.deep(observation.cluster)
             _check_plain([seen, dict(observation.cluster), float(observation.ts)])
             events.Observation.of({"members": seen, "cluster": observation.cluster, "violations": [], "duration": 0})
             return observation
@@ -76,7 +80,7 @@ class GuardedSubject:
         if observation.failure:
             return [_violation(observation.failure)]
         try:
-            violations = list(self._subject.violations(observation))
+            violations = [replace(v, text=_scrub.bounded(v.text)) for v in self._subject.violations(observation)]
             _check_plain([asdict(v) for v in violations])
             return violations
         except Exception as e:
@@ -122,7 +126,7 @@ class GuardedSubject:
     def _check(self, name: str, ask: Callable[[], Check]) -> Check:
         try:
             check = ask()
-            return Check(name, str(check.status), str(check.saw))
+            return Check(name, str(check.status), _scrub.bounded(str(check.saw)))
         except Exception as e:
             return Check(name, "unknown", f"could not be checked: {self._defect(name, e)}")
 
@@ -130,7 +134,7 @@ class GuardedSubject:
         """What went wrong, and where in the code, in one line."""
         last = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{self.name}.{method} failed: {type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
-        return one_line(clean(text), 300)
+        return one_line(_scrub.bounded(text), 300)
 
 
 class _Client:

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operator_demo.fields import MAX_TEXT
 from operator_demo.text import clean_counted, escape
 
 REDACTED = "[redacted]"
 KNOWN_SECRET = "[redacted: known secret]"
+LONGEST_SECRET = 512  # characters that are lost at a cut, since half a secret is not recognised
 _SHORTEST = 6  # characters of a known secret; what is shorter stands in other words as well
 
 _WORD = (r"(?:secret|password|passwd|passphrase|credentials?|(?<!cluster[-_])token|\w_pwd"
@@ -86,10 +88,11 @@ class Harmless:
 
 
 class Scrubber:
-    """Makes text from outside harmless: cleaned and redacted."""
+    """Makes text from outside harmless: cleaned and redacted. `longest` is how many characters `bounded` keeps of a
+    text, and `deep` of each text in a JSON value."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._known = KnownSecrets(secrets)
+    def __init__(self, secrets: Iterable[str] = (), longest: int = MAX_TEXT) -> None:
+        self._known, self._longest = KnownSecrets(secrets), longest
 
     def __call__(self, raw: str) -> str:
         return self.counted(raw).text
@@ -105,7 +108,7 @@ class Scrubber:
             case str():
                 return self._value(value)
             case dict():
-                return {self(str(key)): self._named(str(key), item) for key, item in value.items()}
+                return {self._value(str(key)): self._named(str(key), item) for key, item in value.items()}
             case list() | tuple():
                 return self._items(value)
             case _:
@@ -127,11 +130,17 @@ class Scrubber:
         """As `shown_command`, without the known secrets."""
         return shown_command(self._known.withhold(command))
 
+    def bounded(self, text: str) -> str:
+        """`text` made harmless, at most about `longest` characters of it."""
+        if len(text) <= self._longest:
+            return self(text)
+        return self(text[:self._longest + LONGEST_SECRET])[:-LONGEST_SECRET][:self._longest] + "…"
+
     def _value(self, text: str) -> str:
         assignment = _ASSIGNMENT.match(text)
         if assignment and _SECRET_NAME.search(assignment[1]):
             return f"{assignment[1]}={REDACTED}"
-        return self(text)
+        return self.bounded(text)
 
     def _named(self, name: str, item: Any) -> Any:
         return REDACTED if isinstance(item, str) and _SECRET_NAME.search(name) else self.deep(item)

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from operator_demo.redaction import Harmless
-
-_LONGEST_SECRET = 512  # bytes
+from operator_demo.redaction import LONGEST_SECRET, Harmless
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Ring:
         if len(self._head) + len(tail) == self._total:
             whole = scrub((self._head + tail).decode("utf-8", "replace"))
             return Kept(whole.text, 0, whole.removed)
-        head_lost, tail_lost = min(_LONGEST_SECRET, len(self._head)), min(_LONGEST_SECRET, len(tail))
+        head_lost, tail_lost = min(LONGEST_SECRET, len(self._head)), min(LONGEST_SECRET, len(tail))
         omitted = self._total - (len(self._head) - head_lost) - (len(tail) - tail_lost)
         first = scrub(self._head.decode("utf-8", "replace"))
         last = scrub(tail.decode("utf-8", "replace"))

@@ -17,10 +17,11 @@ from operator_demo.store import Recorder
 
 _LOG_LIMIT = 32 * 1024  # bytes
 _LOG_LINES = 500
+_LONGEST = 8 * 1024  # characters of one text in an answer
 
 Inspect = Callable[[str], dict[str, Any]]
 Logs = Callable[[str, int], Iterable[bytes]]
-_scrub = Scrubber()
+_scrub = Scrubber(longest=_LONGEST)
 
 
 class Questions:
