@@ -17,7 +17,6 @@ Check = Callable[[str, Any], Any]
 Table = Mapping[str, Check]
 
 LEFT_OUT: Final = object()
-_RESERVED = ("com.docker.compose.", "io.operator-demo.")
 _LARGEST = 1 << 62
 _PIDS = 256  # processes of a one-shot container
 
@@ -140,17 +139,6 @@ def nested(table: Table) -> Check:
     return check
 
 
-def own_labels(name: str, value: Any) -> Any:
-    if value is None:
-        return LEFT_OUT
-    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
-        raise _wrong(name, "it must map texts to texts")
-    for key in value:
-        if key.lower().startswith(_RESERVED):
-            raise _wrong(f"{name}.{key[:100]}", "labels of Compose and of operator-demo are set by them alone")
-    return dict(value)
-
-
 # -- exec -------------------------------------------------------------------------------------------------------------
 
 _EXEC: Table = {
@@ -266,7 +254,7 @@ _HOST: Table = {
 }
 _CREATE: Table = {
     "Image": text, "Cmd": command, "Entrypoint": command, "Env": texts, "User": text, "WorkingDir": text,
-    "Labels": own_labels, "AttachStdin": flag, "AttachStdout": flag, "AttachStderr": flag, "Tty": flag,
+    "Labels": nothing, "AttachStdin": flag, "AttachStdout": flag, "AttachStderr": flag, "Tty": flag,
     "OpenStdin": flag, "StdinOnce": flag, "StopSignal": text, "StopTimeout": number, "NetworkDisabled": flag,
     "Hostname": text, "Domainname": nothing, "Volumes": nothing, "OnBuild": nothing, "ExposedPorts": nothing,
     "MacAddress": nothing, "ArgsEscaped": nothing, "Shell": nothing, "Healthcheck": nested(_NO_HEALTHCHECK),
@@ -287,6 +275,6 @@ def one_shot(asked: Mapping[str, Any], image: str, volumes_from: str, run: str, 
     host = {**asked["HostConfig"], "VolumesFrom": [volumes_from], "NetworkMode": "none", "CapAdd": [],
             "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"], "Privileged": False}
     host.setdefault("PidsLimit", _PIDS)
+    # (Labels of the client's choice are refused: some programs on an engine take orders from the labels of containers.)
     marks = {labels.RUN: run, labels.SESSION: session or run}
-    return {**asked, "Image": image, "Labels": {**asked.get("Labels", {}), **marks}, "HostConfig": host,
-            "Healthcheck": {"Test": ["NONE"]}}
+    return {**asked, "Image": image, "Labels": marks, "HostConfig": host, "Healthcheck": {"Test": ["NONE"]}}

@@ -118,7 +118,7 @@ ENDPOINTS = (
 
     _looking("networks", "docker network ls", make="networks", query=_LIST),
     _looking("networks/*", "docker network inspect", make="network",
-             query={"verbose": queries.flag, "scope": queries.condition}),
+             query={"verbose": queries.flag, "scope": queries.scope}),
     _acting("networks/*/connect", "docker network connect: a member", make="connect", body=True),
     _acting("networks/*/disconnect", "docker network disconnect: a member", make="disconnect", body=True),
 

@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operator_demo.guard import bodies, filters, lookup, queries
 from operator_demo.guard.decision import Forward, Shape, Target
 from operator_demo.guard.endpoints import NAME, Endpoint
+from operator_demo.guard.host_access import host_access
 from operator_demo.guard.refused import HOST_ACCESS, NOT_OFFERED, UNKNOWN_KEY, WRONG_VALUE, Refused
 from operator_demo.guard.request import MONITOR, Request
 from operator_demo.guard.world import Standing, Thing, World, plain_id
@@ -157,11 +158,11 @@ class Forwarding:
     async def archive_put(self, case: Case) -> Forward:
         member, path = case.object, case.query.get("path", "")
         await self._check_inside(member, "files are written")
-        volumes = [str(mount.get("Destination")) for mount in member.described.get("Mounts") or []
-                   if await self._is_own_volume(mount)]
-        if not path.startswith("/") or ".." in path.split("/") or not _is_below(path, volumes):
+        mounts = {str(mount.get("Destination")): mount for mount in member.described.get("Mounts") or []}
+        own = [folder for folder, mount in mounts.items() if await self._is_own_volume(mount)]
+        if not path.startswith("/") or ".." in path.split("/") or _innermost(path, mounts) not in own:
             raise Refused(WRONG_VALUE, f"Files are written into the volumes of a member alone; those of {member.name} "
-                          f"are at {', '.join(volumes) or 'no path'}.")
+                          f"are at {', '.join(own) or 'no path'}.")
         return replace(case.forward(), stream=True)
 
     async def create(self, case: Case) -> Forward:
@@ -193,7 +194,7 @@ class Forwarding:
         return member
 
     async def _check_inside(self, container: Thing, doing: str) -> None:
-        reason = await self._world.host_access(container)
+        reason = await host_access(self._world, container)
         if reason:
             raise Refused(HOST_ACCESS, f"In {container.name} no {doing}, because {reason}. Its logs, start, stop and "
                           "restart are allowed.")
@@ -205,6 +206,8 @@ class Forwarding:
         return volume is not None and volume.standing is Standing.SUBJECT
 
 
-def _is_below(path: str, folders: Sequence[str]) -> bool:
+def _innermost(path: str, folders: Iterable[str]) -> str | None:
+    """Of the folders that hold the path, the longest: a mount may lie within another."""
     plain = posixpath.normpath(path)
-    return any(plain == folder or plain.startswith(f"{folder.rstrip('/')}/") for folder in folders if folder != "/")
+    holding = [folder for folder in folders if plain == folder or plain.startswith(f"{folder.rstrip('/')}/")]
+    return max(holding, key=len, default=None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from operator_demo.errors import Exit
 from operator_demo.events import GUARD
+from operator_demo.guard.host_access import ways_around
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
@@ -61,7 +62,7 @@ async def _ways_around(world: World) -> dict[str, str]:
     end = loop.time() + _START
     while True:
         try:
-            return await world.ways_around()
+            return await ways_around(world)
         except EngineGone:
             if loop.time() > end:
                 raise

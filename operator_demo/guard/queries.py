@@ -20,6 +20,7 @@ moment = _matches(r"\d{0,12}(\.\d{1,9})?|\d{4}-\d\d-\d\dT[\d:.]{1,20}(Z|[+-]\d\d
 tail = _matches(r"all|-?\d{1,10}|")
 signal = _matches(r"[A-Za-z0-9+]{0,16}")
 condition = _matches(r"not-running|next-exit|removed|")
+scope = _matches(r"local|swarm|global|")
 keys = _matches(r"[A-Za-z0-9,@\[\]\\^_-]{0,64}")
 # ps runs on the engine's machine: letters, and after an `o` the names of columns.
 ps_arguments = _matches(r"(-?[A-Za-z]{1,8}|-?[A-Za-z]{0,7}o [a-z%,]{1,120})?")

@@ -1,7 +1,7 @@
 """What exists on the engine, asked for at this moment, and what it is to the subject: its standing."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -11,7 +11,6 @@ from operator_demo.guard.decision import Target
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.:/@-]{0,254}")
-_HOST_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH", "MKNOD", "BPF"}
 
 
 class EngineReader(Protocol):
@@ -125,30 +124,6 @@ class World:
                    if self.standing(v.get("Labels") or {}, str(v["Name"])) in (Standing.SUBJECT, Standing.NEIGHBOUR)}
         return Surroundings(networks, frozenset(volumes), containers, frozenset(images))
 
-    async def host_access(self, container: Thing) -> str | None:
-        """What in a container of the subject gives whoever is inside a hold on the engine's machine, in words."""
-        found = host_access_of(container.described)
-        if found:
-            return found
-        for mount in container.described.get("Mounts") or []:
-            if mount.get("Type") != "volume":
-                continue
-            volume = await self.volume(str(mount.get("Name")))
-            options = (volume.described.get("Options") or {}) if volume else {}
-            if str(options.get("device", "")).startswith("/"):  # a volume that is a bind mount by its options
-                return f"its volume {mount.get('Name')} is {options['device']} of the engine's machine"
-        return None
-
-    async def ways_around(self) -> dict[str, str]:
-        """The members by which a command inside them would reach the engine's machine, each with the reason."""
-        ways = {}
-        for id_, standing in (await self.surroundings()).containers.items():
-            container = await self.container(id_) if standing is Standing.SUBJECT else None
-            reason = await self.host_access(container) if container else None
-            if container and reason:
-                ways[container.member or container.name] = reason
-        return ways
-
     # -- standings, by labels and names --------------------------------------------------------------------------------
 
     def standing(self, own: Mapping[str, str], name: str) -> Standing:
@@ -192,26 +167,3 @@ def is_on(endpoints: Mapping[str, Any], networks: frozenset[str]) -> bool:
 def plain_id(image: str) -> str:
     """Docker writes `sha256:` before an image's id, Podman not everywhere."""
     return image.removeprefix("sha256:")
-
-
-def host_access_of(described: Mapping[str, Any]) -> str | None:
-    """The same as `World.host_access`, as far as a container's own description tells."""
-    host = described.get("HostConfig") or {}
-    if host.get("Privileged"):
-        return "it is privileged"
-    for key in ("NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode"):
-        if host.get(key) == "host":
-            return f"it shares a namespace with the engine's machine ({key})"
-    if capabilities := _host_capabilities(host.get("CapAdd") or []):
-        return f"it has the capability {', '.join(sorted(capabilities))}"
-    for key in ("Devices", "DeviceRequests", "DeviceCgroupRules"):
-        if host.get(key):
-            return f"it uses devices of the engine's machine ({key})"
-    for mount in described.get("Mounts") or []:
-        if mount.get("Type") not in ("volume", "tmpfs"):
-            return f"it mounts {mount.get('Source')} of the engine's machine"
-    return None
-
-
-def _host_capabilities(added: Iterable[str]) -> set[str]:
-    return {name.upper().removeprefix("CAP_") for name in added} & _HOST_CAPABILITIES

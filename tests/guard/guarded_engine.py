@@ -41,13 +41,26 @@ def member(name: str, **more: Any) -> dict[str, Any]:
 
 
 _STRANGER_MOUNT = [{"Type": "bind", "Source": "/", "Destination": "/host", "RW": True}]
-_DISGUISED = [{"Type": "volume", "Name": f"{PROJECT}_disguised", "Destination": "/data", "RW": True}]
+_NESTED = [{"Type": "volume", "Name": f"{PROJECT}_etcd0-data", "Destination": "/data", "RW": True},
+           {"Type": "volume", "Name": "elsewhere_db", "Destination": "/data/db", "RW": True},
+           {"Type": "tmpfs", "Destination": "/data/tmp", "RW": True}]
+
+
+def _volume(name: str) -> list[dict[str, Any]]:
+    return [{"Type": "volume", "Name": f"{PROJECT}_{name}", "Destination": "/data", "RW": True}]
+
+
 
 CONTAINERS = [
     member("etcd0"), member("etcd1"), member("etcd2"),
-    member("bare", Privileged=True), member("bound", mounts=_STRANGER_MOUNT), member("disguised", mounts=_DISGUISED),
+    member("bare", Privileged=True), member("bound", mounts=_STRANGER_MOUNT),
+    member("disguised", mounts=_volume("disguised")),
     member("hostpid", PidMode="host"), member("capable", CapAdd=["CAP_SYS_ADMIN"]),
-    member("device", Devices=[{"PathOnHost": "/dev/sda"}]),
+    member("device", Devices=[{"PathOnHost": "/dev/sda"}]), member("overlaid", mounts=_volume("overlaid")),
+    member("plugged", mounts=_volume("plugged")), member("shared", mounts=_volume("shared")),
+    member("lodger", PidMode=f"container:{id_of('stranger')}"),
+    member("guest", NetworkMode=f"container:{id_of(f'{PROJECT}-bare-1')}"),
+    member("twin", NetworkMode=f"container:{id_of(f'{PROJECT}-etcd0-1')}"), member("nested", mounts=_NESTED),
     container(f"{PROJECT}-backup-1", {}),
     container("visitor", of_project("elsewhere", "visitor"), image=OTHER_IMAGE,
               network=(f"{PROJECT}_default", NETWORK)),
@@ -69,6 +82,11 @@ VOLUMES = [
     *({"Name": f"{PROJECT}_{name}-data", "Labels": {labels.PROJECT: PROJECT}} for name in ("etcd0", "etcd1", "etcd2")),
     {"Name": f"{PROJECT}_certs", "Labels": {labels.PROJECT: PROJECT}},
     {"Name": f"{PROJECT}_disguised", "Labels": {labels.PROJECT: PROJECT}, "Options": {"device": "/etc", "o": "bind"}},
+    {"Name": f"{PROJECT}_overlaid", "Labels": {labels.PROJECT: PROJECT},
+     "Options": {"type": "overlay", "device": "overlay", "o": "lowerdir=/,upperdir=/u,workdir=/w"}},
+    {"Name": f"{PROJECT}_plugged", "Labels": {labels.PROJECT: PROJECT}, "Driver": "local-persist"},
+    {"Name": f"{PROJECT}_shared", "Labels": {labels.PROJECT: PROJECT}, "Driver": "local",
+     "Options": {"type": "tmpfs", "device": "tmpfs", "o": "size=10m"}},
     {"Name": f"{PROJECT}-operator_operator-data", "Labels": {labels.PROJECT: f"{PROJECT}-operator"}},
     {"Name": "elsewhere_db", "Labels": {labels.PROJECT: "elsewhere"}},
 ]

@@ -26,7 +26,8 @@ from operator_demo.guard.request import AGENT, MONITOR
 from operator_demo.guard.world import World
 
 MEMBERS = {f"{PROJECT}-{name}-1" for name in (
-    "etcd0", "etcd1", "etcd2", "bare", "bound", "disguised", "hostpid", "capable", "device")}
+    "etcd0", "etcd1", "etcd2", "bare", "bound", "disguised", "hostpid", "capable", "device", "overlaid", "plugged",
+    "shared", "lodger", "guest", "twin", "nested")}
 BESIDE = {f"{PROJECT}-backup-1", "visitor", "one-shot"}
 OURS = {f"{PROJECT}-operator-monitor-1", "helper-1"}
 
@@ -65,7 +66,8 @@ def test_volumes() -> None:
     seen = kept("GET /volumes", {"Volumes": VOLUMES, "Warnings": ["of others"]})
 
     assert {v["Name"] for v in seen["Volumes"]} == {
-        f"{PROJECT}_{name}" for name in ("etcd0-data", "etcd1-data", "etcd2-data", "certs", "disguised")}
+        f"{PROJECT}_{name}" for name in ("etcd0-data", "etcd1-data", "etcd2-data", "certs", "disguised", "overlaid",
+                                         "plugged", "shared")}
     assert seen["Warnings"] is None
     assert kept("GET /volumes", {"Volumes": None})["Volumes"] == []
 
