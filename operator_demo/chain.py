@@ -5,9 +5,9 @@ last entry, the head, therefore stands for all of them: nothing can be changed l
 """
 
 import functools
-import hashlib
 import sqlite3
 from dataclasses import dataclass
+from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 
 from operator_demo.events import Event
@@ -43,14 +43,18 @@ class Entry:
         return canonical(self.event, self.data)
 
 
+def entries_in_words(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
+
+
 def seed(run: str, unchained: int) -> bytes:
     """What stands in the place of the hash before the first entry."""
-    return hashlib.sha256(f'{{"run":{quoted(run)},"unchained":{unchained}}}'.encode()).digest()
+    return sha256(f'{{"run":{quoted(run)},"unchained":{unchained}}}'.encode()).digest()
 
 
 def link(previous: bytes, entry: bytes) -> bytes:
     """The hash of an entry (canonical) that follows the one with the hash `previous`."""
-    return hashlib.sha256(previous + entry).digest()
+    return sha256(previous + entry).digest()
 
 
 def canonical(event: Event, data: str) -> bytes:
@@ -82,7 +86,7 @@ class ChainWriter:
     def next(self, event: Event, data: str) -> tuple[int, bytes]:
         """Position and hash that the event gets if it is appended."""
         chain = self._open.get(event.run) or self._read(event.run)
-        return chain.entries + 1, hashlib.sha256(chain.head + canonical(event, data)).digest()
+        return chain.entries + 1, sha256(chain.head + canonical(event, data)).digest()
 
     def append(self, run: str, position: int, hash: bytes) -> None:
         """What `next` returned."""
@@ -92,6 +96,13 @@ class ChainWriter:
     def begin(self, run: str, unchained: int) -> None:
         """The chain of a run of which so many events are recorded without one."""
         self._open[run] = _OpenChain(Chain.begin(run, unchained))
+
+    def chain(self, run: str) -> Chain:
+        """As it stands within the transaction."""
+        grown = self._open.get(run)
+        if grown is None:
+            return stored_chain(self._db, run) or Chain.begin(run)
+        return Chain(run, grown.unchained, grown.entries, grown.head)
 
     def save(self) -> None:
         """Before the commit."""
@@ -104,7 +115,7 @@ class ChainWriter:
         self._open.clear()
 
     def _read(self, run: str) -> "_OpenChain":
-        chain = _OpenChain(stored_chain(self._db, run) or Chain.begin(run))
+        chain = _OpenChain(self.chain(run))
         self._open[run] = chain
         return chain
 

@@ -6,14 +6,13 @@ starts and ends of threads and the errors, without what looks like a secret.
 
 import logging
 import logging.handlers
-import os
 import platform
 import sys
 import threading
 import time
 from typing import IO
 
-from operator_demo.home import NAME_OF_LOG, file_errors, home
+from operator_demo.home import NAME_OF_LOG, file_errors, home, private_opener
 from operator_demo.own_variables import own_environment
 from operator_demo.redaction import redact, secrets_of
 from operator_demo.text import clean
@@ -46,10 +45,7 @@ def error(raised: BaseException) -> None:
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
     def _open(self) -> IO[str]:  # type: ignore[override]
-        def private(name: str, flags: int) -> int:
-            return os.open(name, flags, 0o600)
-
-        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=private)
+        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=private_opener)
 
 
 class _Harmless(logging.Formatter):

@@ -8,7 +8,7 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,12 +16,14 @@ from operator_demo.errors import OperatorError
 
 NAME_OF_LOG = "debug.log"  # written by `debug_log`
 HOMELESS = Path("/nonexistent")  # what Debian's passwd file says of users without a home directory
+_OURS = ("tickets.db", "debug.log", "journal", "aside", "proven", "proving", "trust")  # beginnings of names in it
 _NAME_ANOTHER = "Name another folder for the records with OPERATOR_HOME."
 
 
 def home() -> Path:
     """The folder named by OPERATOR_HOME (an empty one counts as not set), else ~/.operator. It need not exist.
 
+    One that others can read is closed to them, with all that is in it, unless it also holds what is not the program's.
     Raises `OperatorError` where there is none, or one that this user cannot read.
     """
     named = os.environ.get("OPERATOR_HOME", "")
@@ -36,6 +38,14 @@ def home() -> Path:
         raise OperatorError("The current folder is gone, and OPERATOR_HOME is relative to it.", _NAME_ANOTHER) from e
     _check(folder)
     return folder
+
+
+def close_to_others(path: Path) -> None:
+    """Takes every right from group and others, where the file or folder is this user's."""
+    with file_errors(path), suppress(FileNotFoundError):
+        status = path.lstat()
+        if status.st_uid == os.getuid() and status.st_mode & 0o077 and not stat.S_ISLNK(status.st_mode):
+            path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
 def user_home() -> Path:
@@ -74,6 +84,11 @@ def replace_json(path: Path, content: Any, indent: int | None = None) -> None:
             os.close(folder)
 
 
+def private_opener(name: str, flags: int) -> int:
+    """For `open`: a new file is this user's alone."""
+    return os.open(name, flags, 0o600)
+
+
 def remove(path: Path) -> None:
     """Removes a file; harmless where it is not there."""
     with file_errors(path):
@@ -101,13 +116,24 @@ def file_errors(path: Path) -> Iterator[None]:
 def _check(folder: Path) -> None:
     with file_errors(folder):
         try:
-            mode = folder.stat().st_mode
+            status = folder.stat()
         except FileNotFoundError:
             return  # it is made when something is written
-        if not stat.S_ISDIR(mode):
+        if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(0, "it is not a folder")
         if not os.access(folder, os.R_OK | os.X_OK):
             raise PermissionError(0, "permission denied")
+        if status.st_uid == os.getuid() and status.st_mode & 0o077 and not status.st_mode & stat.S_ISVTX:
+            _close_home(folder)
+
+
+def _close_home(folder: Path) -> None:
+    if not all(name.startswith(_OURS) for name in os.listdir(folder)):
+        return  # a folder of other things too: the store and what else is secret in it are closed one by one
+    close_to_others(folder)
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            close_to_others(Path(parent, name))
 
 
 def _advice(path: Path, error: OSError) -> str:

@@ -10,7 +10,6 @@ in which things were written. The host may read the sources in another order; a 
 late is then folded anew in the order of `ts`.
 """
 
-import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,15 +18,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from operator_demo import events, wire
-from operator_demo.chain import Chain, ChainWriter, Entry, stored_chain
+from operator_demo.chain import Chain, ChainWriter, Entry
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Payload
+from operator_demo.home import close_to_others
+from operator_demo.json_text import to_json
 from operator_demo.projection import project
-from operator_demo.store_schema import APPLICATION_ID, FIRST_CHAINED, VERSION, event_of, migrate
+from operator_demo.store_schema import APPLICATION_ID, FIRST_CHAINED, TABLES, VERSION, event_of, migrate
 from operator_demo.text import clean
 
 Row = dict[str, Any]
-_to_json = json.JSONEncoder(separators=(",", ":")).encode  # (json.dumps makes an encoder each time)
 
 class StoreError(OperatorError):
     """The file is missing, damaged, of another program, of a newer version, or cannot be written."""
@@ -78,6 +78,8 @@ class Store:
                 raise StoreError(f"{self.path} is empty.", "Any `operator-demo run` fills it.")
             self._has_chains = version >= FIRST_CHAINED
             return
+        if not durable:
+            close_to_others(self.path)  # (SQLite gives its files beside this one the same permissions)
         self._db.execute(f"PRAGMA journal_mode={'WAL' if durable else 'DELETE'}")
         self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         with self.transaction():
@@ -213,7 +215,7 @@ class Store:
 
     def _insert(self, event: Event, *, chained: bool = True) -> bool:
         """False where it is there already. The host's file appends what is new to the chain of its run."""
-        data = _to_json(event.raw)
+        data = to_json(event.raw)
         position = hash = None
         if self._chains and chained:
             position, hash = self._chains.next(event, data)
@@ -235,6 +237,23 @@ class Store:
             for event in many:
                 self._insert(event, chained=False)
                 project(self._db, event)
+
+    def holds(self, run: str) -> bool:
+        """Is anything of the run recorded?"""
+        return self.row("SELECT 1 FROM events WHERE run=?1 UNION ALL SELECT 1 FROM runs WHERE run=?1", run) is not None
+
+    def delete(self, run: str) -> None:
+        """Removes all that is recorded of a run, and overwrites it in the file."""
+        with self._lock, self._guard():
+            self._db.execute("PRAGMA secure_delete=ON")
+        with self.transaction():
+            for table in TABLES:
+                self._db.execute(f"DELETE FROM {table} WHERE run=?", (run,))
+
+    def shrink(self) -> None:
+        """Gives back the space of what was deleted."""
+        with self._lock, self._guard():
+            self._db.execute("VACUUM")
 
     def last_seq(self, run: str, source: str) -> int:
         row = self.row("SELECT max(seq) AS last FROM events WHERE run=? AND source=?", run, source)
@@ -264,7 +283,7 @@ class Store:
         """The chain of a run, as it stands; without any entry where the file is older than the chain."""
         if self._has_chains:
             with self._lock, self._guard():
-                return stored_chain(self._db, run) or Chain.begin(run)
+                return (self._chains or ChainWriter(self._db)).chain(run)
         row = self.row("SELECT count(*) AS unchained FROM events WHERE run=?", run)
         return Chain.begin(run, row["unchained"] if row else 0)
 

@@ -58,6 +58,8 @@ containers' files. `chains.unchained` counts such events of a run; `head` is nul
 """
 
 VERSION = len(MIGRATIONS)
+TABLES = ("events", "runs", "tickets", "agent_sessions", "chains")
+"""Each has the run in a column `run`."""
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:

@@ -7,7 +7,7 @@ write the store can also compute a whole new chain; it then has another head tha
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from operator_demo.chain import Chain, Entry, link, seed
+from operator_demo.chain import Chain, Entry, entries_in_words, link, seed
 from operator_demo.store import Store
 from operator_demo.tables_check import contradictions
 
@@ -119,7 +119,3 @@ def _about(entry: Entry) -> str:
 
 def _range(first: int, last: int) -> str:
     return f"entry {first}" if first == last else f"entries {first} to {last}"
-
-
-def entries_in_words(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"

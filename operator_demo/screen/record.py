@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from operator_demo import events, phrases
+from operator_demo.chain import entries_in_words
 from operator_demo.events import Event, parse_ts
 from operator_demo.phrases import as_text, one_line
 from operator_demo.screen.quantities import money, plural, seconds
@@ -13,7 +14,9 @@ from operator_demo.screen.terminal_text import Line, Symbols
 from operator_demo.settings import CLAUDE
 from operator_demo.telling import Telling, lines, tell
 from operator_demo.text import clean, cut
-from operator_demo.verify import Verification, entries_in_words
+
+if TYPE_CHECKING:
+    from operator_demo.verify import Verification
 
 _OUTPUT = 1200  # bytes of a tool's output, unless all of it is asked for
 _INDENT = " " * 12
@@ -64,10 +67,12 @@ def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]
         yield "no entries", "dim"
 
 
-def verification(found: Verification) -> Iterator[Line]:
+def verification(found: "Verification") -> Iterator[Line]:
     """What was found in the record of one run."""
     chain = found.chain
-    if found.whole:
+    if found.whole and chain.entries == 0:
+        yield f"{chain.run}: no entry is in a chain", "warn"
+    elif found.whole:
         yield f"{chain.run}: unaltered, {entries_in_words(chain.entries)}, head {chain.head.hex()}", "good"
     else:
         yield f"{chain.run}: ALTERED", "bad"
