@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -103,16 +103,12 @@ class Client:
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    async def begin(self, status: int, headers: Headers, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        http = self._connection.http
-        headers = [*headers, *more]
-        if http.their_state in (h11.SEND_BODY, h11.ERROR):  # what is left of the request is not read
-            headers.append((b"Connection", b"close"))
-        await self._connection.send(h11.Response(status_code=status, headers=headers))
+    async def begin(self, status: int, headers: Headers) -> None:
+        """The head of an answer that goes on."""
+        await self._connection.send(self._response(status, headers))
 
     async def write(self, piece: bytes) -> None:
-        if piece and self._method != "HEAD":
-            await self._connection.send(h11.Data(data=piece))
+        await self._connection.send(*self._data(piece))
 
     async def finish(self) -> None:
         await self._connection.send(h11.EndOfMessage())
@@ -120,9 +116,16 @@ class Client:
     async def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer."""
         length = [] if status in _NO_BODY else [(b"Content-Length", str(len(body)).encode())]
-        await self.begin(status, headers, length)
-        await self.write(body)
-        await self.finish()
+        head = self._response(status, [*headers, *length])
+        await self._connection.send(head, *self._data(body), h11.EndOfMessage())
+
+    def _response(self, status: int, headers: Headers) -> h11.Response:
+        if self._connection.http.their_state in (h11.SEND_BODY, h11.ERROR):  # what is left of the request is not read
+            headers = [*headers, (b"Connection", b"close")]
+        return h11.Response(status_code=status, headers=headers)
+
+    def _data(self, piece: bytes) -> list[h11.Data]:
+        return [h11.Data(data=piece)] if piece and self._method != "HEAD" else []
 
     async def fail(self, status: int, message: str) -> None:
         """An error as the engine tells it."""

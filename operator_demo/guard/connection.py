@@ -16,8 +16,8 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class HttpConnection:
-    """For one exchange of a request and an answer. `role` is `h11.SERVER` towards a client, `h11.CLIENT` towards the
-    engine."""
+    """Exchanges of a request and an answer, one after the other. `role` is `h11.SERVER` towards a client, `h11.CLIENT`
+    towards the engine."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
                  role: type[h11.CLIENT] | type[h11.SERVER], max_head: int) -> None:
@@ -38,9 +38,7 @@ class HttpConnection:
             raise h11.RemoteProtocolError("the body was cut off")
 
     async def send(self, *events: h11.Event) -> None:
-        for event in events:
-            if data := self.http.send(event):
-                self.writer.write(data)
+        self.writer.write(b"".join(self.http.send(event) or b"" for event in events))
         await self.writer.drain()
 
     async def read_whole(self, limit: int) -> bytes | None:
@@ -51,6 +49,21 @@ class HttpConnection:
             if len(whole) > limit:
                 return None
         return bytes(whole)
+
+    @property
+    def is_open(self) -> bool:
+        """Has the other side left it open, as far as is known?"""
+        return not self.reader.at_eof() and not self.writer.is_closing()
+
+    def restart(self) -> bool:
+        """Makes it ready for another exchange; False where the last one does not allow it."""
+        if self.http.our_state is not h11.DONE or self.http.their_state is not h11.DONE or self.http.trailing_data[0]:
+            return False
+        self.http.start_next_cycle()
+        return self.is_open
+
+    def abort(self) -> None:
+        self.writer.transport.abort()
 
 
 class WatchedReader(asyncio.StreamReader):

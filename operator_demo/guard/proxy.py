@@ -9,8 +9,9 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +20,37 @@ from operator_demo.guard.client import Client
 from operator_demo.guard.connection import WatchedReader
 from operator_demo.guard.decision import Decider, Decision, Forward, Ruling, Shape
 from operator_demo.guard.http import MAX_HEAD, BadRequest
+from operator_demo.guard.pace import Pace
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import Request
 from operator_demo.guard.upstream import Call, EngineGone, Exchange, Upstream, decoded
 from operator_demo.store import StoreError
 
 MAX_CLIENTS = 64  # connections of one caller at once
+BURST, RATE = 100, 20.0
 _WHOLE = 600.0  # seconds for an answer that is read whole, such as that to `docker stop`
 
 
 class Proxy:
     """Serves each caller at a socket of its own, until `stop`."""
 
-    def __init__(self, policy: Decider, record: Record, upstream: Upstream) -> None:
+    def __init__(self, policy: Decider, record: Record, upstream: Upstream, rate: float = RATE) -> None:
+        """`rate`: entries a second that a caller may cause in the record, after the first `BURST`."""
+        self._rate = rate
         self._policy, self._record, self._upstream = policy, record, upstream
         self._servers: list[asyncio.Server] = []
         self._clients: dict[str, set[asyncio.Task[Any]]] = {}
+        self._paces: dict[str, Pace] = {}
 
     async def serve(self, caller: str, path: Path) -> None:
         """Who can connect to the socket at `path` is `caller`. Returns when it listens."""
         loop = asyncio.get_running_loop()
-        self._clients[caller] = set()
+        self._clients[caller], self._paces[caller] = set(), Pace(BURST, self._rate)
 
         async def attend(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             assert isinstance(reader, WatchedReader)
-            await self._attend(caller, Client(reader, writer))
+            with suppress(asyncio.CancelledError):  # by `stop`: the loop would print it
+                await self._attend(caller, Client(reader, writer))
 
         def protocol() -> asyncio.StreamReaderProtocol:
             return asyncio.StreamReaderProtocol(WatchedReader(MAX_HEAD), attend)
@@ -58,6 +65,7 @@ class Proxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._upstream.close()
 
     # -- one connection ----------------------------------------------------------------------------------------------
 
@@ -95,7 +103,7 @@ class Proxy:
 
     async def _refuse_malformed(self, caller: str, client: Client, problem: BadRequest) -> None:
         with suppress(StoreError):  # (it is refused in any case)
-            await asyncio.to_thread(self._record.malformed, caller, client.line, str(problem))
+            await self._write(caller, partial(self._record.malformed, caller, client.line, str(problem)))
         await client.fail(400, f"Refused by the guard: {problem}.")
 
     async def _answer(self, caller: str, client: Client, request: Request) -> None:
@@ -116,8 +124,13 @@ class Proxy:
         """The decision; on disk, if it changes or refuses something."""
         decision = await self._policy.decide(caller, request)
         if decision.recorded:
-            await asyncio.to_thread(self._record.write, caller, request, decision)
+            await self._write(caller, partial(self._record.write, caller, request, decision))
         return decision
+
+    async def _write(self, caller: str, write: Callable[[], None]) -> None:
+        """Into the record, which a caller cannot fill faster than at its pace."""
+        await asyncio.sleep(self._paces[caller].delay())
+        await asyncio.to_thread(write)
 
     async def _forward(self, client: Client, request: Request, decision: Decision, forward: Forward) -> None:
         if request.stream != forward.stream:

@@ -1,4 +1,4 @@
-"""The guard's own requests to the engine: a connection for each, over the engine's socket."""
+"""The guard's own requests to the engine, over the engine's socket."""
 
 import asyncio
 import json
@@ -17,6 +17,7 @@ from operator_demo.guard.http import target
 MAX_ANSWER = 4 * 1024 * 1024  # bytes of an answer that is read whole
 _MAX_HEAD = 64 * 1024
 _CONNECT = 5.0  # seconds until the engine accepts
+_IDLE = 8  # connections that are kept for the next call
 _ASK = 20.0  # seconds for the answer to a question of the guard's own
 
 
@@ -56,12 +57,12 @@ class Exchange:
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(content)))]
         head = h11.Request(method=call.method, target=target(call.version, call.path, call.query), headers=headers)
         try:
+            if more is None:
+                await self.connection.send(head, h11.Data(data=content), h11.EndOfMessage())
+                return
             await self.connection.send(head)
-            if more is not None:
-                async for piece in more:
-                    await self.connection.send(h11.Data(data=piece))
-            elif content:
-                await self.connection.send(h11.Data(data=content))
+            async for piece in more:
+                await self.connection.send(h11.Data(data=piece))
             await self.connection.send(h11.EndOfMessage())
         except ConnectionError:
             pass  # the engine refuses before it has read all: its answer is there
@@ -91,23 +92,44 @@ class Exchange:
 
 
 class Upstream:
-    """The engine's socket. Tasks may share it."""
+    """The engine's socket. Tasks of one loop may share it; connections on which nothing is open are used again."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
+        self._idle: list[HttpConnection] = []
 
     @asynccontextmanager
     async def exchange(self) -> AsyncIterator[Exchange]:
-        """A connection for one call, closed at the end: the engine then drops what it still did for it."""
+        """A connection for one call. One that is left before the answer's end is closed: the engine then drops what it
+        still did for it. Raises `EngineGone`."""
+        connection = self._idle_one() or await self._connect()
+        try:
+            yield Exchange(connection)
+        finally:
+            if len(self._idle) < _IDLE and connection.restart():
+                self._idle.append(connection)
+            else:
+                connection.abort()
+
+    def _idle_one(self) -> HttpConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> HttpConnection:
         try:
             async with asyncio.timeout(_CONNECT):
                 reader, writer = await asyncio.open_unix_connection(str(self._socket))
         except OSError as e:
             raise EngineGone("The engine does not answer.") from e
-        try:
-            yield Exchange(HttpConnection(reader, writer, h11.CLIENT, _MAX_HEAD))
-        finally:
-            writer.transport.abort()
+        return HttpConnection(reader, writer, h11.CLIENT, _MAX_HEAD)
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.abort()
 
     async def get(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> Any:
         """The decoded JSON of the engine's answer; None where it answers 404. Raises `EngineGone` for all else."""

@@ -8,12 +8,12 @@ from running_guard import Guard
 
 
 @pytest.fixture
-def make_guard(tmp_path: Path) -> Iterator[Callable[[Path], Guard]]:
+def make_guard(tmp_path: Path) -> Iterator[Callable[..., Guard]]:
     """Makes a guard in front of the engine's socket at a path."""
     guards: list[Guard] = []
 
-    def make(engine: Path) -> Guard:
-        guards.append(Guard(tmp_path, engine))
+    def make(engine: Path, rate: float = 1e6) -> Guard:
+        guards.append(Guard(tmp_path, engine, rate))
         return guards[-1]
 
     yield make

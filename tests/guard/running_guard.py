@@ -57,13 +57,13 @@ def shape(request: Request) -> Shape:
 class Guard:
     """`stop` is idempotent."""
 
-    def __init__(self, folder: Path, engine: Path, policy: Any = None) -> None:
+    def __init__(self, folder: Path, engine: Path, policy: Any = None, rate: float = 1e6) -> None:
         """`policy` is used in the place of the test's own."""
         self.policy = Policy()
         self.path = folder / "agent" / "docker.sock"
         self.store = Store(folder / "tickets.db", durable=True)
         self.record = Record(Recorder(self.store, RUN, GUARD, io.StringIO()))
-        self.proxy = Proxy(policy or self.policy, self.record, Upstream(engine))
+        self.proxy = Proxy(policy or self.policy, self.record, Upstream(engine), rate)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()

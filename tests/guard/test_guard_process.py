@@ -63,8 +63,10 @@ def test_it_serves_both_callers_until_it_is_told_to_stop(start: Callable[[], sub
     process = start()
     for caller in ("agent", "monitor"):
         assert wait_for(tmp_path / caller / "docker.sock").startswith(b"HTTP/1.1 ")
-    process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=20)
+    with socket.socket(socket.AF_UNIX) as idle:
+        idle.connect(str(tmp_path / "agent" / "docker.sock"))
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert all(json.loads(line)["source"] == "guard" for line in output.splitlines())
     assert ask(tmp_path / "agent" / "docker.sock") == b""
