@@ -138,7 +138,7 @@ class Proxy:
         raw = forward.shape is Shape.RAW
         client.raw = raw
         call = Call(request.method, forward.path, forward.query, forward.body, request.version, raw and request.upgrade)
-        async with self._upstream.exchange() as exchange:
+        async with self._upstream.exchange(request.method) as exchange:
             await exchange.send(call, client.body() if forward.stream else None)
             if forward.shape is Shape.WHOLE:
                 await self._whole(client, exchange, request, decision, forward)

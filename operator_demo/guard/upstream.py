@@ -99,10 +99,12 @@ class Upstream:
         self._idle: list[HttpConnection] = []
 
     @asynccontextmanager
-    async def exchange(self) -> AsyncIterator[Exchange]:
+    async def exchange(self, method: str) -> AsyncIterator[Exchange]:
         """A connection for one call. One that is left before the answer's end is closed: the engine then drops what it
         still did for it. Raises `EngineGone`."""
-        connection = self._idle_one() or await self._connect()
+        # An idle connection may break at any moment, and then nobody knows whether the engine has read the call.
+        used = self._idle_one() if method in ("GET", "HEAD") else None
+        connection = used or await self._connect()
         try:
             yield Exchange(connection)
         finally:
@@ -134,7 +136,7 @@ class Upstream:
     async def get(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> Any:
         """The decoded JSON of the engine's answer; None where it answers 404. Raises `EngineGone` for all else."""
         try:
-            async with asyncio.timeout(_ASK), self.exchange() as exchange:
+            async with asyncio.timeout(_ASK), self.exchange("GET") as exchange:
                 await exchange.send(Call("GET", path, query or {}))
                 await exchange.head()
                 body = await exchange.whole()
