@@ -26,7 +26,7 @@ class Client:
         self.raw = False
         self.line = ""  # the request line, as it came
         self._connection = self._fresh()
-        self._method = ""
+        self._method, self._upgrade = "", False
 
     def _fresh(self) -> HttpConnection:
         return HttpConnection(self.reader, self.writer, h11.SERVER, MAX_HEAD)
@@ -53,7 +53,7 @@ class Client:
             return None
         self.line = head.partition(b"\r\n")[0].decode("latin-1")
         request, _ = parse_head(self._connection.http, head)
-        self._method = request.method
+        self._method, self._upgrade = request.method, request.upgrade
         if self._connection.http.they_are_waiting_for_100_continue:
             await self._connection.send(h11.InformationalResponse(status_code=100, headers=[]))
         if request.stream:
@@ -133,8 +133,13 @@ class Client:
 
     async def switch(self, headers: Headers) -> bytes:
         """Says that the connection is raw from now on; returns what the client has sent on it already."""
-        switching = [*headers, (b"Connection", b"Upgrade"), (b"Upgrade", b"tcp")]
-        await self._connection.send(h11.InformationalResponse(status_code=101, headers=switching, reason=b"UPGRADED"))
+        if self._upgrade:
+            switching = [*headers, (b"Connection", b"Upgrade"), (b"Upgrade", b"tcp")]
+            await self._connection.send(
+                h11.InformationalResponse(status_code=101, headers=switching, reason=b"UPGRADED"))
+        else:  # Docker's way with clients that ask for none: an answer without an end (which h11 does not know)
+            lines = [b"HTTP/1.1 200 OK", *(name + b": " + value for name, value in headers), b"", b""]
+            self.writer.write(b"\r\n".join(lines))
         return self._connection.http.trailing_data[0]
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -135,9 +135,8 @@ class Proxy:
     async def _forward(self, client: Client, request: Request, decision: Decision, forward: Forward) -> None:
         if request.stream != forward.stream:
             raise BadRequest("this endpoint takes JSON" if request.stream else "this endpoint takes an archive")
-        raw = forward.shape is Shape.RAW
-        client.raw = raw
-        call = Call(request.method, forward.path, forward.query, forward.body, request.version, raw and request.upgrade)
+        client.raw = forward.shape is Shape.RAW
+        call = Call(request.method, forward.path, forward.query, forward.body, request.version, upgrade=client.raw)
         async with self._upstream.exchange(request.method) as exchange:
             await exchange.send(call, client.body() if forward.stream else None)
             if forward.shape is Shape.WHOLE:

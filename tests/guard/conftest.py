@@ -13,7 +13,7 @@ def make_guard(tmp_path: Path) -> Iterator[Callable[..., Guard]]:
     guards: list[Guard] = []
 
     def make(engine: Path, rate: float = 1e6) -> Guard:
-        guards.append(Guard(tmp_path, engine, rate))
+        guards.append(Guard(tmp_path, engine, rate=rate))
         return guards[-1]
 
     yield make

@@ -13,6 +13,8 @@ import project_names
 import pytest
 from running_guard import Guard
 
+from operator_demo.engine import connect, exec_in
+
 IMAGE = "operator-demo/base:trixie"
 ENGINE = Path("/var/run/docker.sock")
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not shutil.which("docker"), reason="no docker command")]
@@ -70,6 +72,15 @@ def test_changing(guard: Guard, container: str) -> None:
 def test_exec_has_input_and_an_exit_code(guard: Guard, container: str) -> None:
     done = docker(guard, "exec", "-i", container, "sh", "-c", "cat; echo problem >&2; exit 7", input="some\ninput\n")
     assert (done.returncode, done.stdout, done.stderr) == (7, "some\ninput\n", "problem\n")
+
+
+def test_exec_by_a_client_that_asks_for_no_upgrade(guard: Guard, container: str) -> None:
+    engine = connect(f"unix://{guard.path}")
+    try:
+        assert exec_in(engine, container, ["sh", "-c", "cat; exit 7"], stdin=b"input\n") == (7, b"input\n", b"")
+        assert exec_in(engine, container, ["echo", "hello"]) == (0, b"hello\n", b"")
+    finally:
+        engine.close()
 
 
 def test_exec_of_ten_megabytes_both_ways(guard: Guard, container: str) -> None:
