@@ -13,8 +13,10 @@ The JSON of `audit show` is an object:
      "chain": {"entries", "head", "unchained"},
      "verdicts": [{"ts", "phase", "passed", "checks"}],
      "entries": [{"ts", "source", "type", "session", "ticket", "data"}]}
-Entries are events in the order of their times; what `data` holds is in `events.TYPES`. A tool call has besides
-`outcome`: the `data` of its result, or null where none was written, and `effects`: those that were linked to it.
+Entries are events in the order of their times; what `data` holds is in `events.TYPES`. The input of a tool call is as
+it may be shown: control characters escaped, plain words that look like a secret redacted; `sha256` and `length` are
+those of the command that ran. A tool call has besides `outcome`: the `data` of its result, or null where none was
+written, and `effects`: those that were linked to it.
 `chain` is that of the whole run: `unchained` counts the entries that were recorded before the chain existed.
 """
 
@@ -25,6 +27,7 @@ from pathlib import Path
 
 from operator_demo.errors import UsageError
 from operator_demo.events import ENTRY_TYPES, Event, parse_ts
+from operator_demo.redaction import shown_command
 from operator_demo.store import Row, Store, StoreError
 from operator_demo.ticket_state import CLOSED_STATES, OPEN_STATES
 
@@ -213,6 +216,15 @@ def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> It
             yield e
 
 
+def _shown(call: Row) -> Row:
+    """The data of a tool call, which holds its input exactly as it ran, with the input as it may be shown."""
+    given = call["input"]
+    if not isinstance(given, dict):
+        return call
+    return call | {"input": {name: shown_command(value) if isinstance(value, str) else value
+                             for name, value in given.items()}}
+
+
 def _within(ts: str, start: str, end: str | None) -> bool:
     try:
         return parse_ts(ts) >= parse_ts(start) - _BEFORE and (end is None or ts <= end)
@@ -231,7 +243,7 @@ def _entries(chosen: list[Event]) -> list[Row]:
     entries = []
     for e in chosen:
         entry: Row = {"ts": e.ts, "source": e.source, "type": e.type, "session": e.session, "ticket": e.ticket,
-                      "data": e.raw}
+                      "data": _shown(e.raw) if e.type == "tool_call" else e.raw}
         if e.type == "tool_call":
             entry["outcome"] = results.get((e.session, e.raw["call"]))
             entry["effects"] = effects.get(e.raw["call"], [])

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from operator_demo import settings, text
+from operator_demo.redaction import shown_command
 
 _BOTH = """\
 You are the operator on duty for a distributed system that runs in containers. A monitor has opened a ticket and you \
@@ -67,7 +68,8 @@ def history(calls: list[dict[str, Any]], limit: int = 30) -> list[str]:
     """One line for each of the newest `limit` calls: {tool, input, status, output}."""
     lines = []
     for call in calls[-limit:]:
-        given = call["input"].get("command") or json.dumps(call["input"], ensure_ascii=False)
-        lines.append(f"- {call['tool']}: {text.one_line(given, 300)} -> {call['status']}: "
+        command = call["input"].get("command")
+        given = command if isinstance(command, str) else json.dumps(call["input"], ensure_ascii=False)
+        lines.append(f"- {call['tool']}: {text.one_line(shown_command(given), 300)} -> {call['status']}: "
                      f"{text.one_line(call['output'], 200)}")
     return lines

@@ -57,7 +57,8 @@ def _error(task: "asyncio.Task[Any]") -> BaseException | None:
 async def _talk(work: Work, ticket: Row, client: anthropic.AsyncAnthropic) -> End:
     mode, project = work.agent.mode, work.settings.project
     model = Model(client, work, prompts.system(mode, project), catalogue.definitions(mode))
-    first = prompts.first_message(await _describe(work, ticket), prompts.history(list(_earlier_calls(work))))
+    described = work.recorder.scrub.deep(await _describe(work, ticket))
+    first = prompts.first_message(described, prompts.history(list(_earlier_calls(work))))
     return await Loop(work, model, Dispatch(work)).run(work.recorder.scrub(first))
 
 

@@ -128,10 +128,9 @@ def _check_readable(described: dict[str, Any]) -> None:
 
 def read_log(engine: Engine, container_id: str, lines: int) -> Iterator[bytes]:
     """The last `lines` of a container's log, stdout and stderr together, piece by piece, since a line may have any
-    length. After `READ_LIMIT` bytes it ends, and says so. Raises NotOnEngine, OperatorError."""
+    length. After `READ_LIMIT` bytes it ends, and says so. Raises NotOnEngine, LogsUnavailable, OperatorError."""
     params = {"stdout": 1, "stderr": 1, "tail": lines}
     with engine_errors(f"reading the log of {container_id[:12]}"):
-        has_terminal = inspect(engine, container_id)["Config"]["Tty"]
         response = open_stream(engine, "GET", f"/containers/{container_id}/logs", params=params, silence=READ_SILENCE)
         frames, read = FrameReader(), 0
         try:
@@ -140,10 +139,7 @@ def read_log(engine: Engine, container_id: str, lines: int) -> Iterator[bytes]:
                 if read > READ_LIMIT:
                     yield f"\n[... the rest is not read: the log has more than {READ_LIMIT} bytes ...]\n".encode()
                     return
-                if has_terminal:
-                    yield piece
-                else:
-                    yield from (record for _, record in frames.feed(piece))
+                yield from (record for _, record in frames.feed(piece))
         except FrameError as e:
             raise LogsUnavailable(f"the log of {container_id[:12]} cannot be read: {e}") from e
         finally:

@@ -11,6 +11,7 @@ from agent_bench import KEY, Bench
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from operator_demo.agent import prompts
 from operator_demo.agent.dispatch import Dispatch
 from operator_demo.agent.work import Call, Result, Work
 from operator_demo.redaction import KNOWN_SECRET
@@ -147,6 +148,14 @@ def test_an_input_that_the_record_cannot_hold_does_not_run(recording: Recording,
     assert recording.spy.commands == []
     assert result.status == "error"
     assert "docker ps" in json.dumps(recording.bench.data("tool_call")[-1])
+
+
+def test_what_an_earlier_session_did_is_told_without_half_a_secret() -> None:
+    command = "x " * 145 + "ghp_" + "h0st1Le" * 6
+    lines = prompts.history([{"tool": "shell", "input": {"command": command}, "status": "ok", "output": ""},
+                             {"tool": "shell", "input": {"command": 5}, "status": "error", "output": ""}])
+    assert "h0st" not in lines[0]
+    assert lines[1] == '- shell: {"command": 5} -> error: '
 
 
 def test_output_says_how_much_of_terminal_sequences_it_lost(bench: Bench, tmp_path: Path) -> None:

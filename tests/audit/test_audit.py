@@ -59,6 +59,20 @@ def digest(folder: Path) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+def test_json_has_a_tool_call_as_it_may_be_shown(home: Path) -> None:
+    command = "\x1b]0;$(reboot)\x07 PGPASSWORD=tr0ub4dor psql"
+    author = Author()
+    author.events = story()
+    author._seq = dict.fromkeys(events.SOURCES, 1000)
+    author.say(50, events.AGENT, "tool_call", ticket=TICKET, session=SESSION, call="toolu_x", tool="shell",
+               input={"command": command}, sha256=hashlib.sha256(command.encode()).hexdigest(), length=len(command))
+    fill(author.events)
+    data = json.loads(ask("show", SESSION, "--json"))["entries"][-1]["data"]
+    assert data["input"]["command"] == r"\x1b]0;$(reboot)\x07 PGPASSWORD=[redacted] psql"
+    assert data["sha256"] == hashlib.sha256(command.encode()).hexdigest()
+    assert f"what ran: {len(command)} bytes, sha256 {data['sha256']}" in ask("show", SESSION)
+
+
 # -- list --------------------------------------------------------------------------------------------------------------
 
 

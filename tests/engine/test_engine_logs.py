@@ -18,6 +18,7 @@ from operator_demo.engine import (
     read_log,
     watch,
 )
+from operator_demo.engine.logs import READ_LIMIT
 
 pytestmark = pytest.mark.engine
 
@@ -175,6 +176,20 @@ def test_a_log_that_is_rotated_away(engine: Engine, load: Load, project_name: st
     order = [int(line.split()[1]) for line in follower.lines]
     assert order == sorted(set(order))
     assert 1 <= len(order) < 2000
+
+
+def test_a_line_without_end_is_read_to_a_limit(engine: Engine, load: Load, project_name: str,
+                                               stop: threading.Event) -> None:
+    command = "head -c 30000000 /dev/zero | tr '\\\\0' x; echo; echo last words; exec sleep 1000"
+    services = f"services:\n  print:\n    image: IMAGE\n    init: true\n    command: [bash, -c, \"{command}\"]\n"
+    up(engine, load(services, project_name), stop=stop)
+    container = only(engine, project_name)
+    while b"last words" not in b"".join(read_log(engine, container, 1)):
+        time.sleep(0.2)
+    assert sum(len(piece) for piece in read_log(engine, container, 500)) <= READ_LIMIT
+    whole = b"".join(read_log(engine, container, 10_000))
+    assert len(whole) < READ_LIMIT + 100
+    assert b"the rest is not read" in whole[-100:]
 
 
 def test_a_log_that_rotates_while_it_is_followed(engine: Engine, load: Load, project_name: str,

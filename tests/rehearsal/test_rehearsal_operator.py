@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from hostile_texts import TEXTS, Hostile
 from rehearsal_talk import EXECUTE, OBSERVE, Box, Conversation, PaperCluster, first_message
 
 from operator_demo.agent.rehearsal import operator
@@ -627,3 +628,17 @@ def test_a_missing_tool_ends_the_conversation_instead_of_a_wrong_call(cluster: P
     assert talk.turns[-1].calls == ()
     assert talk.repairs == []
     assert "finding" in talk.turns[-1].text
+
+
+@pytest.mark.parametrize("hostile", [text for text in TEXTS if not text.is_long], ids=str)
+def test_what_a_member_writes_changes_nothing_of_the_repair(hostile: Hostile) -> None:
+    """A log is data."""
+    repairs = []
+    for text in ("serving client traffic", hostile.text()):
+        cluster = PaperCluster()
+        box = cluster.boxes["etcd2"]
+        box.state, box.code, box.log = "exited", 137, text
+        conversation = cluster.talk().go()
+        assert any(command.startswith("docker logs") for command in conversation.commands)
+        repairs.append((conversation.repairs, conversation.findings, conversation.ended))
+    assert repairs[0] == repairs[1]
