@@ -25,7 +25,7 @@ def ensure_base(engine: Engine, progress: ImageProgress = silent_image, stop: th
         return known
     present = image_id(engine, BASE)
     if present:
-        progress(BASE, f"was not made from here; from now on it is the one on the engine, {present}", None, None)
+        progress(BASE, f"unknown to this home, trusted from now on: {present[7:19]}", None, None)
         record_own_image(engine, BASE, present)
         return present
     try:

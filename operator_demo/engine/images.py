@@ -138,7 +138,7 @@ def build_image(engine: Engine, tag: str, context: Mapping[str, bytes | Path], d
         progress(tag, "unchanged", None, None)
         return known
     if not known and _built_from(engine, tag) == digest:
-        progress(tag, "is on the engine, but was not built from here: it is built again", None, None)
+        progress(tag, "not built from here: it is built again", None, None)
     progress(tag, "building", None, None)
     _build(engine, tag, _pack(context), progress, stop, dockerfile=dockerfile, buildargs=args, labels=wanted,
            **extra)

@@ -50,7 +50,7 @@ def give_name_back(engine: Engine, name: str, id_: str, progress: ImageProgress 
         try:
             if engine.api.inspect_image(name)["Id"] == id_:
                 return
-            progress(name, "another image had this name; the one that was built here has it again", None, None)
+            progress(name, "another image had this name, which is taken back", None, None)
         except docker.errors.NotFound:
             pass
         repository, tag = parse_repository_tag(name)

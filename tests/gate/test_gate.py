@@ -51,7 +51,7 @@ def assert_nothing_is_left(demo: Demo) -> None:
     assert demo.leftovers() == []
     mine = [c["Names"] for c in demo.engine.api.containers(all=True) if demo.project in str(c["Names"])]
     assert mine == [], "no helper and no decoy either"
-    assert [path.name for path in demo.home.rglob("*.json")] == [], "nothing is open in a journal"
+    assert list((demo.home / "journal").glob("*.json")) == [], "nothing is open in a journal"
 
 
 @pytest.mark.parametrize("play", cases("known"))
