@@ -18,10 +18,10 @@ from typing import Any
 from operator_demo import wire
 from operator_demo.chain import Chain, Entry
 from operator_demo.errors import UsageError
-from operator_demo.events import BadEvent
+from operator_demo.events import TYPES, BadEvent
 from operator_demo.home import file_errors
 from operator_demo.json_text import to_json
-from operator_demo.text import clean
+from operator_demo.text import clean, one_line
 
 SUFFIX = ".opdemo"
 FORMAT, VERSION = "operator-demo record", 1
@@ -53,10 +53,14 @@ def read(path: Path) -> tuple[Chain, list[Entry]]:
 
 
 def _lines(chain: Chain, entries: list[Entry]) -> Iterator[bytes]:
-    yield to_json({"format": FORMAT, "version": VERSION, "run": chain.run, "unchained": chain.unchained,
-                    "entries": chain.entries, "head": chain.head.hex()}).encode()
+    yield _header(chain)
     for entry in entries:
         yield _line(entry)
+
+
+def _header(chain: Chain) -> bytes:
+    return to_json({"format": FORMAT, "version": VERSION, "run": chain.run, "unchained": chain.unchained,
+                    "entries": chain.entries, "head": chain.head.hex()}).encode()
 
 
 def _line(entry: Entry) -> bytes:
@@ -87,7 +91,10 @@ def _chain(line: bytes) -> Chain:
     run, unchained, entries = header.get("run"), header.get("unchained"), header.get("entries")
     if not (isinstance(run, str) and type(unchained) is int and type(entries) is int):
         raise BadEvent("its header lacks the run or the number of entries")
-    return Chain(run, unchained, entries, _hash(header.get("head"), 1))
+    chain = Chain(run, unchained, entries, _hash(header.get("head"), 1))
+    if _header(chain) != line:
+        raise BadEvent("its header is not in the canonical form")
+    return chain
 
 
 def _entry(chain: Chain, line: bytes, number: int) -> Entry:
@@ -95,9 +102,11 @@ def _entry(chain: Chain, line: bytes, number: int) -> Entry:
     position, hash, event = raw.get("position"), raw.get("hash"), raw.get("event")
     if not isinstance(event, dict):
         raise BadEvent(f"line {number} holds no event")
-    decoded = wire.from_dict({"v": wire.SCHEMA_VERSION, **event})
-    if decoded.seq is None or decoded.run != chain.run:
-        raise BadEvent(f"line {number} holds an event of another run, or one that is never kept")
+    decoded = wire.from_dict({**event, "v": wire.SCHEMA_VERSION})
+    if decoded.run != chain.run:
+        raise BadEvent(f"line {number} holds an event of another run")
+    if decoded.seq is None or (decoded.type in TYPES and TYPES[decoded.type].ephemeral):
+        raise BadEvent(f"line {number} holds an event that is never kept")
     if position is not None and type(position) is not int:
         raise BadEvent(f"line {number} has a position that is no number")
     entry = Entry(decoded, to_json(decoded.raw), position, None if hash is None else _hash(hash, number))
@@ -127,5 +136,5 @@ def _hash(text: Any, number: int) -> bytes:
 
 
 def _no_record(path: Path, why: str) -> UsageError:
-    return UsageError(f"{path} is no record of operator-demo that can be read: {clean(why)}.",
+    return UsageError(f"{path} is no record of operator-demo that can be read: {one_line(clean(why), 200)}.",
                       "`operator-demo audit export RUN` writes one.")

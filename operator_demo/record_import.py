@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from operator_demo.chain import Chain, Entry
-from operator_demo.errors import OperatorError, UsageError
+from operator_demo.errors import UsageError
 from operator_demo.record_file import read
 from operator_demo.store import Store
 from operator_demo.verify import altered
@@ -28,8 +28,8 @@ def take_in(store: Store, path: Path) -> tuple[Chain, bool]:
         store.import_unchained(chain.run, [e.event for e in entries if e.position is None])
         store.import_(e.event for e in entries if e.position is not None)
         if store.chain(chain.run) != chain:
-            raise OperatorError(f"{path} was not taken in: its record got another head here.",
-                                "Two of its entries have the same source and number.")
+            raise UsageError(f"{path} was not taken in: its record gets another head here, because two of its entries "
+                             "have the same source and number.")
     return chain, True
 
 

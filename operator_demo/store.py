@@ -233,9 +233,8 @@ class Store:
         """Begins a run, which is not here yet, with events that were recorded before the chain existed."""
         assert self._chains is not None, "only the host's store has chains"
         with self.transaction():
-            self._chains.begin(run, len(many))
+            self._chains.begin(run, sum(self._insert(event, chained=False) for event in many))
             for event in many:
-                self._insert(event, chained=False)
                 project(self._db, event)
 
     def holds(self, run: str) -> bool:

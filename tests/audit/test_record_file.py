@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from story import RUN, SESSION, TICKET, story
 
 from operator_demo import events, record_file
+from operator_demo.chain import Chain, Entry, link
 from operator_demo.commands.audit import audit
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event, Note
@@ -244,6 +245,41 @@ def test_another_record_of_the_same_run_is_refused(exported: Path, recorded: Pat
     with pytest.raises(UsageError, match="with another record"):
         run("import", str(exported))
     assert content(recorded) == before
+
+
+def chained(many: list[Event], unchained: int = 0) -> bytes:
+    """A file whose chain holds, whatever its events are."""
+    chain, entries = Chain.begin(RUN, unchained), []
+    for n, event in enumerate(many):
+        entry = Entry(event, json.dumps(event.raw, separators=(",", ":")), None, None)
+        if n >= unchained:
+            chain = Chain(RUN, unchained, chain.entries + 1, link(chain.head, entry.canonical()))
+            entry = replace(entry, position=chain.entries, hash=chain.head)
+        entries.append(entry)
+    return record_file.pack(chain, entries)
+
+
+@pytest.mark.parametrize("unchained", [0, 3])
+def test_an_event_that_comes_twice_is_not_taken_in(home: Path, tmp_path: Path, unchained: int) -> None:
+    (tmp_path / "it.opdemo").write_bytes(chained([STORY[0], STORY[0], STORY[1]], unchained))
+    with pytest.raises(UsageError, match="another head here"):
+        run("import", str(tmp_path / "it.opdemo"))
+    assert content(store_path()) == []
+
+
+@pytest.mark.parametrize("event", [
+    Event(RUN, events.STAGE, "record_head", {"entries": 1, "head": "ab"}, 1, STORY[0].ts),
+    Event(RUN, events.AGENT, "run_finished", {"outcome": "repaired", "exit_status": 0}, 1, STORY[0].ts),
+    Event("run-other", events.STAGE, "note", {"level": "info", "text": "x"}, 1, STORY[0].ts),
+    Event(RUN, events.STAGE, "note", {"level": "info"}, 1, STORY[0].ts),
+    Event(RUN, events.STAGE, "note", {"level": "info", "text": "x"}, None, STORY[0].ts),
+    Event(RUN, events.STAGE, "note", {"level": "info", "text": "x"}, 1, "yesterday"),
+    Event(RUN, "\x1b]0;x", "note", {"level": "info", "text": "x"}, 1, STORY[0].ts),
+], ids=["ephemeral", "not its own", "of another run", "incomplete", "without a number", "time", "name"])
+def test_an_event_that_no_host_records_is_refused(home: Path, tmp_path: Path, event: Event) -> None:
+    (tmp_path / "it.opdemo").write_bytes(chained([event]))
+    with pytest.raises(UsageError, match="is no record of operator-demo"):
+        run("import", str(tmp_path / "it.opdemo"))
 
 
 @pytest.mark.parametrize(("kind", "name"), [("ticket", TICKET), ("session", SESSION)])
