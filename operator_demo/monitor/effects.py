@@ -53,7 +53,7 @@ class Effects:
         if not self._matters(h):
             return
         checks_health = self._checks_health(h)
-        if checks_health and not (self._subject(h) and self._in_session()):
+        if checks_health and not ((self._subject(h) or self._own(h)) and self._in_session()):
             return
         call = self._call_at(h.time)
         explained = self._explain(h, call)

@@ -12,11 +12,10 @@ from operator_demo.events import Contradiction, Event, RunFinished
 from operator_demo.outcomes import JUDGED
 from operator_demo.stage import verdict
 from operator_demo.stage.context import Context
-from operator_demo.stage.record_check import contradictions, holes, key
+from operator_demo.stage.record_check import MOST_TOLD, contradictions, holes, key, untold
 from operator_demo.stage.situation import Situation
 from operator_demo.ticket_state import order
 
-MOST_TOLD = 10  # contradictions that are told one by one
 STORE_LIMIT = 30.0  # seconds that another process may hold the store
 
 
@@ -67,8 +66,7 @@ class Judging:
 
     def _tell(self, contradicted: Sequence[Contradiction]) -> None:
         """Those that were not told already."""
-        known = {(c.from_source, c.seq) for c in self._recording.situation.run.contradictions}
-        new = [c for c in contradicted if (c.from_source, c.seq) not in known]
+        new = untold(contradicted, self._recording.situation.run.contradictions)
         for content in new[:MOST_TOLD]:
             self._say(content)
         if len(new) > MOST_TOLD:

@@ -8,13 +8,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from operator_demo import events
 from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
+from operator_demo.events import Contradiction
 from operator_demo.home import home, store_path
 from operator_demo.stage.closing import end_run, sessions_of
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Journal
+from operator_demo.stage.record_check import MOST_TOLD, contradictions, holes, untold
 from operator_demo.store import Store, StoreError
 
 
@@ -74,11 +77,14 @@ def take_over(environment: Environment, run: str) -> Taken:
         try:
             with Store(store_path()) as store:
                 runs = {run} if run else set()
+                problems = []
                 if copy is not None:
-                    runs |= _import_all(store, copy)
+                    for recorded, contradicted in _import_all(store, copy).items():
+                        runs.add(recorded)
+                        problems += [f"{recorded} counts as unverified: {c.text}" for c in contradicted]
                 for recorded in runs:
                     end_run(store, recorded, "The run was taken down.")
-                return Taken([session for recorded in runs for session in sessions_of(store, recorded)])
+                return Taken([session for recorded in runs for session in sessions_of(store, recorded)], problems)
         except StoreError as e:
             if copy is None:
                 return Taken(problems=[e.message])
@@ -89,13 +95,22 @@ def take_over(environment: Environment, run: str) -> Taken:
                 f"`OPERATOR_HOME={place} operator-demo audit show last` reads it; it was written by {version}."])
 
 
-def _import_all(store: Store, copy: Path) -> set[str]:
-    """Takes over all that the other store holds; returns the runs in it."""
+def _import_all(store: Store, copy: Path) -> dict[str, list[Contradiction]]:
+    """Takes over all that the other store holds; returns the runs in it, and what they contradict of what the host had
+    stored. That is recorded too."""
     with Store(copy) as volume:
-        runs = {str(row["run"]) for row in volume.rows("SELECT DISTINCT run FROM events")}
-        for run in runs:
-            store.import_(list(volume.events(run)))
-    return runs
+        records = {str(row["run"]): list(volume.events(row["run"]))
+                   for row in volume.rows("SELECT DISTINCT run FROM events")}
+    contradicted = {}
+    for run, record in records.items():
+        store.import_(record)
+        stored = list(store.events(run))
+        told = [e.data for e in stored if isinstance(e.data, Contradiction)]
+        containers = [e for e in stored if e.source != events.STAGE]
+        contradicted[run] = untold([*contradictions(containers, record), *holes(record)], told)[:MOST_TOLD]
+        for content in contradicted[run]:
+            store.record(events.event(run, events.STAGE, content))
+    return contradicted
 
 
 def _put_aside(copy: Path, run: str) -> Path:

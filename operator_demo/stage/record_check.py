@@ -17,6 +17,8 @@ VERDICTS = frozenset({events.Verdict.type, *(move.type for move in STATE_AFTER)}
 DECIDING = VERDICTS | {t.type for t in (events.TicketUpdated, events.Finding, events.Armed, events.Effect)}
 """The types on which the outcome of a run rests."""
 
+MOST_TOLD = 10  # contradictions that are told one by one
+
 Key = tuple[str, int | None]
 
 
@@ -43,6 +45,12 @@ def holes(record: Iterable[Event]) -> list[Contradiction]:
     return [Contradiction(text=f"The volume lacks event {seq} of {source}.", from_source=source, seq=seq)
             for source, present in sorted(numbers.items())
             for seq in range(1, max(present)) if seq not in present]
+
+
+def untold(contradicted: Iterable[Contradiction], stored: Iterable[Contradiction]) -> list[Contradiction]:
+    """Those that the record of the run does not have already."""
+    known = {(c.from_source, c.seq) for c in stored}
+    return [c for c in contradicted if (c.from_source, c.seq) not in known]
 
 
 def contradiction(number: Key, told: Event | None, recorded: Event | None) -> Contradiction:

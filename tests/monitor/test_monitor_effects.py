@@ -317,6 +317,16 @@ def test_an_exec_that_only_looks_like_a_health_check_is_told(bench: Bench, effec
     assert told(bench) == [("exec_start", "tool_call")]
 
 
+def test_also_in_our_own_containers(bench: Bench, effects: Effects, logged: Logged) -> None:
+    session(bench)
+    now = time.time()
+    logged.add(now - 0.1, now + 0.1)
+    for moment in (now, now + 5.0):
+        effects.record(foreign(f"exec_start: {HEALTHCHECK}", time=moment, project="p-operator", service="network"))
+    effects.settle(now + LATER)
+    assert told(bench) == [("exec_start", None)]
+
+
 def test_one_health_check_accounts_for_one_exec(bench: Bench, effects: Effects, logged: Logged) -> None:
     session(bench)
     now = time.time()

@@ -280,3 +280,22 @@ def test_what_a_session_made_and_left_goes_and_is_told_before(home: Path, tmp_pa
     finally:
         for id_ in ids[1:]:
             api.remove_container(id_, force=True)
+
+
+def test_a_line_that_only_the_log_had_makes_the_run_unverified(tmp_path: Path, home: Path) -> None:
+    """The demo was kept after its end, so nobody has held its record against the volume."""
+    record(tmp_path / "volume.db")
+    with Store(home / "tickets.db") as store:
+        stage = Recorder(store, RUN, events.STAGE, io.StringIO())
+        stage.say(STARTED)
+        forged = events.event(RUN, events.MONITOR, events.Note(level="info", text="all is well"))
+        store.import_([forged.numbered(1, events.now())])
+        stage.say(RunFinished(outcome="repaired", exit_status=0))
+    problems = remove(Left(tmp_path / "volume.db")).problems
+    assert problems == [f"{RUN} counts as unverified: The log of monitor said note as event 1; the volume has no such "
+                        "event."]
+    assert remove(Left(tmp_path / "volume.db")).problems == []  # it is told once
+    with audit.open_store(home / "tickets.db") as store:
+        (row,) = store.rows("SELECT outcome, exit_status FROM runs")
+        assert (row["outcome"], row["exit_status"]) == ("unverified", 1)
+        assert len(list(store.events(RUN, types=["contradiction"]))) == 1
