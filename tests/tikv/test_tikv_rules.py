@@ -141,6 +141,7 @@ def test_what_pd_knows_outlives_it(tmp_path: Path, pd: pd_server.Member) -> None
     pd.keep()
     again = pd_server.Member(FLAGS | {"data-dir": str(tmp_path)}, SETTINGS)
     assert (again.stores, again.regions, again.changes) == (pd.stores, pd.regions, 7)
+    assert again.patience == pd_server.ELECTION > pd.patience, "a member that comes back does not win at once"
     vote = {"term": 10 ** 6, "name": "pd1", "changes": 6}
     assert again.on_peer_port("POST", "/stand-in/vote", {}, json.dumps(vote).encode()) == (200, {"granted": False})
     vote["changes"] = 7

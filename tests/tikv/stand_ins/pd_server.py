@@ -29,7 +29,7 @@ FLAGS = ("name", "data-dir", "client-urls", "advertise-client-urls", "peer-urls"
          "initial-cluster", "config", "log-level", "log-file", "join", "metrics-addr", "cacert", "cert", "key")
 LEASE = 3.0  # seconds
 ELECTION = 10.0  # seconds without a leader before another one stands
-FIRST = 1.0  # the same, before there was one
+FIRST = 1.0  # the same, in a cluster that is new
 BEAT = 0.3  # seconds between two heartbeats of a leader
 DISCONNECTED, DOWN = 20.0, 1800.0  # seconds without a store's heartbeat (pkg/core/store.go, max-store-down-time)
 STARTING = 1.0  # seconds after the start in which it serves nothing
@@ -99,6 +99,7 @@ class Member:
     def restore(self) -> None:
         if self.file and self.file.exists():
             self.learn(json.loads(self.file.read_text()))
+            self.patience = ELECTION  # the others may have a leader, or elect one
 
     def keep(self) -> None:
         """Where something has changed since the last time."""
