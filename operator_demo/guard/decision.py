@@ -19,7 +19,7 @@ class Ruling(StrEnum):
 class Shape(StrEnum):
     """How the answer comes back."""
 
-    WHOLE = "whole"  # read, filtered, sent
+    WHOLE = "whole"  # read, filtered, sent; with nothing to filter as a stream
     STREAM = "stream"  # bytes as they come, without end
     EVENTS = "events"  # one JSON object a line, each filtered by itself
     RAW = "raw"  # an upgraded connection, bytes both ways

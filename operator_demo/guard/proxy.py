@@ -139,7 +139,8 @@ class Proxy:
         call = Call(request.method, forward.path, forward.query, forward.body, request.version, upgrade=client.raw)
         async with self._upstream.exchange(request.method) as exchange:
             await exchange.send(call, client.body() if forward.stream else None)
-            if forward.shape is Shape.WHOLE:
+            # What nobody has to look at need not be held in memory.
+            if forward.shape is Shape.WHOLE and (forward.keep is not None or decision.changes):
                 await self._whole(client, exchange, request, decision, forward)
             else:
                 await exchange.head()

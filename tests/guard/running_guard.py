@@ -101,12 +101,14 @@ class Guard:
 
 
 def read_answer(connection: socket.socket) -> bytes:
-    """One answer with a length, or all until the end."""
+    """One answer, as far as its head tells where it ends; otherwise all until the connection's end."""
     answer = b""
     while piece := connection.recv(65536):
         answer += piece
         head, found, body = answer.partition(b"\r\n\r\n")
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         if found and lengths and len(body) >= int(lengths[0].split(b":")[1]):
+            break
+        if b"chunked" in head and body.endswith(b"0\r\n\r\n"):
             break
     return answer
