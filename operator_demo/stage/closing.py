@@ -22,8 +22,9 @@ def close_open(store: Store, run: str, reason: str) -> list[Event]:
 
 
 def sessions_of(store: Store, run: str) -> list[str]:
-    """The ids of the agent's sessions in the run."""
-    return [str(row["session"]) for row in store.rows("SELECT session FROM agent_sessions WHERE run=?", run)]
+    """The ids of the agent's sessions in the run, and the run's own: the guard marks with it what is made between two
+    sessions."""
+    return [run, *(str(row["session"]) for row in store.rows("SELECT session FROM agent_sessions WHERE run=?", run))]
 
 
 def end_run(store: Store, run: str, reason: str) -> None:

@@ -31,7 +31,7 @@ class Removal:
 
 @dataclass
 class Taken:
-    """`sessions` are the agent's in the runs that were taken over; `problems` as in `Removal`."""
+    """`sessions`: see `sessions_of`, of all runs that were taken over; `problems` as in `Removal`."""
 
     sessions: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)

@@ -92,9 +92,8 @@ class TakeDown:
         except OperatorError as e:
             self._tell(e.message)
             return
-        if sessions:
-            self._step("What the agent left could not be removed", lambda _: self.environment.remove_left(
-                sessions, lambda text: self.recording.say(Note(level="info", text=text))))
+        self._step("What the agent left could not be removed", lambda _: self.environment.remove_left(
+            sessions, lambda text: self.recording.say(Note(level="info", text=text))))
 
     def _removed(self) -> bool:
         return self._step("Not everything could be removed",

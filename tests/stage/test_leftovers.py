@@ -62,10 +62,12 @@ class Left:
         return folder / "tickets.db"
 
     def remove_left(self, sessions: list[str], tell: Callable[[str], None]) -> list[str]:
-        for session in sessions:
-            tell(f"left by {session}")
-            self.steps.append("remove left")
-        return [f"container of {session}" for session in sessions]
+        if len(sessions) < 2:
+            return []
+        assert sessions[0] == (self.run or RUN), "what was made between two sessions bears the run's id"
+        tell(f"left by {sessions[1:]}")
+        self.steps.append("remove left")
+        return [f"container of {session}" for session in sessions[1:]]
 
     def down(self, volumes: bool, progress: object) -> list[str]:
         self.steps.append("remove")
