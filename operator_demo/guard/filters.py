@@ -103,8 +103,8 @@ class EventFilter:
                 return self._container(event, id_, attributes)
             case "network":
                 return event if self._network(event, id_, attributes) else None
-            case "volume" if self._volume(id_):
-                return event
+            case "volume":
+                return event if self._volume(id_, attributes) else None
         return None
 
     def _container(self, event: dict[str, Any], id_: str, attributes: Mapping[str, str]) -> dict[str, Any] | None:
@@ -128,7 +128,13 @@ class EventFilter:
         container = attributes.get("container", "")
         if event.get("Action") == "connect" and container in self._strangers:
             self._containers.add(container)
-        return not container or container in self._containers
+        return self._by_somebody_visible(attributes)
 
-    def _volume(self, name: str) -> bool:
-        return name in self._around.volumes or name.startswith(f"{self._world.project}_")
+    def _volume(self, name: str, attributes: Mapping[str, str]) -> bool:
+        known = name in self._around.volumes or name.startswith(f"{self._world.project}_")
+        return known and self._by_somebody_visible(attributes)
+
+    def _by_somebody_visible(self, attributes: Mapping[str, str]) -> bool:
+        """An event of a network or volume may name the container that joined or mounted it."""
+        container = attributes.get("container", "")
+        return not container or container in self._containers

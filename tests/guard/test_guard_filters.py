@@ -158,6 +158,18 @@ def test_a_stranger_that_joins_the_network_becomes_visible() -> None:
     assert events.keep(container_event("newcomer", "start")) is not None
 
 
+def test_what_a_helper_of_ours_does_to_a_volume_of_the_subject_is_hidden() -> None:
+    events = Events()
+
+    def mounted_by(container: str) -> dict[str, Any]:
+        return {"Type": "volume", "Action": "mount",
+                "Actor": {"ID": f"{PROJECT}_etcd1-data", "Attributes": {"container": id_of(container)}}}
+
+    assert events.keep(mounted_by(f"{PROJECT}-etcd1-1")) is not None
+    assert events.keep(mounted_by("helper-1")) is None
+    assert events.keep(mounted_by("helper-2")) is None
+
+
 def test_volume_events_and_those_of_other_kinds() -> None:
     events = Events()
 
