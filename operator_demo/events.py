@@ -19,7 +19,8 @@ from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 from operator_demo.fields import FieldError, JsonObject, Text, decode, encode
 
 STAGE, MONITOR, AGENT, WORKLOAD, GUARD = "stage", "monitor", "agent", "workload", "guard"
-SOURCES = (STAGE, MONITOR, AGENT, WORKLOAD, GUARD)
+OF_CONTAINERS = (MONITOR, AGENT, WORKLOAD, GUARD)
+SOURCES = (STAGE, *OF_CONTAINERS)
 
 
 class BadEvent(ValueError):

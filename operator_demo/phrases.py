@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from operator_demo.events import Check, Effect, Finding, Limit, MemberSeen, TicketUpdated, ToolCall
+from operator_demo.events import Check, Effect, Finding, Guard, Limit, MemberSeen, TicketUpdated, ToolCall
 from operator_demo.fields import JsonObject
 from operator_demo.redaction import redact, shown_command
 from operator_demo.screen.quantities import plural, seconds
@@ -70,6 +70,12 @@ def effect(data: Effect) -> str:
     """`etcd1: die (status 137)`"""
     status = "" if data.exit_code is None else f" (status {data.exit_code})"
     return f"{data.member or data.container}: {data.action}{status}"
+
+
+def refused_request(data: Guard) -> str:
+    """`DELETE /volumes/data (not offered): The agent may not do this.`"""
+    reason = f": {one_line(data.reason)}" if data.reason else ""
+    return f"{one_line(data.method)} {one_line(data.path)} ({one_line(data.rule)}){reason}"
 
 
 def finding(data: Finding) -> str:

@@ -254,6 +254,11 @@ class Store:
         with self._lock, self._guard():
             self._db.execute("VACUUM")
 
+    def began(self, run: str) -> float | None:
+        """When the run's first event was recorded, in seconds since the epoch; None before."""
+        row = self.row("SELECT min(ts) AS ts FROM events WHERE run=?", run)
+        return events.parse_ts(row["ts"]) if row and row["ts"] else None
+
     def last_seq(self, run: str, source: str) -> int:
         row = self.row("SELECT max(seq) AS last FROM events WHERE run=? AND source=?", run, source)
         return int(row["last"] or 0) if row else 0

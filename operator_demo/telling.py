@@ -202,8 +202,8 @@ def _load(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
 def _guard(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
     match data:
         case events.Guard(ruling="deny"):
-            request = one_line(f"{data.caller}: {data.method} {data.path}")
-            return _text(f"{symbols.refused} refused ({one_line(data.rule)}) {request}: ", data.reason, "bad")
+            refused = f"refused to the {one_line(data.caller)}: {phrases.refused_request(data)}"
+            return [(f"{symbols.shield} {refused}", "bad")]
         case events.Guard():
             target = f" on {one_line(data.object)}" if data.object else ""
             tone = "warn" if data.destructive else ""

@@ -17,15 +17,15 @@ _MEMBER = _text("The member's name as the ticket and `observe` give it.", 128)
 
 _DESCRIPTIONS = {
     "shell": (
-        "Runs one command line with bash in your own container, which is on the subject's network and may talk to the "
-        "Docker engine. There are docker, curl, jq, ip, ping, dig and the usual text tools; members answer at the "
-        "addresses that `observe` gives. Use it to look at what `observe` does not show (docker ps -a, inspect, logs) "
-        "and to repair. What comes back: the line `exit status N (seconds)`, then stdout, then `--- stderr` and "
-        "stderr; about 16 KiB, the middle left out when there is more, so filter (--tail, grep, jq). Each call is a "
-        "fresh bash: no state is kept but files below $HOME. No terminal and no stdin: nothing interactive. Everything "
-        "that the command leaves running in your container is ended with it, so `&` is of no use; after the timeout "
-        "it is killed, together with what it began by docker exec or docker run. One step a call, so that people can "
-        "follow."),
+        "Runs one command line with bash in your own container, which reaches the subject's network and nothing beyond "
+        "it, and the Docker engine through a guard. There are docker, curl, jq, ip, ping, dig and the usual text "
+        "tools; members answer at the addresses that `observe` gives. Use it to look at what `observe` does not show "
+        "(docker ps -a, inspect, logs) and to repair. What comes back: the line `exit status N (seconds)`, then "
+        "stdout, then `--- stderr` and stderr; about 16 KiB, the middle left out when there is more, so filter "
+        "(--tail, grep, jq). Each call is a fresh bash: no state is kept but files below $HOME. No terminal and no "
+        "stdin: nothing interactive. Everything that the command leaves running in your container is ended with it, so "
+        "`&` is of no use; after the timeout it is killed, together with what it began by docker exec or docker run. "
+        "One step a call, so that people can follow."),
     "observe": (
         "What the independent monitor sees right now, as JSON: per member its container, state, address, health and "
         "measures; the cluster as a whole; which invariants are violated (`firing` is false for one that has only just "

@@ -11,11 +11,10 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from operator_demo import settings, tickets
-from operator_demo.agent import config, confinement, recovery, tools
+from operator_demo.agent import config, confinement, recovery
 from operator_demo.agent.budget import Budget
 from operator_demo.agent.config import AgentSettings
 from operator_demo.agent.record import AgentRecorder
-from operator_demo.agent.shell import install_docker_wrapper
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
 from operator_demo.errors import UsageError
@@ -57,8 +56,6 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
         raise
     # The SDK takes about a second to import: it does so while we look for a ticket.
     loading = asyncio.create_task(asyncio.to_thread(_load_brain))
-    if agent.mode == settings.EXECUTE:
-        install_docker_wrapper(tools.WRAPPER_FOLDER)
     await recovery.close_own_sessions(recorder, all_, agent, budget, stop)
     brain: Brain | None = None
     try:

@@ -8,19 +8,16 @@ the account (also one that used `setsid`).
 import asyncio
 import codecs
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from operator_demo import labels
+from operator_demo.agent import guard
 from operator_demo.ring import Ring
 
-ENGINE_SOCKET = Path("/var/run/docker.sock")
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 STDOUT_LIMIT, STDERR_LIMIT = 192 * 1024, 64 * 1024  # bytes kept of one command
@@ -30,56 +27,22 @@ _GRACE = 0.7  # seconds between SIGTERM and SIGKILL
 
 @dataclass(frozen=True)
 class Account:
-    """Who the commands run as. `groups` are the supplementary ones: that of the engine's socket."""
+    """Who the commands run as."""
 
     uid: int = 10001
     gid: int = 10001
-    groups: tuple[int, ...] = ()
     home: str = "/home/shell"
-
-    @classmethod
-    def with_engine(cls, socket: Path = ENGINE_SOCKET) -> "Account":
-        try:
-            return cls(groups=(socket.stat().st_gid,))
-        except OSError:
-            return cls()
 
     @property
     def folder(self) -> str:
         return self.home if os.path.isdir(self.home) else "/tmp"
 
-    def environment(self, session: str, first_on_path: Path | None = None) -> dict[str, str]:
-        path = f"{first_on_path}:{SEARCH_PATH}" if first_on_path else SEARCH_PATH
-        return {"PATH": path, "HOME": self.folder, "USER": "shell", "LOGNAME": "shell", "SHELL": "/bin/bash",
+    def environment(self, session: str) -> dict[str, str]:
+        """Also says where the engine is, and what the guard allows there."""
+        return {"PATH": SEARCH_PATH, "HOME": self.folder, "USER": "shell", "LOGNAME": "shell", "SHELL": "/bin/bash",
                 "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat", "DOCKER_CLI_HINTS": "false",
-                "OPERATOR_SESSION": session}
-
-
-def install_docker_wrapper(folder: Path) -> Path | None:
-    """Puts a `docker` into `folder` that labels each container it creates with the session; returns the folder.
-
-    The label tells what a session started from what others start on the same engine. A program that uses the socket
-    without the docker command sets no label. None where there is no docker command, or the folder cannot be written.
-    """
-    real = shutil.which("docker", path=SEARCH_PATH)
-    if real is None:
-        return None
-    script = f"""#!/bin/bash
-label=(--label "{labels.SESSION}=$OPERATOR_SESSION")
-case "$1 $2" in
-    "run "* | "create "*) exec {real} "$1" "${{label[@]}}" "${{@:2}}" ;;
-    "container run" | "container create") exec {real} "$1" "$2" "${{label[@]}}" "${{@:3}}" ;;
-esac
-exec {real} "$@"
-"""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        (folder / "docker").write_text(script)
-        (folder / "docker").chmod(0o755)
-    except OSError:
-        return None
-    return folder
+                "OPERATOR_SESSION": session, "DOCKER_HOST": os.environ.get("DOCKER_HOST", guard.ENGINE),
+                "OPERATOR_RULES": guard.RULES}
 
 
 class Execution:
@@ -104,7 +67,7 @@ class Execution:
             "/usr/bin/env", "-C", self._account.folder, "/bin/bash", "-c", self._command,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=dict(self._environment), umask=0o022,
-            user=self._account.uid, group=self._account.gid, extra_groups=list(self._account.groups),
+            user=self._account.uid, group=self._account.gid, extra_groups=[],
             start_new_session=True)
         assert process.stdout is not None
         assert process.stderr is not None

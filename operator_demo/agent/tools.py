@@ -3,14 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from http.client import HTTPException
 from typing import Any
 
 from operator_demo import outcomes, rpc, settings, text, tickets
-from operator_demo.agent import verdict
+from operator_demo.agent import guard, verdict
 from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
-from operator_demo.agent.leftovers import Place
-from operator_demo.agent.leftovers import end as end_leftovers
 from operator_demo.agent.observation import shortened
 from operator_demo.agent.shell import Execution
 from operator_demo.agent.work import Call, End, Result, Work
@@ -18,8 +16,7 @@ from operator_demo.events import Finding
 
 MODEL_LIMIT = 16 * 1024  # bytes of a result that the model sees
 _STDERR_SHARE = 4 * 1024  # of these, at least so many for stderr
-WRAPPER_FOLDER = Path("/run/operator/bin")
-_LEFTOVERS_WAIT = 4.0  # seconds; a container that is stopped has 10 in all
+_LEFTOVERS_WAIT = 6.0  # seconds; a container that is stopped has 10 in all
 
 Run = Callable[[Work, Call], Awaitable[Result]]
 
@@ -28,8 +25,7 @@ Run = Callable[[Work, Call], Awaitable[Result]]
 
 async def shell(work: Work, call: Call) -> Result:
     timeout = min(float(call.input.get("timeout", DEFAULT_TIMEOUT)), max(work.budget.seconds_left(), 1.0))
-    wrapper = WRAPPER_FOLDER if (WRAPPER_FOLDER / "docker").exists() else None
-    execution = Execution(work.account, work.account.environment(work.session, wrapper), call.input["command"])
+    execution = Execution(work.account, work.account.environment(work.session), call.input["command"])
     call.partial = lambda: _shell_result(work, execution, "interrupted", f"interrupted ({execution.duration:.1f} s)")
     try:
         await execution.run(timeout, call.show)
@@ -73,13 +69,10 @@ def _shell_text(first_line: str, out: str, err: str, ended: str) -> str:
 
 async def leftovers(work: Work, since: float) -> str:
     """Ends what was started on the engine since then and still runs, and names it, one a line. Takes some seconds."""
-    place = Place(work.settings.project, work.session, work.settings.run)
     try:
-        return "\n".join(await asyncio.wait_for(asyncio.to_thread(end_leftovers, place, since), _LEFTOVERS_WAIT))
-    except TimeoutError:
-        return f"(the engine did not answer within {_LEFTOVERS_WAIT:g} s; something may still run)"
-    except Exception as e:  # whatever the engine's library raises: the command's own result matters more
-        return f"(could not be looked for: {e}; something may still run)"
+        return "\n".join(await asyncio.to_thread(guard.end_leftovers, since, _LEFTOVERS_WAIT))
+    except (OSError, HTTPException, ValueError) as e:
+        return f"(the guard could not end it: {e}; something may still run)"
 
 
 # -- the monitor's answers ------------------------------------------------------------------------------------------

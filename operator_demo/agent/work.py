@@ -68,7 +68,7 @@ class Work:
     ticket: str
     session: str
     began: float = field(default_factory=time.time)
-    account: Account = field(default_factory=lambda: Account.with_engine())
+    account: Account = field(default_factory=Account)
     diagnosed: bool = False
     verifying: bool = False  # the oracle judges now, and may change the ticket
     last_look: dict[str, Any] | None = None  # the monitor's newest answer to `observe`

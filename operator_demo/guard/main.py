@@ -6,20 +6,25 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from operator_demo.errors import Exit
 from operator_demo.events import GUARD
+from operator_demo.guard import time_limit
+from operator_demo.guard.decision import Decision
 from operator_demo.guard.host_access import ways_around
+from operator_demo.guard.leftovers import Leftovers
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
-from operator_demo.guard.request import AGENT, MONITOR
+from operator_demo.guard.request import AGENT, MONITOR, Request
 from operator_demo.guard.upstream import EngineGone, Upstream
 from operator_demo.guard.world import World
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
 
 SOCKET_NAME = "docker.sock"
+LEFTOVERS = ("guard", "leftovers")  # the path at which the agent has them ended
 _FOLDER = "/run/guard"  # has a folder for each caller: a volume that the caller alone mounts besides
 _ENGINE = Path("/var/run/docker.sock")
 _RECORD = 5.0  # seconds that a request waits while others write into the record
@@ -27,33 +32,61 @@ _START = 20.0  # seconds that the engine may take for its first answer
 _BETWEEN_TRIES = 0.2  # seconds
 
 
+class Rules:
+    """The policy, and what has to be known of a session to end what it leaves."""
+
+    def __init__(self, policy: Policy, leftovers: Leftovers) -> None:
+        self._policy, self._leftovers = policy, leftovers
+
+    async def decide(self, caller: str, request: Request) -> Decision:
+        return await self._policy.decide(caller, request)
+
+    def answered(self, request: Request, decision: Decision, body: Any) -> None:
+        self._policy.answered(request, decision, body)
+        self._leftovers.answered(request, decision, body)
+
+
 def run(settings: Settings) -> int:
-    """Returns 0 after an orderly stop. Raises `StoreError` without a store, `EngineGone` without an engine."""
+    """Serves until SIGTERM, or until the run's time is over. Raises `StoreError` without a store, `EngineGone` without
+    an engine, and `OperatorError` if not all of an expired run could be stopped; the engine then restarts the guard,
+    which tries again."""
     folder = Path(os.environ.get("OPERATOR_GUARD") or _FOLDER)
     sockets = {caller: folder / caller / SOCKET_NAME for caller in (AGENT, MONITOR)}
     with Store(settings.store_path, durable=True) as store:
         store.wait_for_lock(_RECORD)
         record = Record(Recorder(store, settings.run, GUARD, sys.stdout))
-        upstream = Upstream(_ENGINE)
-        world = World(upstream, settings.project, settings.run)
-        proxy = Proxy(Policy(world, session=record.session), record, upstream)
-        return asyncio.run(_run(proxy, sockets, world, record))
+        return asyncio.run(_run(settings, record, store, sockets))
 
 
-async def _run(proxy: Proxy, sockets: Mapping[str, Path], world: World, record: Record) -> int:
-    """Serves each caller at its socket until SIGTERM or SIGINT."""
+async def _run(settings: Settings, record: Record, store: Store, sockets: Mapping[str, Path]) -> int:
+    upstream = Upstream(_ENGINE)
+    world = World(upstream, settings.project, settings.run)
+    for member, reason in (await _ways_around(world)).items():
+        record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
+    policy = Policy(world, session=record.session)
+    leftovers = Leftovers(upstream, record, settings.run)
+    proxy = Proxy(Rules(policy, leftovers), record, upstream, own={(AGENT, *LEFTOVERS): leftovers.end})
+    left = time_limit.seconds_left(store, settings.run, settings.max_time)
+    if await serve(proxy, sockets, left):
+        await time_limit.end_run(upstream, settings.project)
+    return Exit.OK
+
+
+async def serve(proxy: Proxy, sockets: Mapping[str, Path], seconds: float) -> bool:
+    """Serves each caller at its socket until SIGTERM or SIGINT; True where the `seconds` were over before."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    for member, reason in (await _ways_around(world)).items():
-        record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
     try:
         for caller, path in sockets.items():
             await proxy.serve(caller, path)
-        await stop.wait()
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+        return False
+    except TimeoutError:
+        return True
     finally:
         await proxy.stop()
-    return Exit.OK
 
 
 async def _ways_around(world: World) -> dict[str, str]:

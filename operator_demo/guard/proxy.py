@@ -5,11 +5,12 @@ disk. Whatever fails on the way, fails as a refusal.
 """
 
 import asyncio
+import json
 import os
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,15 +29,22 @@ from operator_demo.store import StoreError
 
 MAX_CLIENTS = 64  # connections of one caller at once
 BURST, RATE = 100, 20.0
+_JSON = [(b"Content-Type", b"application/json")]
 _WHOLE = 600.0  # seconds for an answer that is read whole, such as that to `docker stop`
+
+
+Own = Callable[[Request], Awaitable[Any]]
+"""Answers a request itself; returns what is sent as JSON."""
 
 
 class Proxy:
     """Serves each caller at a socket of its own, until `stop`."""
 
-    def __init__(self, policy: Decider, record: Record, upstream: Upstream, rate: float = RATE) -> None:
-        """`rate`: entries a second that a caller may cause in the record, after the first `BURST`."""
-        self._rate = rate
+    def __init__(self, policy: Decider, record: Record, upstream: Upstream, rate: float = RATE,
+                 own: Mapping[tuple[str, ...], Own] | None = None) -> None:
+        """`rate`: entries a second that a caller may cause in the record, after the first `BURST`. `own` are endpoints
+        of the guard itself, by caller and path."""
+        self._rate, self._own = rate, own or {}
         self._policy, self._record, self._upstream = policy, record, upstream
         self._servers: list[asyncio.Server] = []
         self._clients: dict[str, set[asyncio.Task[Any]]] = {}
@@ -108,6 +116,10 @@ class Proxy:
 
     async def _answer(self, caller: str, client: Client, request: Request) -> None:
         try:
+            own = self._own.get((caller, *request.path))
+            if own is not None:
+                await client.answer(200, _JSON, json.dumps(await own(request)).encode())
+                return
             decision = await self._decide(caller, request)
             if decision.ruling is Ruling.ALLOW and decision.forward is not None:
                 await self._forward(client, request, decision, decision.forward)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from operator_demo import events
 from operator_demo.guard.decision import Decision, Ruling
 from operator_demo.guard.http import target
-from operator_demo.guard.request import AGENT, Request
+from operator_demo.guard.request import AGENT, GUARD, Request
 from operator_demo.store import Recorder, Row
 from operator_demo.text import clean, one_line
 
@@ -35,6 +35,11 @@ class Record:
 
     def warn(self, text: str) -> None:
         self._recorder.say(events.Note(level="warning", text=text))
+
+    def own(self, rule: str, name: str) -> None:
+        """What the guard does itself, with a container of this name. Raises `StoreError`."""
+        self._say(AGENT, events.Guard(caller=GUARD, ruling=Ruling.ALLOW.value, rule=rule, method="", path="",
+                                      object=name))
 
     def _say(self, caller: str, entry: events.Guard) -> None:
         during = self._session() if caller == AGENT else {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 AGENT, MONITOR = "agent", "monitor"  # the callers; each has a socket, in a volume, of its own
+GUARD = "guard"  # in the record: what the guard does itself
 
 
 @dataclass(frozen=True)

@@ -135,19 +135,24 @@ class Upstream:
 
     async def get(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> Any:
         """The decoded JSON of the engine's answer; None where it answers 404. Raises `EngineGone` for all else."""
+        status, value = await self.ask(Call("GET", path, query or {}))
+        if status == 404:
+            return None
+        if status != 200 or value is None:
+            raise EngineGone(f"The engine answers {status} to GET {target('', path, query or {})}.")
+        return value
+
+    async def ask(self, call: Call, patience: float = _ASK) -> tuple[int, Any]:
+        """The status and the decoded JSON (None where it is none) of the engine's answer, within `patience` seconds.
+        Raises `EngineGone`."""
         try:
-            async with asyncio.timeout(_ASK), self.exchange("GET") as exchange:
-                await exchange.send(Call("GET", path, query or {}))
+            async with asyncio.timeout(patience), self.exchange(call.method) as exchange:
+                await exchange.send(call)
                 await exchange.head()
                 body = await exchange.whole()
         except TimeoutError as e:
-            raise EngineGone(f"The engine was silent for {_ASK:g} s.") from e
-        if exchange.status == 404:
-            return None
-        value = decoded(body)
-        if exchange.status != 200 or value is None:
-            raise EngineGone(f"The engine answers {exchange.status} to GET {target('', path, query or {})}.")
-        return value
+            raise EngineGone(f"The engine was silent for {patience:g} s.") from e
+        return exchange.status, decoded(body)
 
 
 def decoded(body: bytes) -> Any:

@@ -1,29 +1,25 @@
 """What really happened to the containers, as Docker tells it, and who caused it, as far as that can be known.
 
 `explained` is, in this order: `policy` (the engine restarted what had died by itself, or that died once more),
-`tool_call` (it fell into a call of the agent), `fault` (the host announced it), `workload` (our own load's container),
-or null.
+`tool_call` (the guard forwarded a request of the agent that it follows from: see `requests`), `fault` (the host
+announced it), `workload` (our own load's container), or null: somebody else's doing.
 
-An event during a call is the call's where it concerns the subject, or a container with the session's label. Any other
-container (a stranger's, the fault's decoy, the monitor, the agent, the load) may change in that moment for another
-reason, so evidence is needed as well: see `attribution`. Without evidence, an event of our own containers is recorded
-as unexplained; those of strangers are counted (`others`): all during a call, and otherwise where a container is created
-during a session. What the host and the engine themselves do is not recorded: see `exempt`.
+What is unexplained and concerns our own containers is recorded during a session; what others do with theirs is counted
+then (`others`). What the host, the guard and the engine themselves do is not recorded: see `exempt`.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 from operator_demo import labels, tickets
 from operator_demo.engine import EngineEvent
-from operator_demo.events import Effect, parse_ts
+from operator_demo.events import Effect
 from operator_demo.monitor.announced import Announced
-from operator_demo.monitor.attribution import causes
 from operator_demo.monitor.exempt import Exempt
 from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.members import Members
 from operator_demo.monitor.others import Others
+from operator_demo.monitor.requests import Requests
 from operator_demo.redaction import shown_command
 from operator_demo.store import Recorder, Row
 from operator_demo.text import one_line
@@ -31,9 +27,7 @@ from operator_demo.text import one_line
 ACTIONS = ("create", "start", "die", "kill", "stop", "pause", "unpause", "restart", "destroy", "oom", "rename",
            "update", "exec_start")
 _ENDS = ("die", "oom")  # what containers also do by themselves: of others' nothing follows from it
-_AFTER = 0.25  # seconds by which an event of the engine may come later than the result of the call that caused it
 _COMMAND = 2000  # characters of an exec's command that are looked at
-_RECENT = 200  # events of the agent that are searched for the call
 
 
 class Effects:
@@ -44,7 +38,7 @@ class Effects:
         """`restarted` tells whether it was the engine's restart policy that started a container last."""
         self._recorder, self._members, self._project = recorder, members, project
         self._announced, self._health, self._restarted = announced, health, restarted
-        self._exempt = Exempt(announced, health)
+        self._exempt, self._requests = Exempt(announced, health), Requests(recorder)
         self._others = Others(recorder)
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
         self._cut_off: set[str] = set()  # containers that were taken off their network while they ran
@@ -55,11 +49,11 @@ class Effects:
         checks_health = self._checks_health(h)
         if checks_health and not ((self._subject(h) or self._own(h)) and self._in_session()):
             return
-        call = self._call_at(h.time)
+        call = self._requests.cause(h)
         explained = self._explain(h, call)
         if explained is None and not self._subject(h):
             if not self._own(h):
-                self._count_others(h, call)
+                self._count_others(h)
                 return
             if not self._in_session():
                 return  # the host sets up what is ours
@@ -74,7 +68,7 @@ class Effects:
         action, _, command = h.action.partition(": ")
         if command:
             more["command"] = one_line(shown_command(command[:_COMMAND]), 200)
-        if call is not None:
+        if call is not None and call["call"]:
             more["call"] = call["call"]
         if h.kind != "container":
             more[h.kind] = h.name
@@ -117,11 +111,11 @@ class Effects:
             return True
         if labels.SESSION in h.attributes:
             return action == "create"  # (what a session does with what it made is its own affair)
-        return action not in _ENDS
+        return action not in _ENDS and not self._requests.is_guards_own(h)
 
-    def _count_others(self, h: EngineEvent, call: Row | None) -> None:
-        """Others may do as they like on the engine; only what may be the session's is counted."""
-        if call is not None or (h.action == "create" and self._in_session()):
+    def _count_others(self, h: EngineEvent) -> None:
+        """Others may do as they like on the engine."""
+        if self._in_session():
             self._others.count(h)
 
     def _matters_network(self, h: EngineEvent) -> bool:
@@ -162,17 +156,11 @@ class Effects:
     def _explain(self, h: EngineEvent, call: Row | None) -> str | None:
         if h.kind == "container" and (self._subject(h) or self._own(h)) and self._by_policy(h):
             return "policy"
-        if call is not None and (self._subject(h) or labels.SESSION in h.attributes
-                                 or causes(call["command"] or "", h, self._names_of_the_subject())):
+        if call is not None:
             return "tool_call"
         if self._announced.is_fault(h.container, h.time):
             return "fault"
         return "workload" if self._own(h) and h.service == "workload" else None
-
-    def _names_of_the_subject(self) -> list[str]:
-        members = self._members.latest
-        ids = (self._members.container_id(m.name) for m in members)
-        return [self._project, *(m.name for m in members), *(m.container for m in members), *filter(None, ids)]
 
     def _by_policy(self, h: EngineEvent) -> bool:
         match h.action:
@@ -184,21 +172,6 @@ class Effects:
             case "start" | "kill":
                 self._looping.discard(h.container)
         return False
-
-    def _call_at(self, moment: float) -> Row | None:
-        """The agent's command that was running at `moment` (no other tool reaches the engine)."""
-        rows = self._recorder.store.rows(
-            "SELECT type, ts, ticket, session, json_extract(data, '$.call') AS call, "
-            "json_extract(data, '$.input.command') AS command FROM events WHERE run=? AND source='agent' AND seq > ? "
-            "AND (type='tool_result' OR type='tool_call' AND json_extract(data, '$.tool')='shell') ORDER BY seq DESC",
-            self._recorder.run, self._recorder.store.last_seq(self._recorder.run, "agent") - _RECENT)
-        ended: dict[str, float] = {}
-        for row in rows:
-            if row["type"] == "tool_result":
-                ended[row["call"]] = parse_ts(row["ts"]) + _AFTER
-            elif parse_ts(row["ts"]) <= moment <= ended.get(row["call"], time.time() + _AFTER):
-                return row
-        return None
 
     def _in_session(self) -> bool:
         ticket = tickets.current(self._recorder.store, self._recorder.run)

@@ -13,6 +13,7 @@ from operator_demo import subject as subjects
 from operator_demo.engine import (
     Engine,
     EngineEvent,
+    EngineUnavailable,
     connect,
     discover_network,
     fingerprint,
@@ -37,25 +38,37 @@ from operator_demo.store import Recorder, Store
 from operator_demo.trust import agreed_by_the_host
 
 PERIOD = 1.0  # seconds between the beginnings of two observations
+_START = 20.0  # seconds that the guard may take to listen
+_BETWEEN_TRIES = 0.1  # seconds
 _CHANGES = ("start", "die", "pause", "unpause", "destroy", "connect", "disconnect", "oom")
 """Actions that may change a member."""
 
 
 def run(settings: Settings) -> int:
-    """Watches until SIGTERM or SIGINT. At the end of the run's time it stops all containers of the run.
-
-    Raises `OperatorError` if that fails; the engine then restarts the monitor, which tries again.
-    """
+    """Watches until SIGTERM or SIGINT, or until the run's time is over. Raises `OperatorError` where the guard does not
+    answer; the engine then restarts the monitor, which tries again."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    engine = connect()
+    engine = _connect()
     try:
         with Store(settings.store_path, durable=True) as store:
             Monitor(settings, engine, Recorder(store, settings.run, MONITOR, sys.stdout), stop).run()
     finally:
         engine.close()
     return Exit.OK
+
+
+def _connect() -> Engine:
+    """Through the guard, which may still be starting."""
+    end = time.monotonic() + _START
+    while True:
+        try:
+            return connect()
+        except EngineUnavailable:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_BETWEEN_TRIES)
 
 
 class Monitor:
@@ -92,7 +105,7 @@ class Monitor:
         threads = [threading.Thread(target=self._part, args=(part,), name=name) for name, part in parts.items()]
         for thread in threads:
             thread.start()
-        end = time.monotonic() + time_limit.began(self._recorder) + self._settings.max_time - time.time()
+        end = time.monotonic() + time_limit.seconds_left(self._recorder, self._settings.max_time)
         try:
             self._look_until(end)
             expired = not self._stop.is_set()
@@ -105,7 +118,7 @@ class Monitor:
         if self._failed:
             raise self._failed[0]
         if expired:  # nothing observes any more, so stopped members open no ticket
-            time_limit.end_run(self._engine, self._settings.project, self._recorder, self._settings.max_time)
+            time_limit.record_end(self._recorder, self._settings.max_time)
 
     def _part(self, part: Callable[[], None]) -> None:
         """A part that fails ends the process, and the engine restarts it: a monitor never runs with a part missing."""

@@ -23,7 +23,8 @@ class Others:
     def count(self, event: EngineEvent) -> None:
         with self._lock:
             self._actions[event.action.partition(": ")[0]] += 1
-            self._names[one_line(clean(event.name), 60)] = None
+            if event.name:  # the guard hides the names of strangers
+                self._names[one_line(clean(event.name), 60)] = None
 
     def tell(self) -> None:
         """Tells what was counted since the last time, if anything was."""
@@ -34,6 +35,7 @@ class Others:
             return
         counts = ", ".join(f"{count} {action}" for action, count in actions.most_common())
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        named = f" ({', '.join(names[:_NAMED])}{more})" if names else ""
         self._recorder.say(Note(level="info", text=(
             f"Others used this engine during the session: {counts} of containers that are neither the subject's nor "
-            f"ours ({', '.join(names[:_NAMED])}{more}). No tool call accounts for it.")))
+            f"ours{named}. No tool call accounts for it.")))

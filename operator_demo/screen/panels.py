@@ -371,6 +371,8 @@ def _entry(entry: Entry, view: View) -> Lines:
             return list(wrapped(f"retry: {text}", "warn", view, f"{s.warn} "))
         case "refusal":
             return list(wrapped(f"refused: {text}", "warn", view, f"{s.refused} "))
+        case "guard":
+            return list(wrapped(f"THE GUARD REFUSED  {text}", "bad", view, f"{s.shield} ", f"{s.quote} "))
         case "interrupt":
             return list(wrapped(f"interrupted: {text}", "warn", view, f"{s.bad} "))
     return list(wrapped(text, "", view))

@@ -64,6 +64,8 @@ class ScreenState(RunState):
                 self._note(e.at, events.Note(level="error", text=text))
             case events.Effect() as effect:
                 self.effects = [*self.effects, effect][-_MOST_EFFECTS:]
+            case events.Guard(caller=events.AGENT, ruling="deny") as refusal:
+                self._enter(Entry(e.at, "guard", phrases.refused_request(refusal)))
             case _ if e.source == events.AGENT:
                 self._log(e)
 

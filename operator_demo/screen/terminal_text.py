@@ -25,6 +25,7 @@ class Symbols:
     paused: str = "‖"
     unknown: str = "?"
     refused: str = "⊘"
+    shield: str = "⛨"
     leader: str = "★"
     here: str = "▶"
     todo: str = "○"
@@ -39,9 +40,9 @@ class Symbols:
 
 
 UNICODE = Symbols()
-ASCII = Symbols(ok="+", bad="x", warn="!", healthy="*", paused="=", unknown="?", refused="-", leader="L", here=">",
-                todo="o", dot="-", none="-", ellipsis="...", rule="-", cursor="_", quote="|", bars="_.-~=+*#",
-                working="|/-\\")
+ASCII = Symbols(ok="+", bad="x", warn="!", healthy="*", paused="=", unknown="?", refused="-", shield="#", leader="L",
+                here=">", todo="o", dot="-", none="-", ellipsis="...", rule="-", cursor="_", quote="|",
+                bars="_.-~=+*#", working="|/-\\")
 
 
 def symbols_for(encoding: str | None) -> Symbols:

@@ -114,7 +114,7 @@ class Chapters:
         """Takes in what the store holds, and what happened since the last host was gone, before anything is decided."""
         self.loop.read_store(self.recording.replay)
         self._follow()
-        for source in (events.MONITOR, events.AGENT, events.WORKLOAD):
+        for source in events.OF_CONTAINERS:
             self._read_recorded(source, self.recording.seen()[source])
 
     def _read_recorded(self, source: str, after: int) -> None:

@@ -58,6 +58,7 @@ LOAD_PROFILE = "load"  # of a service of the subject that makes load
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to list containers
 AGENT_SERVICES = ("agent", "observer")
 AGENT_NEEDS = ("network", "relay")  # what the agent needs until its end
+GUARD = "guard"  # which the agent and the monitor need until theirs
 OUTSIDE = "/opt/operator/subjects"  # the folder in our containers for a subject that is not part of the program
 
 
@@ -312,7 +313,7 @@ class Environment:
     def stop_operators(self, timeout: int = 10) -> None:
         """Stops the agent first, so that it closes its session, then the load, the monitor, and what they need."""
         running = [c for c in self.operators() if c.state in ("running", "paused", "restarting")]
-        for services in (AGENT_SERVICES, ("workload",), ("monitor",), AGENT_NEEDS):
+        for services in (AGENT_SERVICES, ("workload",), ("monitor",), (GUARD, *AGENT_NEEDS)):
             threads = [threading.Thread(target=self._stop, args=(c, timeout), daemon=True)
                        for c in running if c.service in services]
             for thread in threads:

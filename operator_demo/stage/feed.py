@@ -20,7 +20,7 @@ from operator_demo.stage.record_check import VERDICTS, Key, contradiction, key
 from operator_demo.text import one_line
 from operator_demo.wire import Decoder, is_ours
 
-SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer": events.AGENT,
+SOURCE_OF_SERVICE = {"monitor": events.MONITOR, "agent": events.AGENT, "observer": events.AGENT, "guard": events.GUARD,
                      "workload": events.WORKLOAD}
 PATIENCE = 5.0  # seconds for all threads to end
 MAX_UNSEEN_GAP = 10_000  # events that may be missing in a log when the volume cannot be asked

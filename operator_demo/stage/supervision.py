@@ -3,7 +3,7 @@
 | what is lost | what follows |
 | --- | --- |
 | any of our containers, stopped in order (exit code 0) or removed | it was ended from elsewhere: `interrupted` |
-| the monitor, in any other way | nothing can be seen or judged any more: `failed` |
+| the monitor or the guard, in any other way | nothing can be seen or judged any more: `failed` |
 | the agent, in any other way | its session is closed, and its ticket escalated unless the oracle judges it already |
 | the workload, in any other way | the run goes on without load |
 | what connects the agent (`network`, `relay`), in any other way | the run goes on, and the agent gets no answers |
@@ -21,7 +21,7 @@ from operator_demo.events import Note
 from operator_demo.stage.closing import close_open
 from operator_demo.stage.container_watch import ContainerWatch, EngineLost, Loss
 from operator_demo.stage.context import Context
-from operator_demo.stage.environment import AGENT_NEEDS
+from operator_demo.stage.environment import AGENT_NEEDS, GUARD
 from operator_demo.stage.loop import Quit
 from operator_demo.store import StoreBusy
 
@@ -70,9 +70,9 @@ class Supervision:
         if finding.removed or finding.exit_code == 0:
             self._warn(f"{finding} The run is ended from elsewhere, or its time (--max-time) is over.")
             raise Quit(Exit.TERMINATED, down=True)
-        if finding.service == "monitor":
-            raise OperatorError(str(finding), "Without the monitor nothing can be seen or judged. Its log tells more: "
-                                "try again with `--keep`.")
+        if finding.service in ("monitor", GUARD):
+            raise OperatorError(str(finding), f"Without the {finding.service} nothing can be seen or judged. Its log "
+                                "tells more: try again with `--keep`.")
         if finding.service == "workload":
             self._warn(f"{finding} There is no load any more.")
             self._recording.situation.lose_load()

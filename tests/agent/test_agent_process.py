@@ -38,7 +38,7 @@ class Agents:
                  "OPERATOR_MODEL": "", "ANTHROPIC_BASE_URL": base_url, "OPERATOR_OPEN_NETWORK": "1",
                  **environment}
         self.running.append(subprocess.Popen(
-            [sys.executable, DRIVER, self.folder / "key", self.folder / "bin", str(self.account.uid)], env=given,
+            [sys.executable, DRIVER, self.folder / "key", str(self.account.uid)], env=given,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return self.running[-1]
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_demo.agent import tools
-from operator_demo.agent.shell import Account, Execution, install_docker_wrapper
+from operator_demo.agent.shell import Account, Execution
 from operator_demo.agent.work import Call, Result, Work
 from operator_demo.redaction import Harmless
 from operator_demo.ring import Ring
@@ -87,11 +87,11 @@ def test_a_cancelled_command_leaves_nothing() -> None:
     assert left_of(account) == []
 
 
-def test_runs_as_the_account_with_its_groups_and_no_others() -> None:
+def test_runs_as_the_account_with_its_group_and_no_others() -> None:
     uid = own_account().uid
-    account = Account(uid=uid, gid=uid, groups=(4711,), home="/tmp")
+    account = Account(uid=uid, gid=uid, home="/tmp")
     _, out, _ = run("id -u; id -G; grep -E 'CapEff|CapPrm' /proc/self/status", account=account)
-    assert out.split("\n")[:2] == [str(uid), f"{uid} 4711"]
+    assert out.split("\n")[:2] == [str(uid), str(uid)]
     assert out.count("0000000000000000") == 2
 
 
@@ -113,7 +113,7 @@ def test_the_environment_is_made_from_nothing(monkeypatch: pytest.MonkeyPatch) -
     _, out, _ = run("env")
     names = {line.split("=")[0] for line in out.splitlines()}
     assert names == {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "PAGER", "DOCKER_CLI_HINTS",
-                     "OPERATOR_SESSION", "PWD", "SHLVL", "_"}
+                     "OPERATOR_SESSION", "DOCKER_HOST", "OPERATOR_RULES", "PWD", "SHLVL", "_"}
     assert "leak" not in out
 
 
@@ -142,49 +142,6 @@ def test_endless_output_stays_bounded_and_keeps_both_ends() -> None:
 def test_output_that_is_no_text() -> None:
     _, out, _ = run("printf '\\xff\\xfeabc\\x1b[31m'")
     assert "abc" in out
-
-
-def test_the_account_of_the_engines_socket(tmp_path: Path) -> None:
-    socket = tmp_path / "docker.sock"
-    socket.touch()
-    os.chown(socket, 0, 4712)
-    assert Account.with_engine(socket).groups == (4712,)
-    assert Account.with_engine(tmp_path / "none").groups == ()
-
-
-class TestDockerWrapper:
-    @pytest.fixture
-    def wrapper(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        real = tmp_path / "real"
-        real.mkdir()
-        (real / "docker").write_text('#!/bin/bash\nprintf "<%s>" "$@"\n')
-        (real / "docker").chmod(0o755)
-        tmp_path.chmod(0o755)
-        monkeypatch.setattr("operator_demo.agent.shell.SEARCH_PATH", f"{real}:/usr/bin:/bin")
-        folder = install_docker_wrapper(tmp_path / "bin")
-        assert folder is not None
-        return folder
-
-    @pytest.mark.parametrize(("command", "given"), [
-        ("docker run --rm 'a b' c", "<run><--label><io.operator-demo.session=ses-1><--rm><a b><c>"),
-        ("docker create x", "<create><--label><io.operator-demo.session=ses-1><x>"),
-        ("docker container run x", "<container><run><--label><io.operator-demo.session=ses-1><x>"),
-        ("docker ps -a", "<ps><-a>"),
-        ("docker exec c run x", "<exec><c><run><x>"),
-        ("docker container ls", "<container><ls>"),
-    ])
-    def test_labels_what_creates_a_container(self, wrapper: Path, command: str, given: str) -> None:
-        for folder in (wrapper, *wrapper.parents):
-            if folder.stat().st_mode & 0o005 != 0o005 and "pytest" in str(folder):
-                folder.chmod(0o755)
-        uid = own_account().uid
-        account = Account(uid=uid, gid=uid, home="/tmp")
-        _, out, err = run(command, account=account, environment=account.environment("ses-1", wrapper))
-        assert (out, err) == (given, "")
-
-    def test_none_without_docker(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("operator_demo.agent.shell.SEARCH_PATH", str(tmp_path))
-        assert install_docker_wrapper(tmp_path / "bin") is None
 
 
 class TestWhatTheModelSees:

@@ -1,5 +1,6 @@
 """What the engine tells becomes an effect, or is noise; and who did it."""
 
+import io
 import math
 import time
 from datetime import UTC, datetime
@@ -11,10 +12,11 @@ from monitor_bench import Bench
 
 from operator_demo import labels, tickets
 from operator_demo.engine import EngineEvent
-from operator_demo.events import ToolCall, ToolResult, timestamp
+from operator_demo.events import GUARD, Guard, ToolCall, ToolResult, timestamp
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.health_checks import HealthChecks
+from operator_demo.store import Recorder
 
 HEALTHCHECK = "curl --fail http://127.0.0.1/health"
 LATER = 3600.0  # seconds after which nothing waits any more
@@ -68,9 +70,21 @@ def session(bench: Bench) -> str:
     return ticket
 
 
-def call(bench: Bench, ticket: str, number: int = 1, command: str = "") -> None:
-    given = {"command": command} if command else {}
-    bench.agent.say(ToolCall(call=f"c{number}", tool="shell", input=given), ticket=ticket, session="ses-1")
+def call(bench: Bench, ticket: str, *requests: str, number: int = 1) -> None:
+    """A tool call that goes on, with these requests to the engine: `start m1`."""
+    bench.agent.say(ToolCall(call=f"c{number}", tool="shell", input={}), ticket=ticket, session="ses-1")
+    for request in requests:
+        entry(bench, request, ticket=ticket, call=f"c{number}")
+
+
+def entry(bench: Bench, request: str, *, ticket: str | None = None, **more: Any) -> None:
+    """What the guard writes before it forwards the request."""
+    does, _, member = request.partition(" ")
+    known: dict[str, Any] = {"caller": "agent", "ruling": "allow", "rule": f"docker {does}", "method": "POST",
+                             "path": f"/containers/p-{member}-1/{does}?t=5", "object": f"p-{member}-1",
+                             "object_id": f"id-{member}", "member": member}
+    Recorder(bench.store, "run-1", GUARD, io.StringIO()).say(Guard(**(known | more)), ticket=ticket,
+                                              session="ses-1" if ticket else None)
 
 
 def result(bench: Bench, ticket: str, number: int = 1) -> None:
@@ -113,10 +127,10 @@ def test_a_file_of_announcements_that_is_damaged_counts_as_none(tmp_path: Path, 
     assert not announced.is_fault("id-m1", 0.1)
 
 
-def test_what_falls_into_a_call_is_linked_to_it(bench: Bench, effects: Effects) -> None:
+def test_what_follows_from_a_request_is_linked_to_its_call(bench: Bench, effects: Effects) -> None:
     ticket = session(bench)
     effects.record(happening("pause"))
-    call(bench, ticket)
+    call(bench, ticket, "start m1")
     effects.record(happening("start", time=time.time()))
     result(bench, ticket)
     effects.record(happening("stop", time=time.time() + 5))
@@ -125,12 +139,52 @@ def test_what_falls_into_a_call_is_linked_to_it(bench: Bench, effects: Effects) 
     assert (linked.ticket, linked.raw["call"]) == (ticket, "c1")
 
 
+@pytest.mark.parametrize(("request_", "events"), [
+    ("start m1", ["start", "die"]), ("stop m1", ["kill", "die", "stop"]), ("kill m1", ["kill", "die"]),
+    ("restart m1", ["kill", "die", "stop", "start", "restart"]), ("pause m1", ["pause"]), ("unpause m1", ["unpause"]),
+    ("update m1", ["update"]), ("exec m1", ["exec_start: sh", "die"])])
+def test_a_request_explains_what_it_brings_about(bench: Bench, effects: Effects, request_: str,
+                                                 events: list[str]) -> None:
+    call(bench, session(bench), request_)
+    for action in events:
+        effects.record(happening(action, time=time.time()))
+    assert told(bench) == [(action.partition(":")[0], "tool_call") for action in events]
+
+
+@pytest.mark.parametrize(("request_", "action"), [
+    ("start m1", "kill"), ("start m2", "start"), ("exec m1", "kill"), ("pause m1", "unpause"), ("logs m1", "die"),
+    ("stop m1", "start")])
+def test_what_happens_during_a_call_without_a_request_is_somebody_elses(bench: Bench, effects: Effects, request_: str,
+                                                                        action: str) -> None:
+    call(bench, session(bench), request_)
+    effects.record(happening(action, time=time.time()))
+    assert told(bench) == [(action, None)]
+
+
+@pytest.mark.parametrize("more", [{"ruling": "deny"}, {"caller": "monitor"}, {"caller": "guard"}])
+def test_a_request_that_was_refused_or_is_not_the_agents_explains_nothing(bench: Bench, effects: Effects,
+                                                                          more: dict[str, str]) -> None:
+    ticket = session(bench)
+    call(bench, ticket)
+    entry(bench, "stop m1", ticket=ticket, call="c1", **more)
+    effects.record(happening("stop", time=time.time()))
+    assert told(bench) == [("stop", None)]
+
+
+def test_a_network_is_left_by_request(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench), "disconnect m1")
+    bench.members.set("m1", address=None)
+    effects.record(happening("disconnect", kind="network", name="p_default", project="", service="",
+                             time=time.time()))
+    assert told(bench) == [("network disconnect", "tool_call")]
+
+
 def test_an_event_that_comes_after_the_result_is_linked_by_its_time(bench: Bench, effects: Effects) -> None:
     ticket = session(bench)
-    call(bench, ticket, 1)
+    call(bench, ticket, "start m1")
     during = time.time()
-    result(bench, ticket, 1)
-    call(bench, ticket, 2)
+    result(bench, ticket)
+    call(bench, ticket, number=2)
     result(bench, ticket, 2)
     effects.record(happening("start", time=during))
     assert bench.of("effect")[0]["call"] == "c1"
@@ -138,14 +192,14 @@ def test_an_event_that_comes_after_the_result_is_linked_by_its_time(bench: Bench
 
 def test_the_agents_own_deed_is_not_taken_for_the_fault(bench: Bench, effects: Effects) -> None:
     bench.announced.announce(["id-m1"], time.time() + 20)
-    call(bench, session(bench))
+    call(bench, session(bench), "start m1")
     effects.record(happening("start"))
     assert told(bench) == [("start", "tool_call")]
 
 
 def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> None:
     """The fixture's engine says so of m2."""
-    call(bench, session(bench))
+    call(bench, session(bench), "exec m2", "start m1")
     for action in ("die", "start"):
         effects.record(happening(action, "m2", time=time.time()))
     effects.record(happening("start", "m1"))
@@ -153,7 +207,7 @@ def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> No
 
 
 def test_what_the_policy_started_and_died_again_is_policy(bench: Bench, effects: Effects) -> None:
-    call(bench, session(bench))
+    call(bench, session(bench), "kill m2")
     for action in ("start", "die", "start", "kill", "die"):
         effects.record(happening(action, "m2", time=time.time()))
     assert told(bench) == [("start", "policy"), ("die", "policy"), ("start", "policy"), ("kill", "tool_call"),
@@ -165,7 +219,7 @@ LIKE_A_HELPER: dict[str, Any] = {"name": "p-operator-aux-1", "container": "id-au
 
 
 def test_a_helper_that_the_host_announced_is_not_told_of(bench: Bench, effects: Effects) -> None:
-    call(bench, session(bench), command="docker rm -f $(docker ps -aq)")
+    call(bench, session(bench))
     effects.record(happening("create", time=time.time(), **LIKE_A_HELPER))
     bench.announced.announce_own(["id-aux"])
     for action in ("start", "kill", "die", "destroy", "exec_start: sh"):
@@ -246,9 +300,9 @@ def test_what_others_create_during_a_session_is_counted_and_told_in_one_line(ben
     for number in range(40):
         effects.record(foreign("create", name=f"ci-{number}"))
         effects.record(foreign("start", name=f"ci-{number}"))
-    call(bench, ticket)
+    call(bench, ticket, "create m1")
     effects.record(foreign("create", name="ci-0"))
-    effects.record(foreign("create", attributes={"io.operator-demo.session": "ses-1"}))
+    effects.record(foreign("create", attributes={labels.SESSION: "ses-1"}))
     assert told(bench) == [("create", "tool_call")]
     effects.tell_of_others()
     assert bench.of("note") == []  # the session still runs
@@ -256,7 +310,7 @@ def test_what_others_create_during_a_session_is_counted_and_told_in_one_line(ben
     effects.tell_of_others()
     effects.tell_of_others()
     (note,) = bench.of("note")
-    assert "41 create of containers" in note["text"] and "(ci-0, ci-1, ci-2 and 37 more)" in note["text"]
+    assert "41 create, 40 start of containers" in note["text"] and "(ci-0, ci-1, ci-2 and 37 more)" in note["text"]
 
 
 def test_what_others_did_is_told_when_the_monitor_ends_in_a_session(bench: Bench, effects: Effects) -> None:
@@ -308,8 +362,7 @@ def test_the_engines_own_health_check_is_noise(bench: Bench, effects: Effects, l
 
 
 def test_an_exec_that_only_looks_like_a_health_check_is_told(bench: Bench, effects: Effects, logged: Logged) -> None:
-    ticket = session(bench)
-    call(bench, ticket)
+    call(bench, session(bench), "exec m1")
     now = time.time()
     logged.add(now - 9.0, now - 8.0)
     effects.record(happening(f"exec_start: {HEALTHCHECK}", time=now))
@@ -343,91 +396,67 @@ def test_one_health_check_accounts_for_one_exec(bench: Bench, effects: Effects, 
 OTHERS: dict[str, Any] = {"name": "shop-db-1", "container": "c0ffee" * 10, "project": "shop", "service": "db"}
 
 
-@pytest.mark.parametrize(("command", "actions"), [
-    ("docker stop shop-db-1", ("kill", "stop")), ("docker kill -s KILL shop-db-1", ("kill",)),
-    ("docker rm -f shop-db-1", ("kill", "destroy")), ("docker restart c0ffeec0ffee", ("kill", "stop", "start")),
-    ("docker exec -it shop-db-1 sh -c 'rm -rf /data'", ("exec_start: sh -c rm -rf /data",)),
-    ("docker pause c0ff", ("pause",)), ("docker compose -p shop down", ("kill", "stop", "destroy")),
-    ("docker \\\n  stop shop-db-1", ("stop",)),
-    ("docker stop $(docker ps -q)", ("kill", "stop")), ("docker ps -aq | xargs docker rm -f", ("kill", "destroy")),
-    ("for c in `docker ps -q`; do docker restart $c; done", ("kill", "restart")),
-    ("docker container prune -f", ("destroy",)), ("docker restart $(docker ps -q --filter name=shop)", ("restart",)),
-    ("curl --unix-socket /var/run/docker.sock -X POST http://d/containers/shop-db-1/stop", ("kill", "stop")),
-    ("curl --unix-socket /var/run/docker.sock -X DELETE http://d/containers/shop-db-1?force=1", ("kill", "destroy")),
-    ("python3 -c 'import docker; docker.from_env().containers.get(\"shop-db-1\").restart()'", ("restart",)),
-])
-def test_what_a_command_orders_of_somebodys_own_container_is_the_agents_deed(
-        bench: Bench, effects: Effects, command: str, actions: tuple[str, ...]) -> None:
-    ticket = session(bench)
-    call(bench, ticket, command=command)
-    for action in actions:
-        effects.record(foreign(action, time=time.time(), **OTHERS))
-    assert told(bench) == [(action.partition(":")[0], "tool_call") for action in actions]
-    assert {(e["container"], e["member"], e["call"]) for e in bench.of("effect")} == {("shop-db-1", None, "c1")}
-
-
-@pytest.mark.parametrize(("command", "action"), [
-    ("docker ps -a", "stop"), ("docker restart p-m1-1", "stop"), ("docker logs shop-db-1", "stop"),
-    ("docker restart shop-db-1", "pause"), ("docker inspect shop-db-1; docker restart p-m1-1", "stop"),
-    ("docker stop shop-web-1", "kill"),
-    ("docker restart $(docker ps -q --filter label=com.docker.compose.project=p)", "restart"),
-    ("C=p-m1-1; docker start $C", "start"), ("docker exec $(docker ps -qf name=m1) kill 1", "kill"),
-    ("docker start $(docker ps -aq --filter name=other)", "start"), ("echo docker stop", "destroy"),
-    ("kill $(pidof x); echo shop-db-1 is down", "kill"), ("sleep 30", "exec_start: sh"), ("docker rm dead", "destroy"),
-])
-def test_without_evidence_it_is_counted_and_nobodys_deed(
-        bench: Bench, effects: Effects, command: str, action: str) -> None:
-    call(bench, session(bench), command=command)
+@pytest.mark.parametrize("action", ["stop", "exec_start: sh", "destroy"])
+def test_what_others_do_in_a_session_is_counted(bench: Bench, effects: Effects, action: str) -> None:
+    effects.record(foreign(action, time=time.time(), **OTHERS))
+    call(bench, session(bench), "stop m1")
     effects.record(foreign(action, time=time.time(), **OTHERS))
     assert told(bench) == []
     effects.tell_of_others(now=True)
     assert f"1 {action.partition(':')[0]} of containers" in bench.of("note")[0]["text"]
 
 
-def test_while_no_command_runs_others_do_as_they_like(bench: Bench, effects: Effects) -> None:
-    ticket = session(bench)
-    call(bench, ticket, command="docker stop shop-db-1")
-    result(bench, ticket)
-    for action in ("kill", "stop", "exec_start: sh", "destroy"):
-        effects.record(foreign(action, time=time.time() + 5, **OTHERS))
-    assert told(bench) == []
+def test_strangers_whose_names_the_guard_hides_are_counted(bench: Bench, effects: Effects) -> None:
+    session(bench)
+    effects.record(foreign("create", name=""))
+    effects.tell_of_others(now=True)
+    assert "1 create of containers that are neither the subject's nor ours. No tool call" in bench.of("note")[0]["text"]
 
 
 @pytest.mark.parametrize("action", ["die", "oom", f"exec_start: {HEALTHCHECK}", "health_status: healthy"])
 def test_what_others_containers_do_by_themselves_is_noise(bench: Bench, effects: Effects, action: str) -> None:
-    call(bench, session(bench), command="docker stop shop-web-1; docker exec shop-db-1 true")
+    call(bench, session(bench))
     effects.record(foreign(action, time=time.time(), **OTHERS))
     assert told(bench) == []
 
 
 def test_a_restart_policy_of_others_is_noise_to_us(bench: Bench, effects: Effects) -> None:
     """(The fixture's engine would say of m2 that its policy started it: nobody asks for others.)"""
-    call(bench, session(bench), command="docker logs shop-db-1")
+    call(bench, session(bench))
     effects.record(foreign("start", time=time.time(), **OTHERS))
     assert told(bench) == []
-    effects.tell_of_others(now=True)
-    assert "1 start of containers" in bench.of("note")[0]["text"]
 
 
 def test_what_a_session_does_with_what_it_made_is_its_own_affair(bench: Bench, effects: Effects) -> None:
-    call(bench, session(bench), command="docker run --rm --name probe base true")
+    call(bench, session(bench), "create m1")
     for action in ("create", "start", "die", "destroy"):
         effects.record(foreign(action, name="probe", time=time.time(), attributes={labels.SESSION: "ses-1"}))
     assert told(bench) == [("create", "tool_call")]
 
 
-def test_our_own_containers_are_the_agents_deed_only_where_its_command_orders_it(
-        bench: Bench, effects: Effects) -> None:
+def test_the_label_of_a_session_alone_proves_nothing(bench: Bench, effects: Effects) -> None:
+    call(bench, session(bench), "start m1")
+    effects.record(foreign("create", name="probe", time=time.time(), attributes={labels.SESSION: "ses-1"}))
+    assert told(bench) == []
+
+
+def test_the_guards_own_helper_is_not_told_of(bench: Bench, effects: Effects) -> None:
     ticket = session(bench)
+    call(bench, ticket)
+    entry(bench, " ", ticket=ticket, caller="guard", object="operator-demo-kill-1", object_id="")
+    for action in ("create", "start", "destroy"):
+        effects.record(foreign(action, name="operator-demo-kill-1", time=time.time()))
+    effects.tell_of_others(now=True)
+    assert (told(bench), bench.of("note")) == ([], [])
+
+
+def test_what_happens_to_our_own_containers_in_a_session_is_told(bench: Bench, effects: Effects) -> None:
     ours: dict[str, Any] = {"name": "p-operator-monitor-1", "project": "p-operator", "service": "monitor"}
-    call(bench, ticket, 1, "docker restart p-m1-1")
+    effects.record(foreign("kill", time=time.time(), **ours))
+    session(bench)
     effects.record(foreign("kill", time=time.time(), **ours))
     effects.record(foreign("stop", time=time.time(), **ours | {"service": "workload"}))
-    result(bench, ticket, 1)
-    call(bench, ticket, 2, "docker exec p-operator-monitor-1 operator-demo ctl")
-    effects.record(foreign("exec_start: operator-demo ctl", time=time.time(), **ours))
-    effects.settle(math.inf)
-    assert told(bench) == [("kill", None), ("stop", "workload"), ("exec_start", "tool_call")]
+    assert told(bench) == [("kill", None), ("stop", "workload")]
 
 
 def test_the_load_is_ours(bench: Bench, effects: Effects) -> None:

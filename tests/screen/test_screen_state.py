@@ -45,6 +45,17 @@ def test_a_result_belongs_to_its_call() -> None:
     assert [(e.text, e.output) for e in fold(a.events).entries] == [("shell", "late")]
 
 
+def test_a_refusal_of_the_guard_stands_in_the_agents_log() -> None:
+    a = Author()
+    a.say(1, events.AGENT, "tool_call", call="c", tool="shell", input={"command": "docker volume rm data"})
+    refused = {"ruling": "deny", "rule": "not offered", "method": "DELETE", "path": "/volumes/data", "reason": "No."}
+    a.say(2, events.GUARD, "guard", caller="agent", **refused)
+    a.say(3, events.GUARD, "guard", caller="monitor", **refused)
+    a.say(4, events.GUARD, "guard", caller="agent", ruling="allow", rule="docker start", method="POST", path="/x")
+    assert [(e.kind, e.text) for e in fold(a.events).entries] == [
+        ("call", "$ docker volume rm data"), ("guard", "DELETE /volumes/data (not offered): No.")]
+
+
 def test_the_countdown_ends_with_the_fault() -> None:
     assert fold(until(14.5)).progress[("fault", "fault")].status == "in 1"
     assert ("fault", "fault") not in fold(until(15.1)).progress
