@@ -33,8 +33,9 @@ class _Begun:
 
 
 class Leftovers:
-    def __init__(self, upstream: Upstream, record: Record, run: str) -> None:
-        self._upstream, self._record, self._run = upstream, record, run
+    def __init__(self, upstream: Upstream, record: Record, run: str, image: str = "") -> None:
+        """`image` (with a shell in it) is what the helper runs from: "" for that of the container we are in."""
+        self._upstream, self._record, self._run, self._image = upstream, record, run, image
         self._execs: dict[str, _Begun] = {}
         self._one_shots: dict[str, _Begun] = {}
 
@@ -76,13 +77,11 @@ class Leftovers:
         return ended
 
     async def _kill_groups(self, pids: list[int]) -> None:
-        own = await self._upstream.get(("containers", socket.gethostname(), "json"))
-        if own is None:
-            raise EngineGone("The guard's own container is not on the engine.")
+        image = self._image or await self._own_image()
         name = f"operator-demo-kill-{secrets.token_hex(4)}"
         self._record.own("end of what a command left", name)
         body = {
-            "Image": own["Image"], "Labels": {labels.RUN: self._run}, "NetworkDisabled": True,
+            "Image": image, "Labels": {labels.RUN: self._run}, "NetworkDisabled": True,
             "Entrypoint": ["/bin/sh", "-c"], "Cmd": ["kill -s KILL -- " + " ".join(f"-{pid}" for pid in pids)],
             "HostConfig": {"PidMode": "host", "NetworkMode": "none", "CapDrop": ["ALL"], "CapAdd": ["KILL"],
                            "ReadonlyRootfs": True, "SecurityOpt": ["no-new-privileges"]}}
@@ -92,6 +91,12 @@ class Leftovers:
             await self._upstream.ask(Call("POST", ("containers", made["Id"], "wait"), {}), _HELPER_WAIT)
         finally:
             await self._upstream.ask(Call("DELETE", ("containers", made["Id"]), {"force": "1"}))
+
+    async def _own_image(self) -> str:
+        own = await self._upstream.get(("containers", socket.gethostname(), "json"))
+        if own is None:
+            raise EngineGone("The guard's own container is not on the engine.")
+        return str(own["Image"])
 
     async def _must(self, call: Call) -> Any:
         status, answer = await self._upstream.ask(call)

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -64,3 +65,35 @@ def test_a_budget_ends_the_session(demo: Demo) -> None:
     result = demo.run("--scenario", "member-kill", "--budget-steps", "2")
     assert (result.status, result.outcome) == (1, "escalated"), result.story
     assert result.last("session_finished")["status"] == "budget"
+
+
+def test_the_agent_reaches_the_subject_and_nothing_else(demo: Demo) -> None:
+    """Tried as the account of its shell, in its container."""
+    demo.start("--scenario", "by-hand")
+    demo.until_chapter("load")
+    agent, member = demo.container("agent"), demo.container("etcd1")
+    assert all(mount["Type"] == "volume" for mount in agent.attrs["Mounts"])
+
+    def shell(command: str) -> tuple[int, str]:
+        done = agent.exec_run(["sh", "-c", f"exec 2>&1; {command}"], user="10001")
+        return done.exit_code, done.output.decode()
+
+    (endpoint,) = member.attrs["NetworkSettings"]["Networks"].values()
+    assert shell(f"docker inspect -f '{{{{.State.Status}}}}' {member.name}") == (0, "running\n")
+    assert shell("curl -fsS -m 5 http://etcd1:2379/health")[0] == 0
+    assert shell(f"curl -sS -m 5 http://{endpoint['Gateway']}:22")[0] == 7  # no route to the host
+    assert shell("ping -c 1 -W 2 192.0.2.1")[0] != 0
+    began = time.monotonic()
+    assert shell("getent hosts example.com")[0] == 2
+    assert time.monotonic() - began < 5.0
+    code, refusal = shell(f"docker run --rm -v /:/host {member.attrs['Config']['Image']} ls /host")
+    assert code != 0
+    assert "No container is made here" in refusal
+    assert shell("docker volume rm whatever")[0] != 0
+    assert shell("docker exec --privileged etcd1 true")[0] != 0
+    assert shell(f"docker inspect {demo.project}-operator-monitor-1")[0] == 1
+    assert shell("touch /opt/x /data/x")[0] != 0
+    demo.signal(signal.SIGTERM)
+    result = demo.wait(60)
+    refused = [e["data"] for e in result.of("guard") if e["data"]["ruling"] == "deny"]
+    assert {entry["method"] for entry in refused} >= {"POST", "DELETE"}

@@ -1,0 +1,133 @@
+"""What a session began through the guard and left running is ended, and nothing else."""
+
+import asyncio
+import io
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from project_names import new_name
+
+from operator_demo.agent.guard import end_leftovers
+from operator_demo.events import GUARD
+from operator_demo.guard.leftovers import Leftovers
+from operator_demo.guard.main import LEFTOVERS, Rules
+from operator_demo.guard.policy import Policy
+from operator_demo.guard.proxy import Proxy
+from operator_demo.guard.record import Record
+from operator_demo.guard.request import AGENT
+from operator_demo.guard.upstream import Upstream
+from operator_demo.guard.world import World
+from operator_demo.store import Recorder, Store
+
+pytestmark = pytest.mark.engine
+IMAGE = "operator-demo/base:trixie"
+ENGINE = Path("/var/run/docker.sock")
+PATIENCE = 30.0
+
+
+def docker(*arguments: str, at: Path = ENGINE) -> str:
+    done = subprocess.run(["docker", "-H", f"unix://{at}", *arguments], capture_output=True, text=True, timeout=60,
+                          check=True)
+    return done.stdout.strip()
+
+
+class Stand:
+    """A member of a subject, and the guard of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = new_name()
+        self.socket = folder / "agent" / "docker.sock"
+        self.made = [docker("run", "-d", "--network", "none", "--init", "-v", "/data", "--label",
+                            f"com.docker.compose.project={self.project}", "--label", "com.docker.compose.service=m",
+                            IMAGE, "sleep", "600")]
+        self.store = Store(folder / "tickets.db", durable=True)
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        record = Record(Recorder(self.store, "run-1", GUARD, io.StringIO()))
+        upstream = Upstream(ENGINE)
+        leftovers = Leftovers(upstream, record, "run-1", IMAGE)
+        policy = Policy(World(upstream, self.project, "run-1"))
+        self.proxy = Proxy(Rules(policy, leftovers), record, upstream, {(AGENT, *LEFTOVERS): leftovers.end})
+        self._do(self.proxy.serve(AGENT, self.socket))
+
+    def _do(self, work: object) -> None:
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(30)  # type: ignore[arg-type]
+
+    @property
+    def member(self) -> str:
+        return self.made[0]
+
+    def commands(self) -> str:
+        return docker("top", self.member, "-eo", "pid,args")
+
+    def close(self) -> None:
+        self._do(self.proxy.stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.store.close()
+        for container in self.made:
+            subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    made = Stand(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{made.socket}")  # by which the agent finds the guard
+    yield made
+    made.close()
+
+
+def leave(stand: Stand, *arguments: str) -> None:
+    """The docker command through the guard, killed after a moment."""
+    client = subprocess.Popen(["docker", "-H", f"unix://{stand.socket}", *arguments], stdout=subprocess.DEVNULL)
+    time.sleep(1.5)
+    client.kill()
+    client.wait()
+
+
+def test_an_exec_outlives_its_client_and_is_ended_with_its_children(stand: Stand) -> None:
+    since = time.time()
+    leave(stand, "exec", stand.member, "sh", "-c", "sleep 4242; true")
+    assert "sleep 4242" in stand.commands()
+    (ended,) = end_leftovers(since, PATIENCE)
+    assert ended.startswith("`sh -c sleep 4242; true` in ")
+    assert "4242" not in stand.commands()
+    assert "sleep 600" in stand.commands()
+    assert end_leftovers(since, PATIENCE) == []
+
+
+def test_earlier_execs_and_those_of_others_stay(stand: Stand) -> None:
+    docker("exec", "-d", stand.member, "sleep", "4243", at=stand.socket)
+    time.sleep(0.5)
+    since = time.time()
+    docker("exec", "-d", stand.member, "sleep", "4244")  # not through the guard
+    assert end_leftovers(since, PATIENCE) == []
+    assert "4243" in stand.commands()
+    assert "4244" in stand.commands()
+
+
+def test_a_one_shot_container_is_removed(stand: Stand) -> None:
+    since = time.time()
+    leave(stand, "run", "--rm", "--network", "none", "--volumes-from", stand.member, IMAGE, "sleep", "4245")
+    (ended,) = end_leftovers(since, PATIENCE)
+    assert ended.startswith("container ")
+    assert ", with the data of " in ended
+    assert docker("ps", "-aq", "--filter", "label=io.operator-demo.run=run-1") == ""
+
+
+def test_the_helper_stands_in_the_record(stand: Stand) -> None:
+    since = time.time()
+    leave(stand, "exec", stand.member, "sleep", "4246")
+    end_leftovers(since, PATIENCE)
+    own = [e.raw for e in stand.store.events("run-1", types=["guard"]) if e.raw["caller"] == "guard"]
+    assert [entry["rule"] for entry in own] == ["end of what a command left"]
+    assert own[0]["object"].startswith("operator-demo-kill-")
+
+
+def test_without_a_guard_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(OSError, match="No such file"):
+        end_leftovers(0.0, PATIENCE)
