@@ -88,7 +88,7 @@ def test_the_agent_reaches_the_subject_and_nothing_else(demo: Demo) -> None:
     assert time.monotonic() - began < 5.0
     code, refusal = shell(f"docker run --rm -v /:/host {member.attrs['Config']['Image']} ls /host")
     assert code != 0
-    assert "No container is made here" in refusal
+    assert "refused by operator-demo's guard" in refusal
     assert shell("docker volume rm whatever")[0] != 0
     assert shell("docker exec --privileged etcd1 true")[0] != 0
     assert shell(f"docker inspect {demo.project}-operator-monitor-1")[0] == 1

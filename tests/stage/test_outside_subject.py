@@ -35,7 +35,7 @@ def test_only_observers_get_it(folder: Path) -> None:
     placed = with_folder(project(), ("monitor", "workload"), folder, TARGET).services
     names = {name: sorted(p.target for p in service.configs) for name, service in placed.items()}
     whole = [f"{TARGET}/scenarios/kill.yaml", f"{TARGET}/subject.py"]
-    assert names == {"monitor": whole, "workload": whole, "network": [], "agent": []}
+    assert names == {"monitor": whole, "workload": whole, "guard": [], "network": [], "agent": []}
     assert {(p.uid, p.mode) for p in placed["monitor"].configs} == {(0, 0o600)}
 
 
