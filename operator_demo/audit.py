@@ -16,7 +16,7 @@ The JSON of `audit show` is an object:
 Entries are events in the order of their times; what `data` holds is in `events.TYPES`. The input of a tool call is as
 it may be shown: control characters escaped, plain words that look like a secret redacted; `sha256` and `length` are
 those of the command that ran. A tool call has besides `outcome`: the `data` of its result, or null where none was
-written, and `effects`: those that were linked to it.
+written, and `effects` and `guard`: the effects and the decisions of the guard that were linked to it.
 `chain` is that of the whole run: `unchained` counts the entries that were recorded before the chain existed.
 """
 
@@ -236,16 +236,17 @@ def _entries(chosen: list[Event]) -> list[Row]:
     """Events as entries, each call together with its outcome and its effects."""
     results = {(e.session, e.raw["call"]): e.raw for e in chosen if e.type == "tool_result"}
     calls = {e.raw["call"] for e in chosen if e.type == "tool_call"}
-    effects: dict[str, list[Row]] = {}
+    linked: dict[tuple[str, str], list[Row]] = {}
     for e in chosen:
-        if e.type == "effect" and e.raw.get("call") in calls:
-            effects.setdefault(e.raw["call"], []).append({"ts": e.ts, **e.raw})
+        if e.type in ("effect", "guard") and e.raw.get("call") in calls:
+            linked.setdefault((e.type, e.raw["call"]), []).append({"ts": e.ts, **e.raw})
     entries = []
     for e in chosen:
         entry: Row = {"ts": e.ts, "source": e.source, "type": e.type, "session": e.session, "ticket": e.ticket,
                       "data": _shown(e.raw) if e.type == "tool_call" else e.raw}
         if e.type == "tool_call":
             entry["outcome"] = results.get((e.session, e.raw["call"]))
-            entry["effects"] = effects.get(e.raw["call"], [])
+            entry["effects"] = linked.get(("effect", e.raw["call"]), [])
+            entry["guard"] = linked.get(("guard", e.raw["call"]), [])
         entries.append(entry)
     return entries

@@ -152,7 +152,7 @@ def _unchained(count: int) -> str:
 
 
 class _Entries:
-    """Lays entries out; a call's result and its effects stand under it, not where they came in."""
+    """Lays entries out; a call's result, its effects and the guard's decisions stand under it."""
 
     def __init__(self, record: Row, symbols: Symbols, full: bool) -> None:
         self._run = record["run"]["run"]
@@ -172,7 +172,7 @@ class _Entries:
                 return None
             case events.ToolResult(tool=tool):
                 telling = Telling("agent", [(f"{tool} (its call was not recorded)", "warn"), *self._lines(e)])
-            case events.Effect(call=call) if call in self._linked:
+            case events.Effect(call=call) | events.Guard(call=call) if call in self._linked:
                 return None
             case events.Usage() if not self._full:
                 return None
@@ -183,7 +183,10 @@ class _Entries:
         return telling
 
     def _outcome(self, call: Row) -> Iterator[Line]:
-        """The result of a call, and what it caused."""
+        """What the guard decided during a call, its result, and what it caused."""
+        for raw in call["guard"]:
+            ((text, tone),) = self._lines(self._event(call, "guard", raw))
+            yield f"guard: {text}", tone
         if call["outcome"] is None:
             yield f"{self._symbols.unknown} outcome unknown: no result was written", "warn"
         else:

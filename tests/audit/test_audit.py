@@ -153,6 +153,18 @@ def test_an_effect_stands_under_the_call_that_caused_it(home: Path) -> None:
     assert sum("etcd1: start" in line for line in lines) == 1
 
 
+def test_a_refusal_of_the_guard_stands_under_its_call(home: Path) -> None:
+    a = Author()
+    a.say(21, events.GUARD, "guard", ticket=TICKET, session=SESSION, caller="agent", ruling="deny", rule="not offered",
+          method="DELETE", path="/volumes/data", reason="No volume is removed.", call="toolu_4")
+    fill(story() + a.events)
+    for name in (SESSION, TICKET, RUN):
+        lines = ask("show", name).splitlines()
+        at = next(n for n, line in enumerate(lines) if "$ docker start" in line)
+        assert lines[at + 2].strip() == ("guard: ⛨ refused to the agent: DELETE /volumes/data (not offered): "
+                                         "No volume is removed.")
+
+
 def test_an_effect_that_nobody_explains_is_marked(home: Path) -> None:
     a = Author()
     a._seq[events.MONITOR] = 900
@@ -213,7 +225,7 @@ def test_show_json_has_the_documented_shape(home: Path) -> None:
     assert entry["outcome"]["exit_code"] == 0
     assert entry["effects"][0]["action"] == "start"
     for e in record["entries"]:
-        assert set(e) - {"outcome", "effects"} == {"ts", "source", "type", "session", "ticket", "data"}
+        assert set(e) - {"outcome", "effects", "guard"} == {"ts", "source", "type", "session", "ticket", "data"}
 
 
 def test_a_run_without_an_agent_can_be_shown(home: Path) -> None:

@@ -51,7 +51,8 @@ class Stand:
         upstream = Upstream(ENGINE)
         leftovers = Leftovers(upstream, record, "run-1", IMAGE)
         policy = Policy(World(upstream, self.project, "run-1"))
-        self.proxy = Proxy(Rules(policy, leftovers), record, upstream, {(AGENT, *LEFTOVERS): leftovers.end})
+        self.proxy = Proxy(Rules(policy, leftovers), record, upstream,
+                           own={(AGENT, *LEFTOVERS): leftovers.end})
         self._do(self.proxy.serve(AGENT, self.socket))
 
     def _do(self, work: object) -> None:
