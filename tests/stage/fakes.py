@@ -24,7 +24,7 @@ from operator_demo.stage.run import Stage
 from operator_demo.store import Store
 
 RUN, PROJECT = "run-fake", "demo-fake"
-SERVICES, REMOVED = ("monitor", "agent", "workload"), -1
+SERVICES, REMOVED = ("monitor", "agent", "workload", "guard", "network", "relay"), -1
 MEMBERS = ("etcd1", "etcd2", "etcd3")
 
 

@@ -47,11 +47,12 @@ def notes(run: Run) -> str:
     return "\n".join(d["text"] for d in run.display.of("note"))
 
 
-def test_the_monitor_is_gone(make_run: MakeRun) -> None:
+@pytest.mark.parametrize("service", ["monitor", "guard"])
+def test_nothing_can_be_seen_any_more(make_run: MakeRun, service: str) -> None:
     run = make_run()
     run.cluster.repairs = False
-    at(run, "ticket_opened", lose(run, "monitor", 137))
-    with pytest.raises(OperatorError, match=r"operator-monitor-1 ended \(exit code 137\)"):
+    at(run, "ticket_opened", lose(run, service, 137))
+    with pytest.raises(OperatorError, match=rf"operator-{service}-1 ended \(exit code 137\)"):
         run.stage.perform()
     assert run.display.outcome == ("failed", Exit.ENVIRONMENT)
     assert run.cluster.calls[-1] == "down"
@@ -94,8 +95,16 @@ def test_the_workload_is_gone(make_run: MakeRun) -> None:
     assert "There is no load any more" in notes(run)
 
 
+@pytest.mark.parametrize("service", ["network", "relay"])
+def test_what_connects_the_agent_is_gone(make_run: MakeRun, service: str) -> None:
+    run = make_run()
+    at(run, "workload_started", lose(run, service, 1))
+    assert run.stage.perform() == Exit.OK
+    assert "The agent cannot reach all that it needs any more" in notes(run)
+
+
 @pytest.mark.parametrize("exit_code", [0, REMOVED])
-@pytest.mark.parametrize("service", ["agent", "monitor", "workload"])
+@pytest.mark.parametrize("service", ["agent", "monitor", "workload", "guard"])
 def test_it_is_ended_from_elsewhere(make_run: MakeRun, service: str, exit_code: int) -> None:
     run = make_run(pace=5)
     at(run, "load", lose(run, service, exit_code))
