@@ -27,7 +27,7 @@ from pathlib import Path
 
 from operator_demo.errors import UsageError
 from operator_demo.events import ENTRY_TYPES, Event, parse_ts
-from operator_demo.redaction import shown_command
+from operator_demo.redaction import Scrubber
 from operator_demo.store import Row, Store, StoreError
 from operator_demo.ticket_state import CLOSED_STATES, OPEN_STATES
 
@@ -219,10 +219,7 @@ def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> It
 def _shown(call: Row) -> Row:
     """The data of a tool call, which holds its input exactly as it ran, with the input as it may be shown."""
     given = call["input"]
-    if not isinstance(given, dict):
-        return call
-    return call | {"input": {name: shown_command(value) if isinstance(value, str) else value
-                             for name, value in given.items()}}
+    return call | {"input": Scrubber().shown_input(given)} if isinstance(given, dict) else call
 
 
 def _within(ts: str, start: str, end: str | None) -> bool:

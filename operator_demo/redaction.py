@@ -130,6 +130,11 @@ class Scrubber:
         """As `shown_command`, without the known secrets."""
         return shown_command(self._known.withhold(command))
 
+    def shown_input(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What a tool was called with, for people and for whoever the record is given to."""
+        return {self(name): self.shown_command(item) if isinstance(item, str) else self.deep(item)
+                for name, item in given.items()}
+
     def bounded(self, text: str) -> str:
         """`text` made harmless, at most about `longest` characters of it."""
         if len(text) <= self._longest:

@@ -10,7 +10,7 @@ from typing import Any
 
 from operator_demo import events
 from operator_demo.events import Event
-from operator_demo.redaction import redact
+from operator_demo.redaction import Scrubber
 
 SCHEMA = "ATIF-v1.7"
 Json = dict[str, Any]
@@ -35,7 +35,7 @@ def trajectory(run: Json, many: Iterable[Event], head: str, secrets: Sequence[st
         "extra": {"subject": run.get("subject"), "project": run.get("project"), "outcome": run.get("outcome"),
                   "ttd": run.get("ttd"), "ttm": run.get("ttm"), "record_head": head},
     }
-    redacted: Json = _redacted(whole, secrets)
+    redacted: Json = _redacted(whole, Scrubber(secrets))
     return redacted
 
 
@@ -74,8 +74,9 @@ class _Steps:
                 step["metrics"], step["llm_call_count"] = _metrics(usage), 1
             case events.ToolCall() as call:
                 step = self._agent_step(e)
+                ran = {"extra": {"sha256": call.sha256, "length": call.length}} if call.sha256 else {}
                 step.setdefault("tool_calls", []).append(
-                    {"tool_call_id": call.call, "function_name": call.tool, "arguments": call.input})
+                    {"tool_call_id": call.call, "function_name": call.tool, "arguments": call.input, **ran})
             case events.ToolResult() as result:
                 self._observe(result)
 
@@ -97,7 +98,7 @@ class _Steps:
     def _observe(self, result: events.ToolResult) -> None:
         """Under its call, also where another step came between."""
         details = {"status": result.status, "exit_code": result.exit_code, "duration": result.duration,
-                   "omitted_bytes": result.omitted_bytes}
+                   "omitted_bytes": result.omitted_bytes, "removed": result.removed}
         for step in reversed([*self._closed, *([self._open] if self._open else [])]):
             if any(call["tool_call_id"] == result.call for call in step.get("tool_calls", [])):
                 step.setdefault("observation", {"results": []})["results"].append(
@@ -132,12 +133,12 @@ def _totals(steps: list[Json]) -> Json:
     return totals
 
 
-def _redacted(value: Any, secrets: Sequence[str]) -> Any:
+def _redacted(value: Any, scrub: Scrubber) -> Any:
+    """Of what ran, only plain words are redacted, never what a shell expands or runs."""
     match value:
-        case str():
-            return redact(value, secrets)
         case dict():
-            return {key: _redacted(item, secrets) for key, item in value.items()}
+            return {key: scrub.shown_input(item) if key == "arguments" else _redacted(item, scrub)
+                    for key, item in value.items()}
         case list():
-            return [_redacted(item, secrets) for item in value]
-    return value
+            return [_redacted(item, scrub) for item in value]
+    return scrub.deep(value)

@@ -119,7 +119,7 @@ def test_so_it_is_for_what_was_recorded_before_the_chain_existed(home: Path, tmp
 
 TEXT = st.text(max_size=40)
 ANY_EVENT = st.builds(
-    lambda source, text, type_: Event(RUN, source, type_, {"level": "info", "text": text, text: [1.5, None, text]}),
+    lambda source, text, type_: Event(RUN, source, type_, {"level": "info", "text": text, f"more {text}": [1.5, None]}),
     st.sampled_from((events.STAGE, events.MONITOR)), TEXT, st.sampled_from(("note", "of_a_newer_version")))
 
 

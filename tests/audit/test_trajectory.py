@@ -125,3 +125,12 @@ def test_no_secret_leaves_with_it(secret: str) -> None:
     result = events.ToolResult(call="c1", tool="shell", status="ok", output=f"{secret}\x1b[31m")
     whole = json.dumps(trajectory(RUN_ROW, [said(1, call), said(2, result)], "", ["hunter2-known"]))
     assert secret not in whole and "\\u001b" not in whole
+
+
+def test_of_a_command_nothing_that_runs_is_removed() -> None:
+    command = "X_TOKEN=$(docker run -v /:/host x) PGPASSWORD=tr0ub4dor psql"
+    call = events.ToolCall(call="toolu_x", tool="shell", input={"command": command}, sha256="ab" * 32, length=59)
+    written, = of([events.event(RUN, events.AGENT, call, session=SESSION).numbered(1, STORY[-1].ts)])["steps"]
+    shown, = written["tool_calls"]
+    assert shown["arguments"] == {"command": "X_TOKEN=$(docker run -v /:/host x) PGPASSWORD=[redacted] psql"}
+    assert shown["extra"] == {"sha256": "ab" * 32, "length": 59}

@@ -2,6 +2,7 @@
 shows what they recorded."""
 
 import asyncio
+import gzip
 import io
 import json
 import threading
@@ -164,6 +165,30 @@ def told(many: list[Event]) -> Iterator[tuple[str, str]]:
             shown = CliRunner().invoke(audit, ["show", durable[0].run, *options], catch_exceptions=False)
             assert shown.exit_code == 0
             yield f"audit show {' '.join(options)}", shown.stdout
+        yield "audit export", gzip.decompress(_exported(durable[0].run, "opdemo")).decode()
+        trajectory = json.loads(_exported(durable[0].run, "atif"))
+        yield "audit export --format atif", "\n".join(strings(trajectory))
+
+
+def _exported(run: str, form: str) -> bytes:
+    file = store_path().with_name(f"exported.{form}")
+    done = CliRunner().invoke(audit, ["export", run, "--format", form, "-o", str(file)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return file.read_bytes()
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, item in value.items():
+                yield key
+                yield from strings(item)
+        case list():
+            for item in value:
+                yield from strings(item)
 
 
 def _start_of(first: Event) -> Event:
