@@ -19,8 +19,9 @@ from operator_demo.chaos.scenario import BY_HAND, ESCALATED, NO_ACTION, REPAIRED
 ETCD = subject.load("etcd")
 PLAYS = {name: scenario.load(ETCD, name) for name in scenario.names(ETCD.folder)}
 ALWAYS = {("quiet", "rehearsal")}  # the others have their like in tests/e2e
+# The least that the rehearsal brings to the right end.
 REPAIRS = {"member-kill", "member-stop", "leader-kill", "frozen-member", "isolated-member", "split", "quorum-loss",
-           "space-alarm", "kill-twice", "quiet", "red-herring"}  # the least that the rehearsal brings to the right end
+           "space-alarm", "tempting-delete", "kill-twice", "quiet", "red-herring"}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
