@@ -12,7 +12,7 @@ import threading
 import time
 from typing import IO
 
-from operator_demo.home import NAME_OF_LOG, file_errors, home, private_opener
+from operator_demo.home import NAME_OF_LOG, file_errors, home, make_private_folder, private_opener
 from operator_demo.own_variables import own_environment
 from operator_demo.redaction import redact, secrets_of
 from operator_demo.text import clean
@@ -27,7 +27,7 @@ def start() -> None:
     """Switches the log on for this process. Raises `OperatorError` where it cannot be written."""
     file = home() / NAME_OF_LOG
     with file_errors(file):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(file.parent)
         handler = _PrivateFile(file, maxBytes=_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_Harmless(_FORMAT, "%Y-%m-%dT%H:%M:%S"))
     logging.raiseExceptions = False  # a full disk must not spoil the screen

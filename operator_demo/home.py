@@ -48,6 +48,13 @@ def close_to_others(path: Path) -> None:
             path.chmod(stat.S_IMODE(status.st_mode) & 0o700)
 
 
+def make_private_folder(folder: Path) -> None:
+    """For this user alone, and so are those above it that are missing (`mkdir` would give only the last this mode)."""
+    if not folder.parent.exists():
+        make_private_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
 def user_home() -> Path:
     """The home directory of this user, by HOME, else by the passwd file; HOMELESS without either."""
     named = os.environ.get("HOME", "")
@@ -70,7 +77,7 @@ def journal_path(home: Path, engine_id: str, project: str, suffix: str) -> Path:
 def replace_json(path: Path, content: Any, indent: int | None = None) -> None:
     """Replaces a file that this user alone may read in one step, after its new content is on the disk."""
     with file_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(path.parent)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=indent)

@@ -21,7 +21,7 @@ from operator_demo import events, wire
 from operator_demo.chain import Chain, ChainWriter, Entry
 from operator_demo.errors import OperatorError
 from operator_demo.events import Event, Payload
-from operator_demo.home import close_to_others
+from operator_demo.home import close_to_others, make_private_folder
 from operator_demo.json_text import to_json
 from operator_demo.projection import project
 from operator_demo.store_schema import APPLICATION_ID, FIRST_CHAINED, TABLES, VERSION, event_of, migrate
@@ -60,7 +60,7 @@ class Store:
             if read_only:
                 _roll_back(path)
             else:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private_folder(path.parent)
             mode = "ro" if read_only else "rwc"
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=15,
                                        isolation_level=None, check_same_thread=False)

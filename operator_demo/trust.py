@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from operator_demo.errors import UsageError
-from operator_demo.home import file_errors, home, replace_json
+from operator_demo.home import file_errors, home, make_private_folder, replace_json
 from operator_demo.subject_code import SubjectCode
 
 _FOLDER = "trust"
@@ -48,7 +48,7 @@ def share(other_home: Path) -> None:
     """Gives a home that this process makes for another the trust of ours."""
     ours, link = trust_folder(), other_home / _FOLDER
     with file_errors(link):
-        ours.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(ours)
         if not link.exists():
             link.unlink(missing_ok=True)  # of a home that has moved
             link.symlink_to(ours)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.errors import OperatorError
-from operator_demo.home import file_errors, journal_path, remove, replace_json, take_lock
+from operator_demo.home import file_errors, journal_path, make_private_folder, remove, replace_json, take_lock
 
 VERSION = 1
 PATIENCE = 10.0  # seconds that another injection or revert has to end
@@ -100,7 +100,7 @@ class FaultJournal:
         """Held while a fault is injected or reverted. Raises `OperatorError` when somebody else is at it for long:
         another process, or an injection that this process has abandoned because its engine call hangs."""
         with file_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self.path.parent)
             descriptor = os.open(self.path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         with open(descriptor, "w") as file:
             deadline = time.monotonic() + PATIENCE

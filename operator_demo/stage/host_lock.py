@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TextIO
 
 from operator_demo.errors import OperatorError
-from operator_demo.home import journal_path, take_lock
+from operator_demo.home import journal_path, make_private_folder, take_lock
 
 _LOOK = 0.1  # seconds between two looks whether the host has left
 
@@ -36,7 +36,7 @@ class HostLock:
 
     def __enter__(self) -> "HostLock":
         """Raises `HostRuns` when another process holds the lock."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self._path.parent)
         file = open(self._path, "a+", opener=_private)
         if not take_lock(file):
             pid = _pid(file)

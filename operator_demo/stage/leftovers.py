@@ -13,7 +13,7 @@ from operator_demo.chaos.injection import undo_before_down
 from operator_demo.chaos.journal import FaultJournal
 from operator_demo.engine import Progress
 from operator_demo.events import Contradiction
-from operator_demo.home import home, store_path
+from operator_demo.home import close_to_others, home, make_private_folder, store_path
 from operator_demo.stage.closing import end_run, sessions_of
 from operator_demo.stage.environment import Environment
 from operator_demo.stage.journal import Journal
@@ -119,8 +119,9 @@ def _put_aside(copy: Path, run: str) -> Path:
     try:
         with closing(sqlite3.connect(copy)) as db:
             db.execute("PRAGMA journal_mode=DELETE")  # (what stands in the log beside it belongs into the file)
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(place)
         shutil.copyfile(copy, place / "tickets.db")
+        close_to_others(place / "tickets.db")
     except (OSError, sqlite3.Error) as e:
         raise StoreError(f"The record of {run} could be saved neither in the store nor in {place} ({e}).",
                          "Nothing was removed. Free some space, or name another place with OPERATOR_HOME, and run "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_demo.home import home, store_path
+from operator_demo.home import home, replace_json, store_path
 from operator_demo.store import Store
 
 
@@ -65,3 +65,14 @@ def test_a_new_store_is_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert files == {"tickets.db": 0o600, "tickets.db-journal": 0o600}
     assert mode(tmp_path / "new") == 0o700
+
+
+def test_the_folders_above_a_new_file_are_private_too(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        replace_json(tmp_path / "home" / "trust" / "images" / "it.json", {})
+    finally:
+        os.umask(before)
+    below = [tmp_path / "home", tmp_path / "home/trust", tmp_path / "home/trust/images"]
+    assert [mode(path) for path in below] == [0o700] * 3
+    assert mode(tmp_path / "home/trust/images/it.json") == 0o600

@@ -162,6 +162,7 @@ def test_a_store_that_cannot_take_it_does_not_lose_it(home: Path, tmp_path: Path
     assert left.steps == ["stop", "copy", "remove"]
     assert str(home / "aside" / RUN) in problem
     assert calls(home / "aside" / RUN / "tickets.db") == 5
+    assert (home / "aside" / RUN / "tickets.db").stat().st_mode & 0o077 == 0
 
 
 def test_a_record_of_a_newer_version_is_put_aside(home: Path, tmp_path: Path) -> None:
