@@ -134,9 +134,10 @@ class Upstream:
             connection.abort()
 
     async def get(self, path: tuple[str, ...], query: Mapping[str, str] | None = None) -> Any:
-        """The decoded JSON of the engine's answer; None where it answers 404. Raises `EngineGone` for all else."""
+        """The decoded JSON of the engine's answer; None where there is no such object (404; 400 where the name is
+        none, or the beginning of several ids). Raises `EngineGone` for all else."""
         status, value = await self.ask(Call("GET", path, query or {}))
-        if status == 404:
+        if status in (400, 404):
             return None
         if status != 200 or value is None:
             raise EngineGone(f"The engine answers {status} to GET {target('', path, query or {})}.")
