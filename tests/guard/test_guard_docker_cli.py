@@ -115,6 +115,14 @@ def test_following_logs_ends_with_the_client(guard: Guard, container: str) -> No
     wait_until(lambda: guard.connections() == 0)
 
 
+def test_a_silent_exec_ends_with_the_client(guard: Guard, container: str) -> None:
+    process = subprocess.Popen(["docker", "-H", f"unix://{guard.path}", "exec", container, "sleep", "1000"])
+    wait_until(lambda: any(request.path[0] == "exec" for _, request in guard.policy.asked))
+    process.kill()
+    process.wait()
+    wait_until(lambda: guard.connections() == 0)
+
+
 def test_networks(guard: Guard, container: str) -> None:
     name = project_names.new_name()
     ok(None, "network", "create", "--label", f"com.docker.compose.project={name}", name)

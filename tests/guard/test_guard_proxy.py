@@ -1,5 +1,6 @@
 """What the proxy forwards, records and answers, in front of a stand-in for the engine."""
 
+import contextlib
 import json
 import os
 import socket
@@ -270,6 +271,29 @@ def test_a_client_that_hangs_up_while_the_engine_is_silent(guard: Guard, engine:
         connection.sendall(RESTART)
         assert asked.wait(20)
     assert ended.wait(20)
+    wait_until(lambda: guard.connections() == 0)
+
+
+def test_a_client_that_does_not_read_holds_the_engine_back(guard: Guard, engine: FakeEngine) -> None:
+    written = [0]
+
+    def write_on(handler: http_socket.Handler, request: Received) -> None:
+        with contextlib.suppress(OSError):
+            say(handler, b"")
+            while True:
+                handler.wfile.write(b"x" * 65536)
+                written[0] += 65536
+
+    def stands_still() -> bool:
+        before = written[0]
+        time.sleep(0.5)
+        return 0 < before == written[0]
+
+    engine.answer = write_on
+    with guard.connect() as connection:
+        connection.sendall(b"GET /containers/a/logs HTTP/1.1\r\nHost: docker\r\n\r\n")
+        wait_until(stands_still)
+        assert written[0] < 8 * 1024 * 1024
     wait_until(lambda: guard.connections() == 0)
 
 
