@@ -41,7 +41,7 @@ class Loaded(Loadless):
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: Any, rate: float, seconds: float
          ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the meter said, and its answer about the writes."""
-    monkeypatch.setattr(subjects, "load", lambda _: Found(subject, tmp_path))
+    monkeypatch.setattr(subjects, "load", lambda *_: Found(subject, tmp_path))
     settings, out, stop = Settings("run-1", "x", "p", data=tmp_path), io.StringIO(), threading.Event()
     member = {"name": "a", "container": "c", "state": "running", "address": "10.0.0.1", "exit_code": None}
     monitor = threading.Thread(target=rpc.serve, args=(settings.monitor_socket,

@@ -84,7 +84,7 @@ class Subject:
 def subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     made = Subject()
     monkeypatch.setattr("operator_demo.workload.records._PAUSE", 0.01)
-    monkeypatch.setattr(subjects, "load", lambda _: Found(made, tmp_path))  # type: ignore[arg-type]
+    monkeypatch.setattr(subjects, "load", lambda *_: Found(made, tmp_path))  # type: ignore[arg-type]
     return made
 
 
