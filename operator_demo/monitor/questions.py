@@ -32,14 +32,17 @@ class Questions:
         self._network, self._inspect, self._logs, self._is_host = network, inspect, logs, is_host
 
     def handlers(self) -> Mapping[str, Handler]:
+        of_everybody: Mapping[str, Handler] = {"observe": self.observe, "members": self.members,
+                                               "inspect": self.inspect, "logs": self.logs}
         of_the_host: Mapping[str, Handler] = {"arm": self.arm, "status": self.status, "fault": self.fault,
                                               "report": self.report, "announce": self.announce}
-        return {"observe": self.observe, "members": self.members, "inspect": self.inspect, "logs": self.logs,
-                **{op: self._only_for_the_host(handler) for op, handler in of_the_host.items()}}
+        return {op: self._answering(handler, only_host=op in of_the_host)
+                for op, handler in {**of_everybody, **of_the_host}.items()}
 
-    def _only_for_the_host(self, handler: Handler) -> Handler:
+    def _answering(self, handler: Handler, only_host: bool) -> Handler:
+        """The handler, with the nonce that the host sends with every request."""
         def answer(nonce: str = "", **arguments: Any) -> dict[str, Any]:
-            if not self._is_host(str(nonce)):
+            if only_host and not self._is_host(str(nonce)):
                 raise UsageError("Only the host of the run may ask this; the request lacks the run's nonce.")
             return handler(**arguments)
 

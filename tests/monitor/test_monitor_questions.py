@@ -98,7 +98,7 @@ def test_logs_count_what_they_lost_of_terminal_sequences(questions: Questions) -
 @pytest.mark.parametrize("op", ["inspect", "logs"])
 def test_an_unknown_member_is_an_error_with_the_known_ones(questions: Questions, op: str) -> None:
     with pytest.raises(UsageError, match="m0, m1, m2"):
-        questions.handlers()[op]("m9")
+        questions.handlers()[op](member="m9")
 
 
 def test_members_have_addresses(bench: Bench, questions: Questions) -> None:
@@ -143,6 +143,7 @@ def test_what_only_the_host_may_ask_needs_the_runs_nonce(bench: Bench, questions
 def test_the_host_asks_with_the_runs_nonce(bench: Bench, questions: Questions) -> None:
     questions.handlers()["announce"](nonce="right", ids=["id-aux"])
     assert bench.announced.is_own("id-aux")
+    assert set(questions.handlers()["observe"](nonce="right")["members"]) == {"m0", "m1", "m2"}
 
 
 def test_a_container_without_a_nonce_takes_nobody_for_the_host(tmp_path: Path) -> None:
