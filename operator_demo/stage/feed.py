@@ -152,9 +152,13 @@ class Feed:
     def _repeated(self, event: Event, seq: int) -> Sequence[Event]:
         """Logs repeat lines after a reconnection. Another event under a number that was taken is a contradiction."""
         taken = self._recent[event.source].get(seq)
-        if taken is None or taken == event:
+        if taken is None or taken == event or self._is_told(key(event)):
             return []
-        recorded = self._from_volume(event.source, seq - 1) or []
+        recorded = self._from_volume(event.source, seq - 1)
+        if recorded is None:
+            return self._tell_of(key(event), Contradiction(
+                text=f"The log of {event.source} said both {taken.type} and {event.type} as event {seq}.",
+                from_source=event.source, seq=seq))
         return self._contradicted(event if taken in recorded else taken, recorded)
 
     def _contradicted(self, told: Event, recorded: Sequence[Event]) -> Sequence[Event]:
@@ -163,10 +167,13 @@ class Feed:
 
     def _tell_of(self, number: Key, content: Contradiction) -> Sequence[Event]:
         """Once for each number; of a flood of forged lines the beginning."""
-        if number in self._contradictions or len(self._contradictions) >= MOST_CONTRADICTIONS:
+        if self._is_told(number):
             return []
         self._contradictions.add(number)
         return [events.event(self._run, events.STAGE, content)]
+
+    def _is_told(self, number: Key) -> bool:
+        return number in self._contradictions or len(self._contradictions) >= MOST_CONTRADICTIONS
 
     def _poll(self, source: str) -> None:
         """For an engine that keeps no readable log."""

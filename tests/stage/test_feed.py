@@ -247,6 +247,14 @@ def test_a_forged_line_under_a_number_that_was_taken_is_told(judged: tuple[list[
     assert contradicted(got) == ["The log of monitor said verdict as event 4; the volume holds note there."]
 
 
+def test_two_events_under_one_number_contradict_each_other_also_without_the_volume(
+        judged: tuple[list[Event], list[str]]) -> None:
+    volume, lines = judged
+    got = hear_monitor(None, [*lines, forged(4, PASSED)])
+    assert of_the_monitor(got) == volume
+    assert contradicted(got) == ["The log of monitor said both note and verdict as event 4."]
+
+
 def test_without_the_volume_the_log_is_believed_for_now(judged: tuple[list[Event], list[str]]) -> None:
     """(What decides is held against the volume before the outcome is told.)"""
     volume, lines = judged
