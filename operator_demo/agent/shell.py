@@ -37,11 +37,11 @@ class Account:
     def folder(self) -> str:
         return self.home if os.path.isdir(self.home) else "/tmp"
 
-    def environment(self, session: str) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         """Also says where the engine is, and what the guard allows there."""
         return {"PATH": SEARCH_PATH, "HOME": self.folder, "USER": "shell", "LOGNAME": "shell", "SHELL": "/bin/bash",
                 "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat", "DOCKER_CLI_HINTS": "false",
-                "OPERATOR_SESSION": session, "DOCKER_HOST": os.environ.get("DOCKER_HOST", guard.ENGINE),
+                "DOCKER_HOST": os.environ.get("DOCKER_HOST", guard.ENGINE),
                 "OPERATOR_RULES": guard.RULES}
 
 

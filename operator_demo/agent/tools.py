@@ -25,7 +25,7 @@ Run = Callable[[Work, Call], Awaitable[Result]]
 
 async def shell(work: Work, call: Call) -> Result:
     timeout = min(float(call.input.get("timeout", DEFAULT_TIMEOUT)), max(work.budget.seconds_left(), 1.0))
-    execution = Execution(work.account, work.account.environment(work.session), call.input["command"])
+    execution = Execution(work.account, work.account.environment(), call.input["command"])
     call.partial = lambda: _shell_result(work, execution, "interrupted", f"interrupted ({execution.duration:.1f} s)")
     try:
         await execution.run(timeout, call.show)

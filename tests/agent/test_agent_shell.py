@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="changing the account 
 def run(command: str, timeout: float = 10.0, account: Account | None = None,
         environment: dict[str, str] | None = None) -> tuple[Execution, str, str]:
     account = account or own_account()
-    execution = Execution(account, environment or account.environment("ses-test"), command)
+    execution = Execution(account, environment or account.environment(), command)
     asyncio.run(execution.run(timeout, lambda piece: None))
     return execution, execution.stdout.kept(as_it_is).text, execution.stderr.kept(as_it_is).text
 
@@ -75,7 +75,7 @@ def test_a_cancelled_command_leaves_nothing() -> None:
     account = own_account()
 
     async def go() -> None:
-        execution = Execution(account, account.environment("ses-test"), "setsid sleep 60 & sleep 61")
+        execution = Execution(account, account.environment(), "setsid sleep 60 & sleep 61")
         running = asyncio.create_task(execution.run(60, lambda piece: None))
         await asyncio.sleep(0.4)
         assert len(processes_of(account)) >= 2
@@ -113,7 +113,7 @@ def test_the_environment_is_made_from_nothing(monkeypatch: pytest.MonkeyPatch) -
     _, out, _ = run("env")
     names = {line.split("=")[0] for line in out.splitlines()}
     assert names == {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "PAGER", "DOCKER_CLI_HINTS",
-                     "OPERATOR_SESSION", "DOCKER_HOST", "OPERATOR_RULES", "PWD", "SHLVL", "_"}
+                     "DOCKER_HOST", "OPERATOR_RULES", "PWD", "SHLVL", "_"}
     assert "leak" not in out
 
 
