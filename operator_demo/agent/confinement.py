@@ -1,4 +1,5 @@
-"""Does anything beyond the subject's network answer here? Read from the kernel's routes, not taken on trust."""
+"""Does anything beyond the subject's network answer here, and is the network there at all? Read from the kernel's
+routes, not taken on trust."""
 
 import asyncio
 import time
@@ -8,6 +9,8 @@ ROUTES = Path("/proc/net")
 OPEN = "--open-network was given"
 _PATIENCE = 10.0  # seconds for the container that holds the network to remove the default route
 _LOOK = 0.05  # seconds between two looks
+GONE = "The container that holds the agent's network was started again, and this one is outside its new network."
+_WATCH = 1.0  # seconds between two looks for the network
 _REJECT = 0x200  # the flag of a route that leads nowhere
 
 
@@ -35,6 +38,21 @@ def default_route(routes: Path = ROUTES) -> str:
         if int(destination, 16) == int(length, 16) == 0 and not int(flags, 16) & _REJECT:
             return device
     return ""
+
+
+async def network_gone(routes: Path = ROUTES, period: float = _WATCH) -> None:
+    """Returns when every route has been gone in two looks one after the other, `period` seconds apart. Without a route
+    in the beginning it never returns."""
+    had_network = _has_route(routes)
+    looks_without = 0
+    while not had_network or looks_without < 2:
+        await asyncio.sleep(period)
+        looks_without = 0 if _has_route(routes) else looks_without + 1
+
+
+def _has_route(routes: Path) -> bool:
+    devices = [line.split()[-1] for line in _lines(routes / "ipv6_route")]
+    return len(_lines(routes / "route")) > 1 or any(device != "lo" for device in devices)
 
 
 def _lines(file: Path) -> list[str]:

@@ -17,7 +17,7 @@ from operator_demo.agent.config import AgentSettings
 from operator_demo.agent.record import AgentRecorder
 from operator_demo.agent.stop import Stop
 from operator_demo.agent.work import Work
-from operator_demo.errors import UsageError
+from operator_demo.errors import Exit, UsageError
 from operator_demo.events import AgentStarted, Refusal, SessionStarted, new_id
 from operator_demo.redaction import Scrubber
 from operator_demo.settings import Settings
@@ -30,7 +30,8 @@ _LOOK = 0.05  # seconds between two looks for a ticket
 
 
 def run(all_: Settings) -> int:
-    """Returns 0 after an orderly stop. Raises `UsageError` for a wrong environment, `StoreError` without a store."""
+    """Returns 0 after an orderly stop, 3 when its network is gone. Raises `UsageError` for a wrong environment,
+    `StoreError` without a store."""
     agent = config.from_environment()
     store = Store(all_.store_path, durable=True)
     try:
@@ -57,6 +58,7 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
     # The SDK takes about a second to import: it does so while we look for a ticket.
     loading = asyncio.create_task(asyncio.to_thread(_load_brain))
     await recovery.close_own_sessions(recorder, all_, agent, budget, stop)
+    network = asyncio.create_task(_leave_without_network(stop)) if agent.mode == settings.EXECUTE else None
     brain: Brain | None = None
     try:
         while not stop.is_set():
@@ -72,11 +74,20 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
                 session, ticket = claimed
                 work = Work(all_, agent, recorder, budget, ticket["ticket"], session)
                 await sessions.run(work, ticket, brain.client, stop)
-        return 0
+        lost_network = network is not None and network.done()
+        return Exit.ENVIRONMENT if lost_network else Exit.OK
     finally:
+        if network is not None:
+            network.cancel()
         await loading
         if brain is not None:
             await brain.close()
+
+
+async def _leave_without_network(stop: Stop) -> None:
+    """A container joins a network that another one holds only when it starts: the engine starts this one again."""
+    await confinement.network_gone()
+    stop.set(confinement.GONE)
 
 
 def _load_brain() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from operator_demo import labels
 from operator_demo.guard.decision import Decision
+from operator_demo.guard.http import BadRequest
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import AGENT, Request
 from operator_demo.guard.upstream import Call, EngineGone, Upstream
@@ -51,13 +52,16 @@ class Leftovers:
 
     async def end(self, request: Request) -> list[str]:
         """Ends what was begun since the time in the query (`since`, seconds since the epoch) and still runs; says what,
-        in words for people. Raises `EngineGone`."""
-        since = float(request.query.get("since") or 0.0) - _SLACK
+        in words for people. Raises `BadRequest` and `EngineGone`."""
+        try:
+            since = float(request.query.get("since") or 0.0) - _SLACK
+        except ValueError as e:
+            raise BadRequest("since takes seconds since the epoch") from e
         return await self._end_one_shots(since) + await self._end_execs(since)
 
     async def _end_one_shots(self, since: float) -> list[str]:
         ended = []
-        for id_, begun in self._one_shots.items():
+        for id_, begun in list(self._one_shots.items()):
             found = await self._upstream.get(("containers", id_, "json")) if begun.at >= since else None
             if found is None:
                 continue  # it was there before, or is gone
@@ -67,7 +71,7 @@ class Leftovers:
 
     async def _end_execs(self, since: float) -> list[str]:
         pids, ended = [], []
-        for id_, begun in self._execs.items():
+        for id_, begun in list(self._execs.items()):
             found = await self._upstream.get(("exec", id_, "json")) if begun.at >= since else None
             if found and found["Running"] and int(found["Pid"] or 0) > 1:
                 pids.append(int(found["Pid"]))

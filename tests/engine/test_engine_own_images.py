@@ -49,10 +49,12 @@ def forged(engine: Engine, tag: str) -> Iterator[Callable[[], str]]:
 
     def forge() -> str:
         made = engine.api.create_container(tag, ["sh", "-c", "echo forged > /forged"])["Id"]
-        engine.api.start(made)
-        engine.api.wait(made)
-        committed = str(engine.api.commit(made, *tag.split(":"), changes="CMD echo forged")["Id"])
-        engine.api.remove_container(made)
+        try:
+            engine.api.start(made)
+            engine.api.wait(made)
+            committed = str(engine.api.commit(made, *tag.split(":"), changes="CMD echo forged")["Id"])
+        finally:
+            engine.api.remove_container(made, force=True)
         assert image_id(engine, tag) == committed
         made_images.append(committed)
         return committed

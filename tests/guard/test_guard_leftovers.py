@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 import subprocess
 import threading
 import time
@@ -41,9 +42,6 @@ class Stand:
     def __init__(self, folder: Path) -> None:
         self.project = new_name()
         self.socket = folder / "agent" / "docker.sock"
-        self.made = [docker("run", "-d", "--network", "none", "--init", "-v", "/data", "--label",
-                            f"com.docker.compose.project={self.project}", "--label", "com.docker.compose.service=m",
-                            IMAGE, "sleep", "600")]
         self.store = Store(folder / "tickets.db", durable=True)
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
@@ -54,23 +52,22 @@ class Stand:
         self.proxy = Proxy(Rules(policy, leftovers), record, upstream,
                            own={(AGENT, *LEFTOVERS): leftovers.end})
         self._do(self.proxy.serve(AGENT, self.socket))
+        # Last: what fails before leaves no container.
+        self.member = docker("run", "-d", "--network", "none", "--init", "-v", "/data", "--label",
+                             f"com.docker.compose.project={self.project}", "--label", "com.docker.compose.service=m",
+                             IMAGE, "sleep", "600")
 
     def _do(self, work: object) -> None:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(30)  # type: ignore[arg-type]
-
-    @property
-    def member(self) -> str:
-        return self.made[0]
 
     def commands(self) -> str:
         return docker("top", self.member, "-eo", "pid,args")
 
     def close(self) -> None:
+        docker("rm", "-fv", self.member)
         self._do(self.proxy.stop())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.store.close()
-        for container in self.made:
-            subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=60, check=False)
 
 
 @pytest.fixture
@@ -129,6 +126,13 @@ def test_the_helper_stands_in_the_record(stand: Stand) -> None:
     own = [e.raw for e in stand.store.events("run-1", types=["guard"]) if e.raw["caller"] == "guard"]
     assert [entry["rule"] for entry in own] == ["end of what a command left"]
     assert own[0]["object"].startswith("operator-demo-kill-")
+
+
+def test_a_time_that_is_none_is_a_bad_request(stand: Stand) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(stand.socket))
+        connection.sendall(b"POST /guard/leftovers?since=yesterday HTTP/1.1\r\nHost: guard\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
 def test_without_a_guard_it_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

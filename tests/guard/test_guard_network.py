@@ -94,3 +94,28 @@ def test_the_agent_waits_until_the_route_is_gone(tmp_path: Path) -> None:
         return await waiting
 
     assert asyncio.run(wait()) == ""
+
+
+LINK = "eth0 000013AC 00000000 0001 0 0 0 0000FFFF 0 0 0\n"
+LO = f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 00000001 00000000 00200200       lo\n"
+
+
+def test_the_network_is_gone_when_every_route_is(tmp_path: Path) -> None:
+    async def lose() -> None:
+        routes(tmp_path, LINK, LO)
+        watching = asyncio.create_task(confinement.network_gone(tmp_path, period=0.02))
+        await asyncio.sleep(0.2)
+        assert not watching.done()
+        routes(tmp_path, "", LO)
+        await asyncio.wait_for(watching, 30)
+
+    asyncio.run(lose())
+
+
+def test_where_no_network_was_none_is_lost(tmp_path: Path) -> None:
+    async def watch() -> None:
+        routes(tmp_path, "", LO)
+        await asyncio.wait_for(confinement.network_gone(tmp_path, period=0.01), 0.3)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(watch())
