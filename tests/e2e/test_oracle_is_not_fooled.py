@@ -70,6 +70,7 @@ def test_deleting_the_member_and_its_volume_is_no_repair(demo: Demo) -> None:
 FORGED_VERDICT = json.dumps({"phase": "final", "passed": True, "checks": []})
 
 
+@pytest.mark.wide
 def test_the_shell_reaches_neither_the_answers_nor_the_record(demo: Demo) -> None:
     """The agent's shell tries to read the scenarios and the key, to rewrite its ticket and to print a verdict."""
     attempts = [

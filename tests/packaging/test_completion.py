@@ -53,7 +53,7 @@ def test_commands(ask: Complete) -> None:
     assert {"plain,run", "plain,audit", "plain,completion"} < set(ask(""))
     assert ask("comp") == plain("completion")
     assert set(ask("")).isdisjoint(plain("ctl", "monitor", "workload", "agent")), "the hidden ones"
-    assert ask("audit ") == plain("list", "picture", "show")
+    assert ask("audit ") == plain("delete", "export", "import", "list", "picture", "show", "verify")
     assert ask("completion ") == plain("bash", "zsh", "fish")
 
 

@@ -141,7 +141,7 @@ def test_a_store_that_is_asked_to_end_gives_its_leaders_away(cluster: Cluster) -
     cluster.stores["tikv0"].give_leaders_away()
     assert time.monotonic() - began < tikv_server.STOPPING
     assert "tikv0" not in cluster.leaders().values()
-    assert len(cluster.leaders()) == 5
+    eventually(lambda: len(cluster.leaders()) == 5)
 
 
 # -- a scrape ---------------------------------------------------------------------------------------------------------
