@@ -51,8 +51,10 @@ async def network_gone(routes: Path = ROUTES, period: float = _WATCH) -> None:
 
 
 def _has_route(routes: Path) -> bool:
-    devices = [line.split()[-1] for line in _lines(routes / "ipv6_route")]
-    return len(_lines(routes / "route")) > 1 or any(device != "lo" for device in devices)
+    """Through a device, that is: a route that leads nowhere stays where the devices have gone."""
+    devices = [line.split()[0] for line in _lines(routes / "route")[1:]]
+    devices += [line.split()[-1] for line in _lines(routes / "ipv6_route")]
+    return any(device not in ("*", "lo") for device in devices)
 
 
 def _lines(file: Path) -> list[str]:

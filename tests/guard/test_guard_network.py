@@ -106,7 +106,7 @@ def test_the_network_is_gone_when_every_route_is(tmp_path: Path) -> None:
         watching = asyncio.create_task(confinement.network_gone(tmp_path, period=0.02))
         await asyncio.sleep(0.2)
         assert not watching.done()
-        routes(tmp_path, "", LO)
+        routes(tmp_path, "* 010013AC 00000000 0205 0 0 0 FFFFFFFF 0 0 0\n", LO)
         await asyncio.wait_for(watching, 30)
 
     asyncio.run(lose())
