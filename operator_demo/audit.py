@@ -37,7 +37,7 @@ TICKET_STATES = (*OPEN_STATES, *CLOSED_STATES)
 TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_verifying", "ticket_returned",
                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
 _ABOUT_A_SESSION = (*ENTRY_TYPES, *TICKET_MOVES, "session_started", "session_finished", "effect", "guard",
-                    "verdict", "note")
+                    "approval_requested", "approval_answered", "verdict", "note")
 _ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "contradiction",
                 "armed", "agent_started", "write_check", "run_finished")
 _SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "

@@ -25,6 +25,7 @@ _COMMANDS = {
     "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
     "prepare": ("prepare", "prepare", "Pull and build all images in advance.", True),
     "notes": ("notes", "notes", "Show the speaker notes of a run, in a second terminal.", True),
+    "approve": ("approve", "approve", "Answer what the agent asks for in `run --mode approve`.", True),
     "status": ("status", "status", "Show the demos on the engine.", True),
     "down": ("down", "down", "Take a demo down.", True),
     "audit": ("audit", "audit", "Read every step of the agent.", True),
@@ -41,6 +42,7 @@ _COMMANDS = {
     "workload": ("container", "workload", "", False),
     "agent": ("container", "agent", "", False),
     "guard": ("container", "guard", "", False),
+    "guard-answer": ("container", "guard_answer", "", False),
     "network": ("container", "network", "", False),
     "relay": ("container", "relay", "", False),
 }

@@ -696,6 +696,34 @@ class Guard(Payload):
     destructive: bool = False
 
 
+@said_by(GUARD)
+class ApprovalRequested(Payload):
+    """A request of the agent waits for a human, at most `limit` seconds. `id` names it once; `rule` is the kind of
+    request, `call` the tool call during which it came; `digest` the request's SHA-256, which the answer must name."""
+
+    id: str
+    rule: str
+    method: str
+    path: Text
+    digest: str
+    limit: float
+    object: Text = ""
+    member: str | None = None
+    destructive: bool = False
+    call: str | None = None
+
+
+@said_by(GUARD)
+class ApprovalAnswered(Payload):
+    """It waits no more. `answer` is `yes`, `no`, `always` (also for requests of the same kind on the same member in
+    this run), `timeout` (which is a no) or `withdrawn` (the client hung up, or the guard ended); `by` who answered."""
+
+    id: str
+    answer: str
+    by: Text = ""
+    call: str | None = None
+
+
 ENTRY_TYPES = ("reasoning", "tool_call", "tool_result", "finding", "usage", "retry", "refusal", "interrupt")
 """The types that make up an agent's log (with `effect` and `guard`, which monitor and guard add beside it)."""
 

@@ -4,7 +4,17 @@ import hashlib
 import json
 from typing import Any
 
-from operator_demo.events import Check, Effect, Finding, Guard, Limit, MemberSeen, TicketUpdated, ToolCall
+from operator_demo.events import (
+    ApprovalRequested,
+    Check,
+    Effect,
+    Finding,
+    Guard,
+    Limit,
+    MemberSeen,
+    TicketUpdated,
+    ToolCall,
+)
 from operator_demo.fields import JsonObject
 from operator_demo.redaction import redact, shown_command
 from operator_demo.screen.quantities import plural, seconds
@@ -76,6 +86,13 @@ def refused_request(data: Guard) -> str:
     """`DELETE /volumes/data (not offered): The agent may not do this.`"""
     reason = f": {one_line(data.reason)}" if data.reason else ""
     return f"{one_line(data.method)} {one_line(data.path)} ({one_line(data.rule)}){reason}"
+
+
+def asked_for(data: ApprovalRequested) -> str:
+    """`docker stop on etcd1, which is destructive`"""
+    about = data.member or data.object
+    on = f" on {one_line(about)}" if about else ""
+    return f"{one_line(data.rule)}{on}{', which is destructive' if data.destructive else ''}"
 
 
 def finding(data: Finding) -> str:

@@ -30,6 +30,7 @@ seq), as in the store.
 from dataclasses import dataclass, field, replace
 
 from operator_demo import chapters, events, outcomes
+from operator_demo.approvals import GRACE
 from operator_demo.errors import Exit
 from operator_demo.events import Event
 from operator_demo.fields import JsonObject
@@ -135,6 +136,7 @@ class RunState:
     outcome: Moment[events.RunFinished] | None = None
     record: events.RecordHead | None = None  # told at the very end
     contradictions: tuple[events.Contradiction, ...] = ()
+    asked: dict[str, Moment[events.ApprovalRequested]] = field(default_factory=dict)  # not answered yet, by id
 
     # -- what follows ------------------------------------------------------------------------------------------------
 
@@ -142,6 +144,11 @@ class RunState:
     def ticket(self) -> Ticket | None:
         """The one that was opened last, whatever it is about."""
         return max(self.tickets.values(), key=lambda t: (t.opened or 0.0, t.id), default=None)
+
+    @property
+    def waiting(self) -> list[Moment[events.ApprovalRequested]]:
+        """The requests that wait for a human, the oldest first. One whose end was never told is over in any case."""
+        return [asked for asked in self.asked.values() if self.latest <= asked.at + asked.data.limit + GRACE]
 
     @property
     def by_hand(self) -> bool:
@@ -251,6 +258,10 @@ class RunState:
                 self.load = [*(second for second in self.load if second.at > at - LOAD_WINDOW), Moment(at, load)]
             case events.WriteCheck() as check:
                 self.writes = check
+            case events.ApprovalRequested() as asked:
+                self.asked[asked.id] = Moment(at, asked)
+            case events.ApprovalAnswered(id=id):
+                self.asked.pop(id, None)
             case events.SessionFinished() as finished:
                 self._finish_session(e, finished)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from operator_demo.errors import UsageError
 
-EXECUTE, OBSERVE = "execute", "observe"
+EXECUTE, OBSERVE, APPROVE = "execute", "observe", "approve"
 CLAUDE, REHEARSAL = "claude", "rehearsal"
 DEFAULT_MODEL = "claude-opus-5-5"
 ANTHROPIC_API = "https://api.anthropic.com"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operator_demo import events, phrases
+from operator_demo.approvals import ALWAYS, YES
 from operator_demo.chapters import NAMES
 from operator_demo.events import Event, MemberSeen, Payload, Violation
 from operator_demo.phrases import one_line
@@ -207,7 +208,14 @@ def _guard(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
         case events.Guard():
             target = f" on {one_line(data.object)}" if data.object else ""
             tone = "warn" if data.destructive else ""
-            return [(f"{data.caller}: {one_line(data.rule)}{target} [{data.ruling}]", tone)]
+            reason = f": {one_line(data.reason)}" if data.reason else ""
+            return [(f"{data.caller}: {one_line(data.rule)}{target} [{data.ruling}]{reason}", tone)]
+        case events.ApprovalRequested():
+            asked = f"{symbols.warn} a human is asked: {phrases.asked_for(data)}"
+            return [(f"{asked} (y, n or a; {data.id}; in {data.limit:g} s it is a no)", "warn")]
+        case events.ApprovalAnswered():
+            tone = "good" if data.answer in (YES, ALWAYS) else "warn"
+            return [(f"the answer is {one_line(data.answer)}, by {one_line(data.by)} ({one_line(data.id)})", tone)]
     return None
 
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from operator_demo import events, settings
+from operator_demo.agent.waiting import waited
 from operator_demo.errors import UsageError
 from operator_demo.store import Store
 
@@ -108,7 +109,8 @@ class Budget:
         return None
 
     def seconds_left(self) -> float:
-        """Infinite without a limit. Counts the time that sessions took, not the time in which there was no ticket."""
+        """Infinite without a limit. Counts the time that sessions took, not the time in which there was no ticket, or a
+        human was waited for."""
         if self._limits.seconds is None:
             return float("inf")
         now = time.time()
@@ -116,7 +118,7 @@ class Budget:
                                 self._run)
         used = sum((events.parse_ts(row["finished"]) if row["finished"] else now) - events.parse_ts(row["started"])
                    for row in rows)
-        return self._limits.seconds - used
+        return self._limits.seconds - used + waited(self._store, self._run)
 
     def cost(self, usage: Usage) -> float | None:
         return self.price.cost(usage) if self.price else None

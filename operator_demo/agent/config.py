@@ -44,7 +44,7 @@ def from_environment(environment: Mapping[str, str] = os.environ, key_file: Path
     brain = _one_of(environment, "OPERATOR_BRAIN", (settings.CLAUDE, settings.REHEARSAL))
     model = environment.get("OPERATOR_MODEL") or settings.DEFAULT_MODEL
     return AgentSettings(
-        mode=_one_of(environment, "OPERATOR_SAFETY_MODE", (settings.EXECUTE, settings.OBSERVE)),
+        mode=_one_of(environment, "OPERATOR_SAFETY_MODE", (settings.EXECUTE, settings.APPROVE, settings.OBSERVE)),
         brain=brain,
         model=settings.REHEARSAL if brain == settings.REHEARSAL else model,
         limits=Limits.from_environment(environment),

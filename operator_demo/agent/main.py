@@ -47,7 +47,7 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
         loop.add_signal_handler(number, stop.set, f"The agent was told to stop ({number.name}).")
     loop.call_later(all_.max_time, stop.set, f"The longest time of a run ({all_.max_time:g} s) is over.")
     recorder = AgentRecorder(store, all_.run, out, Scrubber([agent.key] if agent.key else []))
-    way_out = await confinement.way_out(agent.open_network) if agent.mode == settings.EXECUTE else ""
+    way_out = await confinement.way_out(agent.open_network) if agent.mode != settings.OBSERVE else ""
     recorder.say(AgentStarted(mode=agent.mode, model=agent.model, brain=agent.brain, way_out=way_out))
     try:
         agent.require_key()

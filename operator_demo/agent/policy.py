@@ -4,6 +4,7 @@ from operator_demo import settings
 
 TOOLS = {
     settings.EXECUTE: ("shell", "observe", "finding", "resolve", "no_action", "escalate"),
+    settings.APPROVE: ("shell", "observe", "finding", "resolve", "no_action", "escalate"),
     settings.OBSERVE: ("observe", "inspect", "logs", "finding", "no_action", "escalate"),
 }
 

@@ -48,7 +48,7 @@ def close_predecessor(recorder: AgentRecorder, run: str, session: str, ticket: s
 async def _close(work: Work, stop: Stop) -> None:
     recorder, session = work.recorder, work.session
     _write_unknown_results(recorder, work.settings.run, session, work.ticket)
-    ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
+    ended = await tools.leftovers(work, work.began) if work.agent.mode != settings.OBSERVE else ""
     work.say(Interrupt(reason=ENDED, ended=tuple(ended.splitlines())))
     end = await _verdict(work, stop) or End("interrupted", ENDED)
     row = tickets.get(recorder.store, work.ticket)

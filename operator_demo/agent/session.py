@@ -87,7 +87,7 @@ def _earlier_calls(work: Work) -> Iterator[dict[str, Any]]:
 
 
 async def _interrupted(work: Work, reason: str) -> None:
-    ended = await tools.leftovers(work, work.began) if work.agent.mode == settings.EXECUTE else ""
+    ended = await tools.leftovers(work, work.began) if work.agent.mode != settings.OBSERVE else ""
     work.say(Interrupt(reason=reason, ended=tuple(ended.splitlines())))
     with suppress(tickets.TicketStateError):  # while the oracle judges, it holds the ticket
         tickets.release(work.recorder, work.ticket, work.session, reason)

@@ -22,6 +22,7 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 STDOUT_LIMIT, STDERR_LIMIT = 192 * 1024, 64 * 1024  # bytes kept of one command
 _DRAIN = 0.3  # seconds that output may still come after bash has ended
+_LOOK = 0.2  # seconds, at least, between two looks at how long a human was waited for
 _GRACE = 0.7  # seconds between SIGTERM and SIGKILL
 
 
@@ -56,8 +57,10 @@ class Execution:
         self.began = time.time()
         self.duration = 0.0
 
-    async def run(self, timeout: float, show: Callable[[str], None]) -> None:
-        """Runs to the end, the timeout (seconds) or the cancellation; then no process of it is left.
+    async def run(self, timeout: float, show: Callable[[str], None],
+                  waited: Callable[[], float] = lambda: 0.0) -> None:
+        """Runs to the end, the timeout (seconds) or the cancellation; then no process of it is left. The timeout does
+        not count the seconds that `waited` tells, those in which a human was waited for.
 
         Raises `OSError` when bash cannot be started under the account.
         """
@@ -74,11 +77,9 @@ class Execution:
         readers = [asyncio.create_task(_copy(process.stdout, self.stdout, show)),
                    asyncio.create_task(_copy(process.stderr, self.stderr, show))]
         try:
-            async with asyncio.timeout(timeout):
-                await _exit_of(process)
+            self.timed_out = not await _ended_within(process, timeout, waited)
+            if not self.timed_out:
                 await asyncio.wait(readers, timeout=_DRAIN)
-        except TimeoutError:
-            self.timed_out = True
         finally:
             await self._end(process, readers)
             self.duration = time.monotonic() - begun
@@ -103,6 +104,16 @@ async def _exit_of(process: asyncio.subprocess.Process) -> None:
     """Its own `wait()` also waits for the pipes, which a process in the background may hold open."""
     while process.returncode is None:
         await asyncio.sleep(0.01)
+
+
+async def _ended_within(process: asyncio.subprocess.Process, timeout: float, waited: Callable[[], float]) -> bool:
+    end = time.monotonic() + timeout
+    left = timeout
+    while process.returncode is None and left > 0:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(_exit_of(process), max(left, _LOOK))
+        left = end + waited() - time.monotonic()
+    return process.returncode is not None
 
 
 async def _copy(stream: asyncio.StreamReader, ring: Ring, show: Callable[[str], None]) -> None:

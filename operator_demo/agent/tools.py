@@ -11,6 +11,7 @@ from operator_demo.agent import guard, verdict
 from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
 from operator_demo.agent.observation import shortened
 from operator_demo.agent.shell import Execution
+from operator_demo.agent.waiting import waited
 from operator_demo.agent.work import Call, End, Result, Work
 from operator_demo.events import Finding
 
@@ -28,13 +29,20 @@ async def shell(work: Work, call: Call) -> Result:
     execution = Execution(work.account, work.account.environment(), call.input["command"])
     call.partial = lambda: _shell_result(work, execution, "interrupted", f"interrupted ({execution.duration:.1f} s)")
     try:
-        await execution.run(timeout, call.show)
+        await execution.run(timeout, call.show, lambda: _waited(work, execution.began))
     except OSError as e:
         return Result("error", f"bash could not be started: {e}")
     if not execution.timed_out:
         return _shell_result(work, execution, "ok", f"exit status {execution.exit_code} ({execution.duration:.1f} s)")
     ended = await leftovers(work, execution.began)
     return _shell_result(work, execution, "timeout", f"timed out after {timeout:g} s", ended)
+
+
+def _waited(work: Work, since: float) -> float:
+    """Seconds in which a human was waited for."""
+    if work.agent.mode != settings.APPROVE:
+        return 0.0
+    return waited(work.recorder.store, work.settings.run, since)
 
 
 def _shell_result(work: Work, execution: Execution, status: str, first_line: str, ended: str = "") -> Result:

@@ -41,6 +41,14 @@ def guard() -> None:
     sys.exit(run(settings.from_environment()))
 
 
+@click.command("guard-answer", hidden=True)
+def guard_answer() -> None:
+    """For the host, which calls it through the engine."""
+    from operator_demo.guard.answering import pass_on
+
+    pass_on()
+
+
 @click.command(hidden=True)
 def network() -> None:
     """Hold the agent's network."""

@@ -36,8 +36,10 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
               help="Advance automatically or on a key press; default: on a key press on a terminal.")
 @click.option("--model", default="auto", show_default=True, metavar="auto|rehearsal|ID",
               help=f"auto: {settings.DEFAULT_MODEL} where ANTHROPIC_API_KEY is set, else the offline rehearsal.")
-@click.option("--mode", type=click.Choice([settings.EXECUTE, settings.OBSERVE]), default=settings.EXECUTE,
-              show_default=True, help="observe: the agent has no shell and no Docker; it only diagnoses.")
+@click.option("--mode", type=click.Choice([settings.EXECUTE, settings.APPROVE, settings.OBSERVE]),
+              default=settings.EXECUTE, show_default=True,
+              help="approve: you are asked before the agent changes anything. observe: it has no shell and no Docker; "
+                   "it only diagnoses.")
 @click.option("--no-agent", is_flag=True, help="Run without an agent.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
 @click.option("--keep-data", is_flag=True, help="Begin on the data that an earlier run left in the volumes.")
@@ -134,7 +136,8 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
                 output.aside("An earlier run left its data; it is removed (--keep-data keeps it).")
                 remove_old(environment)
             end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
-        display = make_display(resolved.display, manual=resolved.manual)
+        answers = options.mode == settings.APPROVE and not given.end_with_input
+        display = make_display(resolved.display, manual=resolved.manual, answers=answers)
         stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave)
         return stage.perform(attach=attach)
 
@@ -174,6 +177,7 @@ class Given:
         """What goes on to our containers."""
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         return passed_on | {
+            "OPERATOR_SAFETY_MODE": self.mode,
             "OPERATOR_RATE": str(self.rate), "OPERATOR_MAX_TIME": str(self.max_time),
             "OPERATOR_PACE": "90" if self.pace > 0 else "0",
             "OPERATOR_OPEN_NETWORK": "1" if self.open_network else "",

@@ -10,7 +10,8 @@ from typing import Any
 
 from operator_demo.errors import Exit
 from operator_demo.events import GUARD
-from operator_demo.guard import time_limit
+from operator_demo.guard import answering, time_limit
+from operator_demo.guard.approvals import Approvals
 from operator_demo.guard.decision import Decision
 from operator_demo.guard.host_access import ways_around
 from operator_demo.guard.leftovers import Leftovers
@@ -20,7 +21,7 @@ from operator_demo.guard.record import Record
 from operator_demo.guard.request import AGENT, MONITOR, Request
 from operator_demo.guard.upstream import EngineGone, Upstream
 from operator_demo.guard.world import World
-from operator_demo.settings import Settings
+from operator_demo.settings import APPROVE, Settings
 from operator_demo.store import Recorder, Store
 
 SOCKET_NAME = "docker.sock"
@@ -63,11 +64,16 @@ async def _run(settings: Settings, record: Record, store: Store, sockets: Mappin
     world = World(upstream, settings.project, settings.run)
     for member, reason in (await _ways_around(world)).items():
         record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
-    policy = Policy(world, session=record.session)
+    policy = Policy(world, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE)
     leftovers = Leftovers(upstream, record, settings.run)
-    proxy = Proxy(Rules(policy, leftovers), record, upstream, own={(AGENT, *LEFTOVERS): leftovers.end})
+    record.withdraw_open()
+    approvals = Approvals(record)
+    own = {(AGENT, *LEFTOVERS): leftovers.end}
+    proxy = Proxy(Rules(policy, leftovers), record, upstream, own=own, approvals=approvals)
     left = time_limit.seconds_left(store, settings.run, settings.max_time)
-    if await serve(proxy, sockets, left):
+    with answering.served(approvals):
+        over = await serve(proxy, sockets, left)
+    if over:
         await time_limit.end_run(upstream, settings.project)
     return Exit.OK
 

@@ -14,7 +14,7 @@ from operator_demo.guard.decision import Decision, Ruling, Shape, Target
 from operator_demo.guard.endpoints import Endpoint, find
 from operator_demo.guard.forwarding import Case, Forwarding
 from operator_demo.guard.refused import NOT_FOUND, NOT_OFFERED, OLD_API, UNKNOWN_KEY, WRONG_VALUE, Refused
-from operator_demo.guard.request import Request
+from operator_demo.guard.request import AGENT, Request
 from operator_demo.guard.world import Standing, Thing, World
 
 _OLDEST_API = 24  # of 1.24: before, `start` took a body that mounts the host
@@ -26,10 +26,11 @@ class Policy:
     """Decides the requests of the agent and of the monitor. For one event loop."""
 
     def __init__(self, world: World, probes: Sequence[Sequence[str]] = (),
-                 session: Callable[[], str] = lambda: "") -> None:
+                 session: Callable[[], str] = lambda: "", approve: bool = False) -> None:
         """`probes` are the commands that the subject declares for its health; `session` tells the agent's session that
-        is open now, for the label of what it makes."""
+        is open now, for the label of what it makes. With `approve` a human decides about what the agent changes."""
         self._world, self._forwarding = world, Forwarding(world, probes, session)
+        self._approve = approve
         self._execs: OrderedDict[str, tuple[str, Target]] = OrderedDict()
 
     async def decide(self, caller: str, request: Request) -> Decision:
@@ -70,8 +71,14 @@ class Policy:
         forward = await self._forwarding.make(case)
         if case.request.upgrade and forward.shape is not Shape.RAW:
             raise Refused(NOT_OFFERED, "This endpoint has no upgraded connection.")
-        return Decision(Ruling.ALLOW, endpoint.does, target=case.target, forward=forward, changes=endpoint.changes,
+        ruling = Ruling.ASK if self._asks(case) else Ruling.ALLOW
+        return Decision(ruling, endpoint.does, target=case.target, forward=forward, changes=endpoint.changes,
                         destructive=endpoint.destructive, caller=case.caller)
+
+    def _asks(self, case: Case) -> bool:
+        """What is done with a one-shot container was approved when it was made."""
+        on_one_shot = case.thing is not None and case.thing.standing is Standing.ONE_SHOT
+        return self._approve and case.caller == AGENT and case.endpoint.changes and not on_one_shot
 
     async def _resolve(self, caller: str, endpoint: Endpoint, name: str) -> Thing:
         collection = endpoint.path[0]

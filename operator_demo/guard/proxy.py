@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from operator_demo.guard.answers import BROKEN_OFF, pass_on, pass_on_whole, succeeded
+from operator_demo.guard.approvals import Approvals
 from operator_demo.guard.client import Client
 from operator_demo.guard.connection import WatchedReader
 from operator_demo.guard.decision import Decider, Decision, Forward, Ruling, Shape
@@ -41,10 +42,11 @@ class Proxy:
     """Serves each caller at a socket of its own, until `stop`."""
 
     def __init__(self, policy: Decider, record: Record, upstream: Upstream, rate: float = RATE,
-                 own: Mapping[tuple[str, ...], Own] | None = None) -> None:
+                 own: Mapping[tuple[str, ...], Own] | None = None, approvals: Approvals | None = None) -> None:
         """`rate`: entries a second that a caller may cause in the record, after the first `BURST`. `own` are endpoints
-        of the guard itself, by caller and path."""
+        of the guard itself, by caller and path. What the policy asks a human about waits in `approvals`."""
         self._rate, self._own = rate, own or {}
+        self._approvals = approvals or Approvals(record)
         self._policy, self._record, self._upstream = policy, record, upstream
         self._servers: list[asyncio.Server] = []
         self._clients: dict[str, set[asyncio.Task[Any]]] = {}
@@ -133,8 +135,11 @@ class Proxy:
             await client.fail(*_explain(e))
 
     async def _decide(self, caller: str, request: Request) -> Decision:
-        """The decision; on disk, if it changes or refuses something."""
+        """The decision, by a human where the policy asks for one; on disk, if it changes or refuses something."""
         decision = await self._policy.decide(caller, request)
+        if decision.ruling is Ruling.ASK:
+            await asyncio.sleep(self._paces[caller].delay())
+            decision = await self._approvals.decide(request, decision)
         if decision.recorded:
             await self._write(caller, partial(self._record.write, caller, request, decision))
         return decision

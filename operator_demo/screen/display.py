@@ -5,11 +5,13 @@ All methods are called from one thread, but for `restore()`, which a signal hand
 
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from queue import SimpleQueue
 from typing import Protocol, TextIO
 
 from operator_demo import wire
+from operator_demo.approvals import ALWAYS, NO, YES
 from operator_demo.events import Event
 from operator_demo.run_state import RunState
 from operator_demo.screen.color import use_color
@@ -17,9 +19,12 @@ from operator_demo.screen.plain import Plain
 from operator_demo.screen.summary import summary
 from operator_demo.screen.terminal_text import Writer
 
+_ANSWERS = {b"y": YES, b"yes": YES, b"n": NO, b"no": NO, b"a": ALWAYS, b"always": ALWAYS}
+
 
 class Display(Protocol):
-    """`keys` yields what a person pressed: `next` or `quit`; it stays empty where nobody can press anything."""
+    """`keys` yields what a person pressed: `next`, `quit`, `yes`, `no` or `always`; it stays empty where nobody can
+    press anything."""
 
     keys: SimpleQueue[str]
 
@@ -45,7 +50,10 @@ class Display(Protocol):
 class Lines:
     """The plain display; `quiet` says only how the run ended."""
 
-    def __init__(self, out: TextIO, env: Mapping[str, str], quiet: bool = False) -> None:
+    def __init__(self, out: TextIO, env: Mapping[str, str], quiet: bool = False,
+                 answers_from: int | None = None) -> None:
+        """`answers_from` is a descriptor from which lines are read: `y`, `n`, `a`."""
+        self._answers_from = answers_from
         self.keys: SimpleQueue[str] = SimpleQueue()
         self._writer = Writer(out, use_color(out, env))
         self._plain = None if quiet else Plain(self._writer)
@@ -53,7 +61,17 @@ class Lines:
         self._stopped = False
 
     def start(self) -> None:
-        pass
+        if self._answers_from is not None:
+            # A daemon that reads the descriptor itself, so that the end of the program waits for nothing.
+            threading.Thread(target=self._hear, args=(self._answers_from,), name="answers", daemon=True).start()
+
+    def _hear(self, fd: int) -> None:
+        heard = b""
+        while piece := _read(fd):
+            *lines, heard = (heard + piece).split(b"\n")
+            for line in lines:
+                if word := _ANSWERS.get(line.strip().lower()):
+                    self.keys.put(word)
 
     def event(self, e: Event) -> None:
         self._state.apply(e)
@@ -70,6 +88,14 @@ class Lines:
 
     def restore(self) -> None:
         pass
+
+
+def _read(fd: int) -> bytes:
+    """b"" at the end, and where nobody is there any more."""
+    try:
+        return os.read(fd, 1024)
+    except OSError:
+        return b""
 
 
 class Json:
@@ -96,8 +122,9 @@ class Json:
 
 
 def make_display(name: str, *, out: TextIO | None = None, env: Mapping[str, str] = os.environ,
-                 manual: bool = False) -> Display:
-    """`name` is one of `color.DISPLAYS`; `manual` says that keys bring the run forward (for the footer)."""
+                 manual: bool = False, answers: bool = False) -> Display:
+    """`name` is one of `color.DISPLAYS`; `manual` says that keys bring the run forward (for the footer),
+    `answers` that lines on stdin answer what is asked (in the plain display)."""
     stream = sys.stdout if out is None else out
     if name == "json":
         return Json(stream)
@@ -105,4 +132,5 @@ def make_display(name: str, *, out: TextIO | None = None, env: Mapping[str, str]
         from operator_demo.screen.live import LiveScreen  # Rich is needed for this one only
 
         return LiveScreen(stream, env, manual=manual)
-    return Lines(stream, env, quiet=name == "quiet")
+    answers_from = sys.stdin.fileno() if answers and name == "plain" and sys.stdin.isatty() else None
+    return Lines(stream, env, quiet=name == "quiet", answers_from=answers_from)

@@ -8,15 +8,15 @@ import threading
 import tty
 from collections.abc import Callable
 
-NEXT, QUIT = "next", "quit"
-_NEXT_KEYS = {" ", "\r", "\n", "n", "\x1b[C", "\x1bOC"}  # space, enter, n, right arrow
-_QUIT_KEYS = {"q", "Q"}
+NEXT, QUIT, YES, NO, ALWAYS = "next", "quit", "yes", "no", "always"
+_WORDS = {" ": NEXT, "\r": NEXT, "\n": NEXT, "\x1b[C": NEXT, "\x1bOC": NEXT,  # (space, enter, right arrow)
+          "q": QUIT, "Q": QUIT, "y": YES, "n": NO, "a": ALWAYS}
 _KEY = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\[O]|[^\x1b]", re.DOTALL)
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?$")
 
 
 class Parser:
-    """Turns what a terminal sends into `NEXT` and `QUIT`; other keys are left out whole."""
+    """Turns what a terminal sends into words; other keys are left out whole."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -26,7 +26,7 @@ class Parser:
         unfinished = _UNFINISHED.search(text)
         self._rest = unfinished.group()[:32] if unfinished else ""
         keys = _KEY.findall(text[:unfinished.start()] if unfinished else text)
-        return [NEXT if key in _NEXT_KEYS else QUIT for key in keys if key in _NEXT_KEYS or key in _QUIT_KEYS]
+        return [_WORDS[key] for key in keys if key in _WORDS]
 
 
 class Keyboard:

@@ -71,13 +71,15 @@ class Bar:
 def arrange(state: ScreenState, view: View) -> Layout | Text:
     """The whole screen for the size in `view`."""
     size = (view.width, view.height)
-    if _holds(size, FULL):
-        return _full(state, view)
-    if _holds(size, MEDIUM):
-        return _medium(state, view)
-    if _holds(size, SMALL):
-        return _small(state, view)
-    return panels.status_line(state, view)
+    if not _holds(size, SMALL):
+        return panels.status_line(state, view)
+    tier = _full if _holds(size, FULL) else _medium if _holds(size, MEDIUM) else _small
+    if not state.waiting:
+        return tier(state, view)
+    box = 7 if tier is not _small else 5
+    root = Layout()
+    root.split_column(tier(state, view.sized(view.width, view.height - box)), Layout(_approval(state, view), size=box))
+    return root
 
 
 def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
@@ -169,6 +171,13 @@ def _agent(state: ScreenState, view: View) -> Pane:
         return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
     return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.sessions else CALM,
                 lambda s, v: Text(panels.agent_use(s, v)))
+
+
+def _approval(state: ScreenState, view: View) -> Pane:
+    def title(s: ScreenState, v: View) -> Text:
+        more = f" (1 of {len(s.waiting)})" if len(s.waiting) > 1 else ""
+        return Text(f"The agent asks for your approval{more}", "bold black on yellow")
+    return Pane(state, view, panels.approval, title, lambda s: ALARM if s.waiting[0].data.destructive else WORK)
 
 
 def _load(state: ScreenState, view: View) -> Pane:

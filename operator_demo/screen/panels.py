@@ -479,6 +479,27 @@ def load_line(state: ScreenState, view: View) -> Text:
     return row
 
 
+# -- approval ---------------------------------------------------------------------------------------------------------
+
+
+def approval(state: ScreenState, view: View) -> Lines:
+    """The oldest request that waits for a human, why the agent makes it, and the keys that answer."""
+    s, asked = view.symbols, state.waiting[0]
+    data = asked.data
+    call = next((x for x in reversed(state.entries) if x.kind == "call" and x.call == data.call), None)
+    left = max(0.0, asked.at + data.limit - view.now)
+    keys = Text(no_wrap=True, end="")
+    for key, what in (("y", "yes"), ("n", "no"), ("a", "always for this on this member")):
+        keys.append(f" {key} ", "reverse")
+        keys.append(f" {what}  ")
+    keys.append(f"a no in {seconds(left)}", STYLES["dim"])
+    lines = [line((f"{s.warn} {phrases.asked_for(data)}", "bad" if data.destructive else "strong")),
+             line((f"{data.method} {data.path}", "dim"))]
+    if call is not None:
+        lines += [line((call.text.partition("\n")[0], "command")), *wrapped(call.why, "think", view)]
+    return fit([*lines[:max(view.height - 1, 1)], keys], view)
+
+
 # -- footer, and the least of all ------------------------------------------------------------------------------------
 
 
@@ -515,6 +536,7 @@ def status_line(state: ScreenState, view: View) -> Text:
     whole = s.healthy if well == len(state.members) else s.warn
     parts = [f"{well}/{len(state.members)} {whole}" if state.members else "",
              phrases.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
+             "y, n or a?" if state.waiting else "",
              state.outcome.data.outcome if state.outcome else state.chapter.name,
              ticket.state if ticket else "", clock(state, view)]
     return Text(f" {s.dot} ".join(p for p in parts if p))

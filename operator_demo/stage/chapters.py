@@ -149,13 +149,14 @@ class Chapters:
 
     def _profiles(self) -> list[str]:
         """Of our Compose file: without an agent none, with Claude also what connects it to its service."""
+        agent = settings.OBSERVE if self.options.mode == settings.OBSERVE else settings.EXECUTE
         match self.options.brain:
             case "none":
                 return []
             case settings.CLAUDE:
-                return [self.options.mode, settings.CLAUDE]
+                return [agent, settings.CLAUDE]
             case _:
-                return [self.options.mode]
+                return [agent]
 
     def _tell_about_environment(self) -> None:
         environment = self.environment

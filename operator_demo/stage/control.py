@@ -6,6 +6,7 @@ nonce, by which the monitor knows the host, and the id of its exec, by which the
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from operator_demo.engine import Engine, exec_in, read_file_from
 from operator_demo.errors import OperatorError
@@ -15,6 +16,7 @@ from operator_demo.text import one_line
 from operator_demo.wire import Decoder
 
 CTL = ["operator-demo", "ctl"]
+GUARD_ANSWER = ["operator-demo", "guard-answer"]
 
 
 class Control:
@@ -65,3 +67,24 @@ class Control:
     def _read_nonce(self) -> str:
         """From the monitor's container: whoever may read files there has the whole engine, as this host has."""
         return read_file_from(self._engine, self._monitor, str(NONCE_FILE)).decode().strip()
+
+
+def ask_guard(engine: Engine, guard: str, control: Control | None, op: str, **arguments: str) -> dict[str, object]:
+    """What the guard (a container's id) answers to a request about approvals. The exec is announced by `control` as the
+    host's own. Raises `OperatorError` where it refuses."""
+    execs: list[str] = []
+
+    def request(exec_id: str) -> bytes:
+        execs.append(exec_id)
+        return json.dumps({"op": op, **arguments}).encode()
+
+    status, out, err = exec_in(engine, guard, GUARD_ANSWER, stdin=request)
+    if control is not None:
+        with suppress(OperatorError):  # (the monitor will tell of it as of somebody else's)
+            control.ask("announce", ids=execs)
+    if status != 0:
+        raise OperatorError(f"The guard did not do what was asked ({op}): "
+                            f"{one_line(err.decode(errors='replace'), 300)}")
+    answer = json.loads(out)
+    assert isinstance(answer, dict)
+    return answer

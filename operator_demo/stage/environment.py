@@ -43,7 +43,7 @@ from operator_demo.events import AGENT, MONITOR, Event
 from operator_demo.own_variables import foreign_environment
 from operator_demo.settings import HELPER_SERVICE
 from operator_demo.stage import images
-from operator_demo.stage.control import Control
+from operator_demo.stage.control import Control, ask_guard
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
 from operator_demo.stage.record_check import DECIDING
@@ -273,6 +273,13 @@ class Environment:
             raise OperatorError("The monitor's container does not run.",
                                 "`operator-demo down` clears up; then run again.")
         return control.ask(op, **arguments)
+
+    def ask_guard(self, op: str, **arguments: str) -> Mapping[str, Any]:
+        """Sends a request to the guard. Raises `OperatorError` where none runs, or it refuses."""
+        running = {c.service: c for c in self.operators() if c.state == "running"}
+        if GUARD not in running:
+            raise OperatorError(f"No guard runs for project {self.project}.", "`operator-demo status` shows what runs.")
+        return ask_guard(self.engine, running[GUARD].id, self.control(), op, **arguments)
 
     def recorded(self, run: str, source: str, after: int, remark: Callable[[str], None]) -> list[Event]:
         """What the volume has of a source after a `seq`, read by the running monitor; nothing where none runs. See

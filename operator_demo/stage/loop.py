@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
+from operator_demo.approvals import ANSWERS, NO
 from operator_demo.engine import Progress
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.screen.display import Display
@@ -79,10 +80,11 @@ class Loop:
         self._recording, self._display = recording, display
         self._jobs: list[Job[Any]] = []
         self._clock, self._turned_at = clock, clock()
-        self._watched = 0.0  # seconds in which this loop has turned
+        self._watched = 0.0  # seconds in which this loop has turned, and no human was waited for
         self._signal: int | None = None
         self._first_signal: float | None = None
         self._next_was_pressed = False
+        self._answer = ""
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -112,7 +114,8 @@ class Loop:
         """One turn: what came in is taken in and drawn. Raises `Quit`. True when nothing is left waiting."""
         drained = self._take_in()
         now = self._clock()
-        self._watched += min(now - self._turned_at, LONGEST)
+        if not self._recording.situation.run.waiting:  # (a human may take time to answer)
+            self._watched += min(now - self._turned_at, LONGEST)
         self._turned_at = now
         if not self.stopping:
             for call in self.each_turn:
@@ -149,7 +152,16 @@ class Loop:
                 pressed.append(self._display.keys.get_nowait())
             except queue.Empty:
                 break
-        self._next_was_pressed = self._next_was_pressed or "next" in pressed
+        answers = [key for key in pressed if key in ANSWERS]
+        if self._recording.situation.run.waiting:
+            self._answer = answers[-1] if answers else self._answer
+        elif "next" in pressed or NO in answers:  # (`n` is `next` where nothing is asked)
+            self._next_was_pressed = True
+        return pressed
+
+    def answer_pressed(self) -> str:
+        """The answer to what waits that was pressed since the last call; "" for none."""
+        pressed, self._answer = self._answer, ""
         return pressed
 
     def next_pressed(self) -> bool:

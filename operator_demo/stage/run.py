@@ -15,6 +15,7 @@ from operator_demo.events import Fault, Note, Payload, RunFinished
 from operator_demo.outcomes import FAILED, INTERRUPTED
 from operator_demo.outlet import Outlet
 from operator_demo.screen.display import Display
+from operator_demo.stage.approving import Approving
 from operator_demo.stage.chapters import Chapters
 from operator_demo.stage.context import Context
 from operator_demo.stage.environment import Environment
@@ -45,6 +46,7 @@ class Stage:
         self.context = Context(environment, scenario, options, journal, self.recording, self.loop,
                                Injection(self, faults, scenario.fault))
         self.chapters = Chapters(self.context)
+        self.approving = Approving(self.context)
         self.loop.leave_at_once = self._leave_at_once
         self._asked_to_leave = asked_to_leave
         self.supervision = Supervision(self.context, asked_to_leave)

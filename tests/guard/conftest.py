@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running_guard import Guard
@@ -12,8 +13,8 @@ def make_guard(tmp_path: Path) -> Iterator[Callable[..., Guard]]:
     """Makes a guard in front of the engine's socket at a path."""
     guards: list[Guard] = []
 
-    def make(engine: Path, rate: float = 1e6) -> Guard:
-        guards.append(Guard(tmp_path, engine, rate=rate))
+    def make(engine: Path, rate: float = 1e6, **more: Any) -> Guard:
+        guards.append(Guard(tmp_path, engine, rate=rate, **more))
         return guards[-1]
 
     yield make

@@ -358,6 +358,24 @@ def test_changes_are_marked_and_the_destructive_ones_twice() -> None:
         "Image": ETCD, "HostConfig": {"VolumesFrom": [M]}}) == (True, True)
 
 
+def test_in_mode_approve_a_human_is_asked_before_a_change_and_not_before_a_look() -> None:
+    policy = Policy(World(FakeEngine(), PROJECT, RUN), [PROBE], approve=True)
+
+    def ruling(line: str, body: Any = None, caller: str = AGENT, **more: Any) -> Ruling:
+        return asyncio.run(policy.decide(caller, request(line, body, **more))).ruling
+
+    for line in ("GET /containers/json", f"GET /containers/{M}/logs?stdout=1", f"GET /containers/{M}/archive?path=/etc",
+                 f"POST /containers/{M}/wait"):
+        assert ruling(line) is Ruling.ALLOW, line
+    for line in (f"POST /containers/{M}/{does}" for does in ("start", "stop", "restart", "kill", "pause", "unpause")):
+        assert ruling(line) is Ruling.ASK, line
+    assert ruling(f"POST /containers/{M}/exec", {"Cmd": ["true"]}) is Ruling.ASK
+    assert ruling(f"PUT /containers/{M}/archive?path=/var/lib/etcd", stream=True) is Ruling.ASK
+    assert ruling("POST /containers/create", {"Image": ETCD, "HostConfig": {"VolumesFrom": [M]}}) is Ruling.ASK
+    assert ruling(f"POST /containers/{M}/exec", {"Cmd": PROBE}, MONITOR) is Ruling.ALLOW
+    assert ruling(f"DELETE /containers/{M}") is Ruling.DENY
+
+
 def test_all_requests_of_the_docker_command_are_allowed() -> None:
     """As recorded from docker-cli 26.1 at an engine of version 20.10."""
     policy = make_policy()

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.engine
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     environment = {**os.environ, "OPERATOR_RUN": "run-guard000", "OPERATOR_SUBJECT": "etcd",
-                   "OPERATOR_PROJECT": PROJECT, "OPERATOR_DATA": str(tmp_path), "OPERATOR_GUARD": str(tmp_path)}
+                   "OPERATOR_PROJECT": PROJECT, "OPERATOR_DATA": str(tmp_path), "OPERATOR_GUARD": str(tmp_path),
+                   "OPERATOR_ANSWERS": str(tmp_path / "answers" / "answers.sock")}
     started: list[subprocess.Popen[str]] = []
 
     def start_one() -> subprocess.Popen[str]:

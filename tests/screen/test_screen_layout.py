@@ -146,3 +146,37 @@ def test_no_event_breaks_a_panel(many: list[Event], size: tuple[int, int]) -> No
     assert "this panel failed" not in "\n".join(drawn)
     assert "this line failed" not in "\n".join(drawn)
     assert not any(c in line for line in drawn for c in "\x1b\x9b\x07\u202e")
+
+
+def asked(count: int = 1) -> list[Event]:
+    """A story in whose last call the agent asks for approval."""
+    a = Author()
+    a.say(1, events.AGENT, "tool_call", call="c", tool="shell",
+          input={"command": "docker stop etcd1", "reasoning": "It hangs."})
+    for number in range(count):
+        a.say(2, events.GUARD, "approval_requested", id=f"ask-{number}", rule="docker stop", method="POST",
+              path="/containers/etcd1/stop", digest="d", limit=90.0, object="demo-etcd1-1", member="etcd1",
+              destructive=True, call="c")
+    return a.events
+
+
+@pytest.mark.parametrize("size", [(160, 45), (120, 32), (80, 24), (60, 15)])
+def test_what_waits_for_approval_is_in_a_box(size: tuple[int, int]) -> None:
+    text = "\n".join(draw(asked(2), size, 12))
+    for part in ("asks for your approval (1 of 2)", "docker stop on etcd1", "destructive", " y ", " n ", " a "):
+        assert part in text, part
+    if size[1] >= 24:
+        assert "It hangs." in text
+        assert "a no in 80 s" in text
+    assert "asks for your approval" not in "\n".join(draw(until(22), size, 22))
+
+
+def test_the_smallest_screen_says_that_something_waits() -> None:
+    assert "y, n or a?" in "\n".join(draw(asked(), (30, 8), 12))
+
+
+def test_what_is_answered_is_gone() -> None:
+    answered = Author()
+    answered.say(3, events.GUARD, "approval_answered", id="ask-0", answer="yes", by="anna")
+    text = "\n".join(draw([*asked(), *answered.events], (120, 32), 12))
+    assert "approval" not in text

@@ -183,7 +183,8 @@ def test_a_terminal_without_utf8(terminals: list[Terminal]) -> None:
 
 @pytest.mark.parametrize(("sent", "keys"), [
     ([" "], ["next"]), (["\r"], ["next"]), (["\n"], ["next"]), (["\x1b[C"], ["next"]), (["\x1bOC"], ["next"]),
-    (["n"], ["next"]), (["q"], ["quit"]), (["Q"], ["quit"]), ([" q"], ["next", "quit"]),
+    (["n"], ["no"]), (["y"], ["yes"]), (["a"], ["always"]),
+    (["q"], ["quit"]), (["Q"], ["quit"]), ([" q"], ["next", "quit"]),
     (["\x1b", "[C"], ["next"]), (["\x1b[", "C"], ["next"]), (["\x1bO", "C"], ["next"]),
     (["\x1b[D", "\x1b[A", "x", "é"], []), (["\x1b[200~", "zz"], []), (["\x1b[1;5C"], []), (["\x1b"], []),
     (["\x1bq"], [])])

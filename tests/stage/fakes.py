@@ -82,6 +82,7 @@ class Cluster:
     hanging: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answered: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # what the guard was asked
     ended: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SERVICES))  # with which exit code
     volume: list[Event] = field(default_factory=list)  # what the containers recorded
     lie: Callable[["FakeFeed", str], None] = lambda feed, ticket: None  # called when a ticket was opened
@@ -230,6 +231,10 @@ class FakeEnvironment:
     def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
         self.cluster.answer("ask")
         self.cluster.asked.append((op, arguments))
+        return {}
+
+    def ask_guard(self, op: str, **arguments: str) -> dict[str, Any]:
+        self.cluster.answered.append((op, arguments))
         return {}
 
     def recorded(self, run: str, source: str, after: int, remark: Callable[[str], None]) -> list[Event]:
