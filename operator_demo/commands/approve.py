@@ -20,7 +20,7 @@ _LETTERS = {"y": YES, "n": NO, "a": ALWAYS}
 @click.option("--no", metavar="ID", help="Refuse this request; nothing is asked.")
 @click.option("--always", metavar="ID", help="Approve it, and all of its kind on the same member in this run.")
 @click.pass_context
-def approve(ctx: click.Context, project: str | None, **given: str | None) -> None:
+def approve(ctx: click.Context, /, project: str | None, **given: str | None) -> None:
     """Answer what the agent asks for in `run --mode approve`.
 
     Lists what waits, and on a terminal asks about each request. What nobody answers is refused after 90 seconds.

@@ -29,14 +29,14 @@ class Answer:
     by: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Parked:
-    """A request that waits; `began` is in seconds of `time.monotonic`."""
+    """A request that waits; `began` is in seconds of `time.monotonic`. `told` is None until it is in the record."""
 
     request: Request
-    told: ApprovalRequested
     answer: asyncio.Future[Answer]
     began: float
+    told: ApprovalRequested | None = None
 
 
 class Approvals:
@@ -55,30 +55,30 @@ class Approvals:
         if by is not None:
             return replace(decision, ruling=Ruling.ALLOW, reason=f"always approved by {by}")
         id = new_id("ask")
+        parked = _Parked(request, asyncio.get_running_loop().create_future(), time.monotonic())
+        self._parked[id] = parked  # before it is told, so that no answer comes too early
         telling = asyncio.ensure_future(asyncio.to_thread(self._record.requested, id, request, decision, self._limit))
         try:
-            told = await asyncio.shield(telling)
-            answer = await self._wait(id, request, told)
+            parked.told = await asyncio.shield(telling)
+            answer = await self._answer(parked)
         except asyncio.CancelledError:
             with suppress(StoreError):  # (it is not forwarded in any case)
                 await telling
                 await asyncio.to_thread(self._record.answered, id, WITHDRAWN, "the client, which hung up")
             raise
+        finally:
+            del self._parked[id]
         await asyncio.to_thread(self._record.answered, id, answer.answer, answer.by)
         if answer.answer == ALWAYS:
             self._always[_kind(decision)] = answer.by
         return _decided(decision, answer)
 
-    async def _wait(self, id: str, request: Request, told: ApprovalRequested) -> Answer:
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._parked[id] = _Parked(request, told, future, time.monotonic())
+    async def _answer(self, parked: _Parked) -> Answer:
         try:
             async with asyncio.timeout(self._limit):
-                return await future
+                return await parked.answer
         except TimeoutError:
             return Answer(TIMEOUT, "nobody")
-        finally:
-            del self._parked[id]
 
     def answer(self, id: str, digest: str, answer: str, by: str) -> None:
         """Takes the answer of a human. Raises `OperatorError` where nothing waits under this id and digest."""
@@ -96,7 +96,7 @@ class Approvals:
         return [{"id": id, "digest": parked.request.digest, "text": phrases.asked_for(parked.told),
                  "request": f"{parked.told.method} {parked.told.path}", "why": self._record.why(parked.told.call),
                  "left": max(0.0, parked.began + self._limit - time.monotonic())}
-                for id, parked in self._parked.items()]
+                for id, parked in self._parked.items() if parked.told is not None]
 
 
 def _kind(decision: Decision) -> Kind:

@@ -16,7 +16,7 @@ from operator_demo.guard.decision import Decision
 from operator_demo.guard.host_access import ways_around
 from operator_demo.guard.leftovers import Leftovers
 from operator_demo.guard.policy import Policy
-from operator_demo.guard.proxy import Proxy
+from operator_demo.guard.proxy import Own, Proxy
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import AGENT, MONITOR, Request
 from operator_demo.guard.upstream import EngineGone, Upstream
@@ -68,7 +68,7 @@ async def _run(settings: Settings, record: Record, store: Store, sockets: Mappin
     leftovers = Leftovers(upstream, record, settings.run)
     record.withdraw_open()
     approvals = Approvals(record)
-    own = {(AGENT, *LEFTOVERS): leftovers.end}
+    own: dict[tuple[str, ...], Own] = {(AGENT, *LEFTOVERS): leftovers.end}
     proxy = Proxy(Rules(policy, leftovers), record, upstream, own=own, approvals=approvals)
     left = time_limit.seconds_left(store, settings.run, settings.max_time)
     with answering.served(approvals):
