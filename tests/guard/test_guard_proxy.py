@@ -89,13 +89,6 @@ def test_what_is_refused_reaches_no_engine_and_is_recorded(guard: Guard, engine:
     assert entry.destructive and entry.digest == guard.policy.asked[0][1].digest
 
 
-def test_nobody_approves_what_would_have_to_be_asked(guard: Guard, engine: FakeEngine) -> None:
-    guard.policy.rule = lambda request: Decision(Ruling.ASK, "approval", "Nobody is there to ask.",
-                                                 forward=allow(request).forward)
-    assert status(guard.send(RESTART)) == 403
-    assert engine.received == []
-
-
 def test_looking_is_not_recorded(guard: Guard, engine: FakeEngine) -> None:
     assert status(guard.send(PING)) == 200
     assert guard.entries() == []
