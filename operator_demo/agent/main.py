@@ -58,7 +58,7 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
     # The SDK takes about a second to import: it does so while we look for a ticket.
     loading = asyncio.create_task(asyncio.to_thread(_load_brain))
     await recovery.close_own_sessions(recorder, all_, agent, budget, stop)
-    network = asyncio.create_task(_leave_without_network(stop)) if agent.mode == settings.EXECUTE else None
+    network = asyncio.create_task(_leave_without_network(stop)) if agent.mode != settings.OBSERVE else None
     brain: Brain | None = None
     try:
         while not stop.is_set():
