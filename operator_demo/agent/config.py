@@ -60,7 +60,7 @@ def from_environment(environment: Mapping[str, str] = os.environ, key_file: Path
 def _one_of(environment: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
     value = settings.required(environment, name)
     if value not in allowed:
-        raise UsageError(f"{name} must be {' or '.join(allowed)}, not {value!r}.")
+        raise UsageError(f"{name} must be {', '.join(allowed[:-1])} or {allowed[-1]}, not {value!r}.")
     return value
 
 

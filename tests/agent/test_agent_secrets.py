@@ -78,7 +78,7 @@ class TestReadingTheKey:
         found = self.read(tmp_path / "key")
         assert found.model == "claude-opus-5-5"
         assert found.base_url == "https://api.anthropic.com"
-        with pytest.raises(UsageError, match="OPERATOR_SAFETY_MODE must be execute or observe"):
+        with pytest.raises(UsageError, match="OPERATOR_SAFETY_MODE must be execute, approve or observe"):
             config.from_environment(self.ENVIRONMENT | {"OPERATOR_SAFETY_MODE": "yolo"}, tmp_path / "key")
         with pytest.raises(UsageError, match="OPERATOR_BUDGET_STEPS"):
             config.from_environment(self.ENVIRONMENT | {"OPERATOR_BUDGET_STEPS": "many"}, tmp_path / "key")

@@ -100,7 +100,8 @@ class Agent:
 
     def call(self, tool: str, **given: Any) -> Result:
         """A tool as the model calls it; bash prints the text instead of running the command."""
-        async def print_(execution: Execution, timeout: float, show: Callable[[str], None]) -> None:
+        async def print_(execution: Execution, timeout: float, show: Callable[[str], None],
+                         waited: Callable[[], float]) -> None:
             for piece in self.printed.pieces():
                 execution.stdout.feed(piece)
                 execution.stderr.feed(piece)
