@@ -2,9 +2,10 @@
 
 from operator_demo import settings
 
+_ACT = ("shell", "observe", "finding", "resolve", "no_action", "escalate")
 TOOLS = {
-    settings.EXECUTE: ("shell", "observe", "finding", "resolve", "no_action", "escalate"),
-    settings.APPROVE: ("shell", "observe", "finding", "resolve", "no_action", "escalate"),
+    settings.EXECUTE: _ACT,
+    settings.APPROVE: _ACT,
     settings.OBSERVE: ("observe", "inspect", "logs", "finding", "no_action", "escalate"),
 }
 
