@@ -1,4 +1,4 @@
-"""The keyboard: single keys as words, read by one thread; and the terminal's settings, given back in any case."""
+"""The keyboard: keys by name, read by one thread; and the terminal's settings, given back in any case."""
 
 import os
 import re
@@ -8,25 +8,51 @@ import threading
 import tty
 from collections.abc import Callable
 
-NEXT, QUIT, YES, NO, ALWAYS = "next", "quit", "yes", "no", "always"
-_WORDS = {" ": NEXT, "\r": NEXT, "\n": NEXT, "\x1b[C": NEXT, "\x1bOC": NEXT,  # (space, enter, right arrow)
-          "q": QUIT, "Q": QUIT, "y": YES, "n": NO, "a": ALWAYS}
+_NAMES = {" ": "space", "\r": "enter", "\n": "enter", "\t": "tab", "\x7f": "backspace", "\x08": "backspace",
+          "\x1b[A": "up", "\x1b[B": "down", "\x1b[C": "right", "\x1b[D": "left",
+          "\x1bOA": "up", "\x1bOB": "down", "\x1bOC": "right", "\x1bOD": "left",
+          "\x1b[5~": "page_up", "\x1b[6~": "page_down", "\x1b[H": "home", "\x1b[F": "end", "\x1bOH": "home",
+          "\x1bOF": "end", "\x1b[1~": "home", "\x1b[4~": "end", "\x1b[7~": "home", "\x1b[8~": "end"}
 _KEY = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\x1b[^\[O]|[^\x1b]", re.DOTALL)
 _UNFINISHED = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?$")
+_PASTE, _PASTED = "\x1b[200~", "\x1b[201~"
+_ALONE = 0.05  # seconds after which an escape that nothing follows is the key
 
 
 class Parser:
-    """Turns what a terminal sends into words; other keys are left out whole."""
+    """Turns what a terminal sends into keys: the name of a special one, else the character.
+
+    Other keys, and what is pasted, are left out whole.
+    """
 
     def __init__(self) -> None:
         self._rest = ""
+        self._pasting = False
+
+    @property
+    def waits(self) -> bool:
+        """Has a sequence begun that is not at its end?"""
+        return bool(self._rest)
 
     def feed(self, text: str) -> list[str]:
         text = self._rest + text
         unfinished = _UNFINISHED.search(text)
         self._rest = unfinished.group()[:32] if unfinished else ""
         keys = _KEY.findall(text[:unfinished.start()] if unfinished else text)
-        return [_WORDS[key] for key in keys if key in _WORDS]
+        return [name for key in keys if (name := self._name(key))]
+
+    def _name(self, key: str) -> str:
+        if key in (_PASTE, _PASTED):
+            self._pasting = key == _PASTE
+            return ""
+        if self._pasting:
+            return ""
+        return _NAMES.get(key) or (key if key.isprintable() else "")
+
+    def end(self) -> list[str]:
+        """Nothing follows: an escape that stands alone is a key, a sequence that broke off is none."""
+        rest, self._rest = self._rest, ""
+        return ["escape"] if rest == "\x1b" and not self._pasting else []
 
 
 class Keyboard:
@@ -76,14 +102,20 @@ class Keyboard:
     def _read(self) -> None:
         parser = Parser()
         while True:
-            ready, _, _ = select.select([self._fd, self._wake[0]], [], [])
+            ready, _, _ = select.select([self._fd, self._wake[0]], [], [], _ALONE if parser.waits else None)
             if self._wake[0] in ready:
                 return
+            if not ready:
+                self._press(parser.end())
+                continue
             try:
                 raw = os.read(self._fd, 256)
             except OSError:
                 return  # the terminal is gone
             if not raw:
                 return
-            for key in parser.feed(raw.decode("utf-8", "ignore")):
-                self._pressed(key)
+            self._press(parser.feed(raw.decode("utf-8", "ignore")))
+
+    def _press(self, keys: list[str]) -> None:
+        for key in keys:
+            self._pressed(key)

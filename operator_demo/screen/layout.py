@@ -9,8 +9,14 @@ from rich.segment import Segment
 from rich.text import Text
 
 from operator_demo import phrases
-from operator_demo.screen import panels
-from operator_demo.screen.panels import ALARM, CALM, WORK, Body, View
+from operator_demo.screen.panels.agent import agent, agent_use
+from operator_demo.screen.panels.approval import approval
+from operator_demo.screen.panels.cluster import cluster
+from operator_demo.screen.panels.footer import footer, status_line
+from operator_demo.screen.panels.load import load, load_line
+from operator_demo.screen.panels.story import chapter, chapter_line
+from operator_demo.screen.panels.ticket import monitor, ticket_line
+from operator_demo.screen.panels.view import ALARM, CALM, WORK, Body, View
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.settings import CLAUDE
 
@@ -72,7 +78,7 @@ def arrange(state: ScreenState, view: View) -> Layout | Text:
     """The whole screen for the size in `view`."""
     size = (view.width, view.height)
     if not _holds(size, SMALL):
-        return panels.status_line(state, view)
+        return status_line(state, view)
     tier = _full if _holds(size, FULL) else _medium if _holds(size, MEDIUM) else _small
     if not state.waiting:
         return tier(state, view)
@@ -88,14 +94,14 @@ def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
 
 def _full(state: ScreenState, view: View) -> Layout:
     root, middle, left = Layout(), Layout(), Layout()
-    wanted = len(panels.chapter(state, view.sized(view.width - 4, 6))) + 2
+    wanted = len(chapter(state, view.sized(view.width - 4, 6))) + 2
     most = 8 if state.ticket is None or view.height >= 36 else 6  # the oracle's checks need the room later
     members = max(len(state.members), 3) + 3
     left.split_column(Layout(_cluster(state, view), size=members), Layout(_monitor(state, view)),
                       Layout(_load(state, view), size=5))
     middle.split_row(Layout(left, ratio=46), Layout(_agent(state, view), ratio=54))
     root.split_column(Layout(_chapter(state, view), size=max(6, min(wanted, most))), middle,
-                      Layout(Bar(state, view, panels.footer), size=1))
+                      Layout(Bar(state, view, footer), size=1))
     return root
 
 
@@ -103,12 +109,12 @@ def _medium(state: ScreenState, view: View) -> Layout:
     root = Layout()
     members = max(len(state.members), 3) + 3
     root.split_column(
-        Layout(Bar(state, view, panels.chapter_line), size=1),
+        Layout(Bar(state, view, chapter_line), size=1),
         Layout(_cluster(state, view), size=min(members, 8)),
         Layout(_agent(state, view)),
-        Layout(Bar(state, view, _labelled("ticket", panels.ticket_line)), size=1),
-        Layout(Bar(state, view, _labelled("load", panels.load_line)), size=1),
-        Layout(Bar(state, view, panels.footer), size=1),
+        Layout(Bar(state, view, _labelled("ticket", ticket_line)), size=1),
+        Layout(Bar(state, view, _labelled("load", load_line)), size=1),
+        Layout(Bar(state, view, footer), size=1),
     )
     return root
 
@@ -122,8 +128,8 @@ def _small(state: ScreenState, view: View) -> Layout:
         pane = _agent(state, view)
     else:
         pane = _cluster(state, view)
-    root.split_column(Layout(Bar(state, view, panels.chapter_line), size=1), Layout(pane),
-                      Layout(Bar(state, view, panels.status_line), size=1))
+    root.split_column(Layout(Bar(state, view, chapter_line), size=1), Layout(pane),
+                      Layout(Bar(state, view, status_line), size=1))
     return root
 
 
@@ -141,13 +147,13 @@ def _titled(text: str) -> Words:
 
 
 def _chapter(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, panels.chapter,
+    return Pane(state, view, chapter,
                 lambda s, v: Text(f"operator-demo {v.symbols.dot} {s.run.subject or 'starting'}", "bold"),
                 lambda s: ("green" if s.outcome.data.exit_status == 0 else ALARM) if s.outcome else CALM)
 
 
 def _cluster(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, panels.cluster, _titled("Cluster" if state.members else "Preparing"),
+    return Pane(state, view, cluster, _titled("Cluster" if state.members else "Preparing"),
                 lambda s: ALARM if s.quorum is False else WORK if any(m.healthy is False for m in s.members.values())
                 else CALM)
 
@@ -158,7 +164,7 @@ def _monitor(state: ScreenState, view: View) -> Pane:
         if ticket is None:
             return WORK if s.violated else CALM
         return {"resolved": "green", "cleared": WORK, "verifying": WORK}.get(ticket.state, ALARM)
-    return Pane(state, view, panels.monitor, _titled("Monitor and ticket"), color)
+    return Pane(state, view, monitor, _titled("Monitor and ticket"), color)
 
 
 def _agent(state: ScreenState, view: View) -> Pane:
@@ -169,17 +175,17 @@ def _agent(state: ScreenState, view: View) -> Pane:
         name = label if v.width >= 50 else phrases.brain_source(s.agent.brain).upper()
         style = "bold white on blue" if s.agent.brain == CLAUDE else "bold black on yellow"
         return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
-    return Pane(state, view, panels.agent, title, lambda s: "magenta" if s.agent.sessions else CALM,
-                lambda s, v: Text(panels.agent_use(s, v)))
+    return Pane(state, view, agent, title, lambda s: "magenta" if s.agent.sessions else CALM,
+                lambda s, v: Text(agent_use(s, v)))
 
 
 def _approval(state: ScreenState, view: View) -> Pane:
     def title(s: ScreenState, v: View) -> Text:
         more = f" (1 of {len(s.waiting)})" if len(s.waiting) > 1 else ""
         return Text(f"The agent asks for your approval{more}", "bold black on yellow")
-    return Pane(state, view, panels.approval, title, lambda s: ALARM if s.waiting[0].data.destructive else WORK)
+    return Pane(state, view, approval, title, lambda s: ALARM if s.waiting[0].data.destructive else WORK)
 
 
 def _load(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, panels.load, _titled("Load"),
+    return Pane(state, view, load, _titled("Load"),
                 lambda s: WORK if s.load and s.load[-1].data.failed else CALM)

@@ -24,8 +24,9 @@ from operator_demo.events import Event
 from operator_demo.screen.color import use_color
 from operator_demo.screen.keys import Keyboard
 from operator_demo.screen.layout import arrange
-from operator_demo.screen.panels import View
+from operator_demo.screen.panels.view import View
 from operator_demo.screen.screen_state import ScreenState
+from operator_demo.screen.steering import Steering
 from operator_demo.screen.summary import summary
 from operator_demo.screen.terminal_text import Line, Symbols, Writer, symbols_for
 
@@ -33,6 +34,7 @@ FASTEST, SLOWEST = 0.1, 1.0  # seconds between frames while something happens, a
 _PATIENCE = 1.0  # seconds to wait for a terminal that takes nothing
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"  # synchronized output: a frame appears at once
 _ENTER, _LEAVE, _SHOW_CURSOR, _PLAIN = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h", "\x1b[0m"
+_BRACKET_PASTES, _LEAVE_PASTES = "\x1b[?2004h", "\x1b[?2004l"  # what is pasted can be told from keys
 
 
 class Terminal:
@@ -64,6 +66,7 @@ class Terminal:
             return len(text)
         if _ENTER in text:
             self._alternate = True
+            text = _BRACKET_PASTES + text
         self._send_rest()
         if not self._rest:
             self._rest = (_BEGIN + text + _END).encode(self.encoding, "replace")
@@ -81,7 +84,7 @@ class Terminal:
         self._send_rest()
         if self._rest:
             self._throw_away()
-        back = _END + _PLAIN + _SHOW_CURSOR + _LEAVE if self._alternate else ""
+        back = _END + _PLAIN + _LEAVE_PASTES + _SHOW_CURSOR + _LEAVE if self._alternate else ""
         self._rest = back.encode() + last_words
         self._send_rest(_PATIENCE)
         self._alternate = False
@@ -130,7 +133,9 @@ class LiveScreen:
         self._color = use_color(out, env)
         # A size in the environment would freeze the screen at it.
         self._env = {k: v for k, v in env.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
-        self._keyboard = Keyboard((stdin or sys.stdin).fileno(), self.keys.put)
+        self._pressed: SimpleQueue[str] = SimpleQueue()
+        self._keyboard = Keyboard((stdin or sys.stdin).fileno(), self._pressed.put)
+        self._steering = Steering()
         self._state = ScreenState()
         self._terminal: Terminal | None = None
         self._live: Live | None = None
@@ -157,6 +162,7 @@ class LiveScreen:
         """Draws if there is something new (at most ten times a second) or a second has passed."""
         if self._suspended.is_set():
             self._suspend()
+        self._take_keys()
         console = self._console
         if self._live is None or console is None:
             return
@@ -165,8 +171,15 @@ class LiveScreen:
         if 0 <= since < FASTEST or (0 <= since < SLOWEST and not self._dirty and size == self._size):
             return
         self._dirty, self._drawn, self._size = False, now, size
-        view = View(console, symbols_for(console.encoding), now, self._manual, *size)
+        view = View(console, symbols_for(console.encoding), now, self._manual, *size, steering=self._steering)
         self._live.update(self.arranged(view), refresh=True)
+
+    def _take_keys(self) -> None:
+        while not self._pressed.empty():
+            word = self._steering.press(self._pressed.get(), asked=bool(self._state.waiting))
+            self._dirty = True
+            if word:
+                self.keys.put(word)
 
     def arranged(self, view: View) -> RenderableType:
         """What the whole screen shows."""

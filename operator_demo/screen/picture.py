@@ -13,7 +13,7 @@ from operator_demo import chapters, events
 from operator_demo.errors import UsageError
 from operator_demo.events import Event
 from operator_demo.screen.layout import arrange
-from operator_demo.screen.panels import View
+from operator_demo.screen.panels.view import View
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.terminal_text import UNICODE
 

@@ -10,10 +10,11 @@ from rich.console import RenderableType
 from rich.layout import Layout
 from rich.text import Text
 
-from operator_demo.screen import panels
 from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
-from operator_demo.screen.panels import ALARM, CALM, Lines, View, line, wrapped
+from operator_demo.screen.panels.footer import clock
+from operator_demo.screen.panels.ticket import ticket_line
+from operator_demo.screen.panels.view import ALARM, CALM, Lines, View, fit, line, wrapped
 from operator_demo.screen.quantities import seconds
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.speaker import Upcoming, ended, heading, told
@@ -61,22 +62,22 @@ def arrange(state: ScreenState, upcoming: Upcoming | None, view: View) -> Layout
         return _narrow(state, view)
     root = Layout()
     head, foot = Layout(Bar(state, view, clocks), size=1), Layout(Bar(state, view, keys), size=1)
-    ticket = Layout(Bar(state, view, ticket_line), size=1)
+    about_ticket = Layout(Bar(state, view, ticket), size=1)
     now = Layout(Pane(state, view, here, _title_of_chapter, lambda s: ALARM if _is_broken(s) else CALM))
     if upcoming is None:
-        root.split_column(head, now, ticket, foot)
+        root.split_column(head, now, about_ticket, foot)
         return root
     later = next_lines(upcoming, view.sized(view.width - _MARGIN, view.height))
-    coming = Pane(state, view, lambda s, v: panels.fit(later, v),
+    coming = Pane(state, view, lambda s, v: fit(later, v),
                   lambda s, v: Text(f"Next: {upcoming.heading}", "dim"), lambda s: "dim")
-    root.split_column(head, now, Layout(coming, size=min(len(later) + 2, max(view.height // 3, 3))), ticket, foot)
+    root.split_column(head, now, Layout(coming, size=min(len(later) + 2, max(view.height // 3, 3))), about_ticket, foot)
     return root
 
 
 def _narrow(state: ScreenState, view: View) -> Text:
     """The notes alone, for windows too small for anything else."""
     first = line((f"{state.chapter.title or state.chapter.name}  ", "strong"), (_clock(state, view), "dim"))
-    return Text("\n").join(panels.fit([first, *wrapped(state.chapter.notes or state.chapter.narration, "", view)],
+    return Text("\n").join(fit([first, *wrapped(state.chapter.notes or state.chapter.narration, "", view)],
                                       view))
 
 
@@ -86,8 +87,8 @@ def here(state: ScreenState, view: View) -> Lines:
     notes = list(wrapped(chapter.notes, "strong", view)) if chapter.notes else [line(("no notes for this chapter",
                                                                                       "dim"))]
     if not chapter.narration:
-        return panels.fit(notes, view)
-    return panels.fit([*notes, line(""), line(("on their screen", "dim")),
+        return fit(notes, view)
+    return fit([*notes, line(""), line(("on their screen", "dim")),
                        *wrapped(chapter.narration, "dim", view, f"{view.symbols.quote} ", f"{view.symbols.quote} ")],
                       view)
 
@@ -113,12 +114,12 @@ def _clock(state: ScreenState, view: View) -> str:
     now = state.outcome.at if state.outcome else view.now
     began = state.fault_began
     since = f"   fault + {seconds(now - began)}" if began is not None else ""
-    return panels.clock(state, View(view.console, view.symbols, now, view.manual)) + since
+    return clock(state, View(view.console, view.symbols, now, view.manual)) + since
 
 
-def ticket_line(state: ScreenState, view: View) -> Text:
+def ticket(state: ScreenState, view: View) -> Text:
     made = line((" ticket ", "dim"))
-    made.append_text(panels.ticket_line(state, view) if state.ticket else line(("none", "dim")))
+    made.append_text(ticket_line(state, view) if state.ticket else line(("none", "dim")))
     return made
 
 

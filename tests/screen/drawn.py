@@ -8,7 +8,7 @@ from rich.screen import Screen
 from story import START
 
 from operator_demo.events import Event
-from operator_demo.screen.panels import View
+from operator_demo.screen.panels.view import View
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.terminal_text import UNICODE, Symbols
 

@@ -13,9 +13,9 @@ from story import Author, members, story, until
 
 from operator_demo import events
 from operator_demo.events import Event
-from operator_demo.screen import panels
+from operator_demo.screen import layout
 from operator_demo.screen.layout import arrange
-from operator_demo.screen.panels import View
+from operator_demo.screen.panels.view import Lines, View
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.terminal_text import ASCII, UNICODE, Symbols
 
@@ -94,11 +94,11 @@ def test_states_can_be_told_apart_without_colour() -> None:
 
 
 def test_a_panel_that_fails_says_so_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(state: ScreenState, view: View) -> panels.Lines:
+    def broken(state: ScreenState, view: View) -> Lines:
         raise ValueError("[bold]boom[/]")
 
-    monkeypatch.setattr(panels, "cluster", broken)
-    monkeypatch.setattr(panels, "footer", broken)
+    monkeypatch.setattr(layout, "cluster", broken)
+    monkeypatch.setattr(layout, "footer", broken)
     drawn = "\n".join(draw(until(22), (120, 32), 22))
     assert "this panel failed: ValueError: [bold]boom[/]" in drawn
     assert "this line failed: ValueError" in drawn

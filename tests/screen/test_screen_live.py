@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from pty_terminal import ENTER, LEAVE, PATIENCE, Terminal
 
-from operator_demo.screen.keys import Parser
-
 HERE = Path(__file__).parent
 PROGRAM = """
 import sys, time
@@ -181,13 +179,3 @@ def test_a_terminal_without_utf8(terminals: list[Terminal]) -> None:
     assert "L etcd2" in "\n".join(t.screen())
 
 
-@pytest.mark.parametrize(("sent", "keys"), [
-    ([" "], ["next"]), (["\r"], ["next"]), (["\n"], ["next"]), (["\x1b[C"], ["next"]), (["\x1bOC"], ["next"]),
-    (["n"], ["no"]), (["y"], ["yes"]), (["a"], ["always"]),
-    (["q"], ["quit"]), (["Q"], ["quit"]), ([" q"], ["next", "quit"]),
-    (["\x1b", "[C"], ["next"]), (["\x1b[", "C"], ["next"]), (["\x1bO", "C"], ["next"]),
-    (["\x1b[D", "\x1b[A", "x", "é"], []), (["\x1b[200~", "zz"], []), (["\x1b[1;5C"], []), (["\x1b"], []),
-    (["\x1bq"], [])])
-def test_keys(sent: list[str], keys: list[str]) -> None:
-    parser = Parser()
-    assert [key for text in sent for key in parser.feed(text)] == keys
