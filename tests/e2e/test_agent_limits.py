@@ -38,6 +38,7 @@ def test_what_the_rehearsal_does_not_understand_goes_to_a_human(demo: Demo, brea
     assert not [c for c in result.commands() if re.search(r"docker (start|restart|unpause|rm|kill|stop)", c)]
 
 
+@pytest.mark.wide
 def test_in_observe_mode_it_looks_and_a_human_decides(demo: Demo) -> None:
     result = demo.run("--scenario", "member-kill", "--seed", "7", "--mode", "observe")
     assert (result.status, result.outcome) == (1, "escalated"), result.story

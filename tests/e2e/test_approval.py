@@ -57,6 +57,7 @@ def test_what_is_approved_is_done_and_the_run_is_repaired(demo: Demo) -> None:
     assert "the answer is yes" in shown
 
 
+@pytest.mark.wide
 def test_what_is_not_approved_is_not_done_and_a_human_gets_the_ticket(demo: Demo) -> None:
     result = answered(demo, "--no")
     assert result.outcome == "escalated", result.story

@@ -129,6 +129,7 @@ def test_the_agent_restarts_and_goes_on(demo: Demo) -> None:
     assert len(result.of("agent_started")) == 2
 
 
+@pytest.mark.wide
 def test_down_beside_a_living_host(demo: Demo) -> None:
     demo.start("--scenario", "member-kill", "--pace", "2")
     demo.until(lambda e: e["type"] == "ticket_opened")

@@ -18,17 +18,15 @@ from operator_demo.chaos.scenario import BY_HAND, ESCALATED, NO_ACTION, REPAIRED
 
 ETCD = subject.load("etcd")
 PLAYS = {name: scenario.load(ETCD, name) for name in scenario.names(ETCD.folder)}
-ALWAYS = {("quiet", "rehearsal")}  # the others have their like in tests/e2e
 # The least that the rehearsal brings to the right end.
 REPAIRS = {"member-kill", "member-stop", "leader-kill", "frozen-member", "isolated-member", "split", "quorum-loss",
            "space-alarm", "tempting-delete", "kill-twice", "quiet", "red-herring"}
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.wide, pytest.mark.timeout(600)]
 
 
-def cases(brain: str) -> list[Any]:
-    return [pytest.param(play, id=name, marks=[] if (name, brain) in ALWAYS else [pytest.mark.wide])
-            for name, play in PLAYS.items() if play.fault.kind != BY_HAND]
+def cases() -> list[Any]:
+    return [pytest.param(play, id=name) for name, play in PLAYS.items() if play.fault.kind != BY_HAND]
 
 
 def run(demo: Demo, play: Scenario, *more: str) -> Result:
@@ -55,7 +53,7 @@ def assert_nothing_is_left(demo: Demo) -> None:
     assert list((demo.home / "journal").glob("*.json")) == [], "nothing is open in a journal"
 
 
-@pytest.mark.parametrize("play", cases("known"))
+@pytest.mark.parametrize("play", cases())
 def test_the_known_repair(demo: Demo, play: Scenario) -> None:
     with scripted(KnownRepair(demo, play)) as environment:
         demo.environment = environment
@@ -70,7 +68,7 @@ def test_the_known_repair(demo: Demo, play: Scenario) -> None:
     assert_nothing_is_left(demo)
 
 
-@pytest.mark.parametrize("play", cases("rehearsal"))
+@pytest.mark.parametrize("play", cases())
 def test_the_rehearsal(demo: Demo, play: Scenario) -> None:
     result = run(demo, play, "--model", "rehearsal")
     proven.note(proven.ETCD, play.name, "rehearsal", result)
