@@ -289,6 +289,15 @@ class Progress(Payload):
 
 
 @said_by(STAGE, ephemeral=True)
+class Prompt(Payload):
+    """What the run waits for. `space`: what the key for the next chapter does now, "" where it does nothing;
+    `question`: what the presenter must confirm."""
+
+    space: str = ""
+    question: str = ""
+
+
+@said_by(STAGE, ephemeral=True)
 class RecordHead(Payload):
     """Where the chain over the record of the run stands: its number of entries, and the hash of the last in hex."""
 
@@ -497,12 +506,35 @@ class TicketCleared(Payload):
 
 @said_by(MONITOR, AGENT, STAGE)
 class TicketEscalated(Payload):
-    """Handed to a human; nobody works on it further. By the stage where nobody else is left to close it."""
+    """Handed to a human; nobody works on it further. By the stage where nobody else is left to close it. `by` is
+    `presenter` where the presenter stopped the agent."""
 
     reason: Text
+    by: str = ""
 
 
 # -- the agent --------------------------------------------------------------------------------------------------------
+
+
+@said_by(MONITOR)
+class AgentOrder(Payload):
+    """What the agent may do from here on. `order` is `go`, `hold` (claim no ticket), `pause` (stand still between two
+    steps, and claim none) or `stop` (end after this step; the ticket goes to a human); `by` says who wants it."""
+
+    order: str
+    by: Text = ""
+
+
+@said_by(AGENT)
+class AgentPaused(Payload):
+    """The agent stands still between two steps."""
+
+
+@said_by(AGENT)
+class AgentResumed(Payload):
+    """The agent goes on, after so many seconds."""
+
+    seconds: float
 
 
 @said_by(AGENT)

@@ -25,20 +25,26 @@ incident: the first repair did not last, so the time until the lasting one count
 The result does not depend on how events of different sources interleave, as long as each source keeps its own order.
 What several sources say about one thing (a ticket's state, the agent's name) is decided by the order of (ts, source,
 seq), as in the store.
+
+**Waited**: the seconds of the incident in which the agent stood still as the presenter wished: no session held the
+ticket and it was told to claim none, or it was paused between two steps. The rest of the TTM is its own.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
-from operator_demo import chapters, events, outcomes
+from operator_demo import chapters, events, orders, outcomes
 from operator_demo.approvals import GRACE
 from operator_demo.errors import Exit
 from operator_demo.events import Event
 from operator_demo.fields import JsonObject
-from operator_demo.ticket_state import Moment, Order, Ticket, order
+from operator_demo.spans import Span, common, total, within
+from operator_demo.ticket_state import OPEN, Moment, Order, Ticket, order
 
 EFFECT_WITHIN = 60.0  # seconds after `injecting` in which the engine's event may come; an injection takes less
 LOAD_WINDOW = 60.0  # seconds of load that are kept
 _LOOKING = "exec_start"
+_EXEC = "docker exec"  # the guard's word for a command in a member, with which an agent mostly looks
 NO_CHAPTER = events.Chapter(name="", title="", narration="")
 
 @dataclass
@@ -71,6 +77,15 @@ class Session:
     status: str = ""  # empty while it works
     summary: str = ""
     ended: Order = (0.0, "", 0)
+    paused: list[float] = field(default_factory=list)
+    resumed: list[float] = field(default_factory=list)
+
+    @property
+    def pauses(self) -> list[Span]:
+        """Without an end where it stands still now."""
+        over = math.inf if self.finished is None else self.finished
+        ends = [*self.resumed, *[over] * (len(self.paused) - len(self.resumed))]
+        return list(zip(self.paused, ends, strict=False))
 
 
 @dataclass
@@ -84,6 +99,25 @@ class Agent:
     tokens: int = 0
     cost: float | None = 0.0  # dollars; None when a price was unknown
     named: Order = (0.0, "", 0)
+    orders: list[Moment[events.AgentOrder]] = field(default_factory=list)
+    finding: Moment[events.Finding] | None = None  # the newest
+    change: Moment[events.Guard] | None = None  # of a container, the newest that the guard let it make
+
+    @property
+    def order(self) -> str:
+        """What the presenter wants of it now."""
+        return self.orders[-1].data.order if self.orders else orders.GO
+
+    @property
+    def kept_waiting(self) -> list[Span]:
+        """When it was to claim no ticket."""
+        ends = [*(o.at for o in self.orders[1:]), math.inf]
+        return [(o.at, end) for o, end in zip(self.orders, ends, strict=False) if o.data.order != orders.GO]
+
+    @property
+    def paused(self) -> bool:
+        """Does it stand still between two steps?"""
+        return self.working and len(self.session.paused) > len(self.session.resumed)
 
     @property
     def session(self) -> Session:
@@ -207,6 +241,27 @@ class RunState:
             return None
         return ticket.verified - began
 
+    @property
+    def held(self) -> bool:
+        """Is there a ticket that the agent would claim, and may not?"""
+        return self.ticket is not None and self.ticket.state == OPEN and self.agent.order != orders.GO
+
+    @property
+    def waited(self) -> float:
+        """Seconds of the incident, until now, in which the agent stood still as the presenter wished."""
+        began, ticket = self.fault_began, self.fault_ticket
+        if began is None:
+            return 0.0
+        end = self.latest if ticket is None or ticket.closed is None else ticket.closed
+        free = [span for ticket in self.tickets.values() for span in ticket.free]
+        pauses = [span for session in self.agent.sessions.values() for span in session.pauses]
+        return total(within([*common(free, self.agent.kept_waiting), *pauses], began, end))
+
+    @property
+    def own_ttm(self) -> float | None:
+        """The TTM without the time that the agent waited for the presenter."""
+        return None if self.ttm is None else max(0.0, self.ttm - self.waited)
+
     # -- the fold ----------------------------------------------------------------------------------------------------
 
     def apply(self, e: Event) -> None:
@@ -262,6 +317,10 @@ class RunState:
                 self.asked[asked.id] = Moment(at, asked)
             case events.ApprovalAnswered(id=id):
                 self.asked.pop(id, None)
+            case events.AgentOrder() as order:
+                self.agent.orders.append(Moment(at, order))
+            case events.Guard(caller=events.AGENT, ruling="allow", rule=rule) as change if not rule.startswith(_EXEC):
+                self.agent.change = Moment(at, change)
             case events.SessionFinished() as finished:
                 self._finish_session(e, finished)
 
@@ -308,6 +367,12 @@ class RunState:
                 self._name_agent(e, started)
                 session = self._session(e)
                 session.ticket, session.started = e.ticket, at
+            case events.AgentPaused():
+                self._session(e).paused.append(at)
+            case events.AgentResumed():
+                self._session(e).resumed.append(at)
+            case events.Finding() as finding:
+                agent.finding = Moment(at, finding)
             case events.ToolCall():
                 agent.calls += 1
             case events.Usage() as usage:

@@ -7,7 +7,7 @@ of its brain. To tell a new type of event, add a case here.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from operator_demo import events, phrases
+from operator_demo import events, orders, phrases
 from operator_demo.approvals import ALWAYS, YES
 from operator_demo.chapters import NAMES
 from operator_demo.events import Event, MemberSeen, Payload, Violation
@@ -22,6 +22,9 @@ SILENT = (events.Delta,)
 _SPEAKERS: dict[type[Payload], str] = {
     events.Verdict: "oracle", events.Armed: "oracle", events.Effect: "engine",
     events.WorkloadStarted: "load", events.Load: "load", events.WriteCheck: "load"}
+
+_ORDERS = {orders.GO: "may work", orders.HOLD: "shall claim no ticket yet", orders.PAUSE: "shall pause after this step",
+           orders.STOP: "shall stop after this step"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def _run(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             return [(f"events {data.first} to {data.last} of {data.from_source} {state}", tone)]
         case events.Contradiction():
             return _text("contradiction: ", data.text, "bad")
+        case events.Prompt():
+            asked = data.question or (f"space: {data.space}" if data.space else "")
+            return [(one_line(asked) or "no key is waited for", "strong" if asked else "dim")]
         case events.Score():
             return [(f"score: {data.outcome}, expected {data.expected}", "good" if data.reached else "warn")]
         case events.RecordHead():
@@ -143,6 +149,12 @@ def _tickets(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
 
 def _agent(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
     match data:
+        case events.AgentOrder():
+            return [(f"the agent {_ORDERS.get(data.order, one_line(data.order))}, by {one_line(data.by)}", "accent")]
+        case events.AgentPaused():
+            return [("stands still between two steps, as the presenter wishes", "accent")]
+        case events.AgentResumed():
+            return [(f"goes on, after {seconds(data.seconds)}", "accent")]
         case events.AgentStarted():
             ready = (f"{phrases.brain_label(data.brain, data.model)} is ready ({data.mode} mode)", "")
             if not data.way_out:

@@ -1,5 +1,6 @@
 """The states of a ticket, and what is known of one: a fold over the events that carry its id."""
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -7,6 +8,7 @@ from typing import Generic, TypeVar
 from operator_demo import events
 from operator_demo.events import Event, Payload
 from operator_demo.outcomes import REPAIRED
+from operator_demo.spans import Span
 
 OPEN = "open"
 OPEN_STATES = (OPEN, "acknowledged", "verifying")
@@ -46,8 +48,10 @@ class Ticket:
     subject: str = ""
     holder: str = ""
     reason: str = ""  # why escalated or released
-    outcome: str = ""  # what was claimed and verified: repaired or no_action
-    escalated_by: str = ""  # a source
+    claim: str = ""  # what the agent said last: repaired or no_action
+    outcome: str = ""  # what was claimed and verified
+    escalated_by: str = ""  # a source, or `presenter`
+    reported: bool = False  # somebody says so, and nobody saw it
     returns: int = 0
     opened: float | None = None
     closed: float | None = None
@@ -57,6 +61,19 @@ class Ticket:
     verdicts: dict[str, Moment[events.Verdict]] = field(default_factory=dict)  # by phase
     attached: list[float] = field(default_factory=list)  # when the monitor told of violations
     moved: Order = (0.0, "", 0)
+    moves: dict[Order, str] = field(default_factory=dict)  # the state after each move
+
+    @property
+    def free(self) -> list[Span]:
+        """When nobody held it; without an end where nobody holds it now."""
+        spans, begin = [], None
+        for (at, _, _), state in sorted(self.moves.items()):
+            if state == OPEN and begin is None:
+                begin = at
+            elif state != OPEN and begin is not None:
+                spans.append((begin, at))
+                begin = None
+        return spans if begin is None else [*spans, (begin, math.inf)]
 
     @property
     def verdict(self) -> Moment[events.Verdict] | None:
@@ -86,7 +103,7 @@ class Ticket:
         match e.data:
             case events.TicketOpened() as opened:
                 self.opened, self.title = e.at, opened.title
-                self.subject, self.severity = opened.subject, opened.severity
+                self.subject, self.severity, self.reported = opened.subject, opened.severity, opened.reported
                 self._attach(e.at, opened.violations)
             case events.TicketUpdated(violations=violations):
                 self._attach(e.at, violations)
@@ -94,6 +111,8 @@ class Ticket:
                 self.holder = holder
             case events.TicketReleased():
                 self.holder = ""
+            case events.TicketVerifying(claim=claim):
+                self.claim = claim
             case events.TicketReturned():
                 self.returns += 1
             case events.TicketResolved(outcome=outcome):
@@ -103,8 +122,10 @@ class Ticket:
             case events.Verdict() as verdict:
                 self.verdicts[verdict.phase] = Moment(e.at, verdict)
         state = STATE_AFTER.get(type(e.data))
-        if state is not None and order(e) >= self.moved:
-            self._move(e, state)
+        if state is not None:
+            self.moves[order(e)] = state
+            if order(e) >= self.moved:
+                self._move(e, state)
 
     def _attach(self, at: float, violations: tuple[events.Violation, ...]) -> None:
         self.violations = violations
@@ -119,5 +140,5 @@ class Ticket:
         match e.data:
             case events.TicketReleased(reason=reason):
                 self.reason = reason
-            case events.TicketEscalated(reason=reason):
-                self.reason, self.escalated_by = reason, e.source
+            case events.TicketEscalated(reason=reason, by=by):
+                self.reason, self.escalated_by = reason, by or e.source

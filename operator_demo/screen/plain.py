@@ -72,6 +72,8 @@ class Choice:
                 return False
             case events.Reasoning(text=text):
                 return bool(text.strip())
+            case events.Prompt():
+                return bool(e.data.space or e.data.question)
             case events.Progress():
                 return self._is_new_step(e.data)
             case events.Load():

@@ -215,6 +215,82 @@ def test_a_refused_verdict_gives_no_time_to_repair() -> None:
     assert clocks(state) == (1.5, None)
 
 
+# -- waiting for the presenter ----------------------------------------------------------------------------------------
+
+
+def order(at: float, name: str) -> Callable[[Script], None]:
+    return lambda s: s.say(at, MONITOR, "agent_order", order=name, by="anna")
+
+
+def claim(at: float, ticket: str = "tkt-1") -> Callable[[Script], None]:
+    def tell(s: Script) -> None:
+        s.say(at, AGENT, "ticket_claimed", ticket=ticket, session="ses-1", holder="ses-1")
+        s.say(at, AGENT, "session_started", ticket=ticket, session="ses-1", model="m", brain="rehearsal",
+              mode="execute")
+    return tell
+
+
+def pause(at: float, seconds: float) -> Callable[[Script], None]:
+    def tell(s: Script) -> None:
+        s.say(at, AGENT, "agent_paused", ticket="tkt-1", session="ses-1")
+        s.say(at + seconds, AGENT, "agent_resumed", ticket="tkt-1", session="ses-1", seconds=seconds)
+    return tell
+
+
+def waits(state: RunState) -> tuple[float, float | None]:
+    return round(state.waited, 3), None if state.own_ttm is None else round(state.own_ttm, 3)
+
+
+HELD = [order(2, "hold"), lambda s: s.strike(10), lambda s: s.open(12, "tkt-1")]
+
+
+def test_nothing_is_waited_for_without_an_order() -> None:
+    state = told(lambda s: s.strike(10), lambda s: s.open(12, "tkt-1"), claim(15), lambda s: s.judge(40, "tkt-1"))
+    assert waits(state) == (0.0, 29.5)
+    assert (state.held, state.agent.order) == (False, "go")
+
+
+def test_an_agent_that_is_held_waits_from_the_ticket_until_it_may_claim_it() -> None:
+    state = told(*HELD, lambda s: s.look(20))
+    assert state.held
+    assert state.waited == 8
+    state = told(*HELD, order(30, "go"), claim(30.1), lambda s: s.judge(50, "tkt-1"))
+    assert not state.held
+    assert clocks(state) == (1.5, 39.5), "the ticket's clock goes on"
+    assert waits(state) == (18.0, 21.5)
+
+
+def test_a_pause_counts_while_the_agent_stands_still_and_not_while_its_step_ends() -> None:
+    state = told(lambda s: s.strike(10), lambda s: s.open(12, "tkt-1"), claim(13), order(15, "pause"), pause(20, 5),
+                 order(25, "go"), lambda s: s.judge(50, "tkt-1"))
+    assert waits(state) == (5.0, 34.5)
+
+
+def test_a_pause_has_no_end_while_the_agent_stands_still_and_ends_with_its_session() -> None:
+    before = [lambda s: s.strike(10), lambda s: s.open(12, "tkt-1"), claim(13), order(15, "pause"),
+              lambda s: s.say(20, AGENT, "agent_paused", ticket="tkt-1", session="ses-1")]
+    state = told(*before, lambda s: s.look(26))
+    assert state.agent.paused
+    assert state.waited == 6
+    state = told(*before, lambda s: s.say(23, STAGE, "session_finished", session="ses-1", status="interrupted",
+                                          summary=""), lambda s: s.look(40))
+    assert not state.agent.paused
+    assert state.waited == 3
+
+
+def test_a_ticket_from_before_the_fault_is_not_waited_for() -> None:
+    state = told(order(1, "hold"), false_ticket, lambda s: s.strike(10), lambda s: s.look(15))
+    assert state.waited == 0
+
+
+def test_an_agent_that_was_stopped_gave_nothing_up_itself() -> None:
+    def stop(s: Script) -> None:
+        s.say(30, AGENT, "ticket_escalated", ticket="tkt-1", session="ses-1", reason="stopped", by="presenter")
+
+    ticket = told(lambda s: s.open(12, "tkt-1"), claim(12), stop).tickets["tkt-1"]
+    assert (ticket.state, ticket.escalated_by) == ("escalated", "presenter")
+
+
 # -- a fault that comes back ------------------------------------------------------------------------------------------
 
 
@@ -329,6 +405,10 @@ def scripts(draw: st.DrawFn) -> list[Event]:
                          brain="rehearsal", mode="observe"),
         lambda at: s.say(at, AGENT, "session_finished", session=draw(sessions), status=draw(ends), summary=""),
         lambda at: s.say(at, STAGE, "session_finished", session=draw(sessions), status=draw(ends), summary="gone"),
+        lambda at: s.say(at, MONITOR, "agent_order", order=draw(st.sampled_from(["go", "hold", "pause", "stop"]))),
+        lambda at: s.say(at, AGENT, "agent_paused", session=draw(sessions)),
+        lambda at: s.say(at, AGENT, "agent_resumed", session=draw(sessions), seconds=1.0),
+        lambda at: s.say(at, AGENT, "ticket_released", ticket=draw(ids), session="ses-1", reason=""),
         lambda at: s.say(at, AGENT, "finding", ticket=draw(ids), session="a", member=None, cause="overload", text=""),
         lambda at: s.say(at, STAGE, "run_started", project="p", subject="etcd", mode="execute", model="x",
                          brain="claude", version="v", engine="e", seed=1),
@@ -346,7 +426,10 @@ def test_the_order_does_not_matter_in_runs_that_never_were(many: list[Event], ch
     for state in (one, other):
         assert state.ttd is None or state.ttd >= 0
         assert state.ttm is None or state.ttd is not None or len(state.strikes) > 1
+        assert state.waited >= 0
+        assert state.own_ttm is None or 0 <= state.own_ttm <= (state.ttm or 0)
     assert (one.ttd, one.ttm, one.strikes) == (other.ttd, other.ttm, other.strikes)
+    assert (one.waited, one.own_ttm) == (other.waited, other.own_ttm)
 
 
 @settings(max_examples=400, deadline=None)
