@@ -11,6 +11,7 @@ from operator_demo.approvals import ALWAYS, ANSWERS, LIMIT, NO, TIMEOUT, WITHDRA
 from operator_demo.errors import OperatorError
 from operator_demo.events import ApprovalRequested, new_id
 from operator_demo.guard.decision import Decision, Ruling
+from operator_demo.guard.memory import Kind, Memory
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import Request
 from operator_demo.store import StoreError
@@ -18,10 +19,6 @@ from operator_demo.text import clean, one_line
 
 NOT_APPROVED = "not approved"  # the rule of a request that a human did not approve
 _NAME = 100  # characters of who answered
-
-Kind = tuple[str, str, str]
-"""What `always` is said of: the rule, and the kind and id of the object."""
-
 
 @dataclass(frozen=True)
 class Answer:
@@ -42,16 +39,15 @@ class _Parked:
 class Approvals:
     """For one event loop, but for the record, which is written in threads."""
 
-    def __init__(self, record: Record, limit: float = LIMIT) -> None:
-        """`limit`: seconds after which the answer is no."""
-        self._record, self._limit = record, limit
+    def __init__(self, record: Record, limit: float = LIMIT, memory: Memory | None = None) -> None:
+        """`limit`: seconds after which the answer is no. What is always allowed is noted in `memory`."""
+        self._record, self._limit, self._memory = record, limit, memory or Memory()
         self._parked: dict[str, _Parked] = {}
-        self._always: dict[Kind, str] = {}  # who said so
 
     async def decide(self, request: Request, decision: Decision) -> Decision:
         """Allows or denies what the policy asks about, when a human has answered, or the time is over. Raises
         `StoreError` where it cannot be recorded that the request waits, or how that ended."""
-        by = self._always.get(_kind(decision))
+        by = self._memory.always_allowed_by(_kind(decision))
         if by is not None:
             return replace(decision, ruling=Ruling.ALLOW, reason=f"always approved by {by}")
         id = new_id("ask")
@@ -70,7 +66,7 @@ class Approvals:
             del self._parked[id]
         await asyncio.to_thread(self._record.answered, id, answer.answer, answer.by)
         if answer.answer == ALWAYS:
-            self._always[_kind(decision)] = answer.by
+            self._memory.allow_always(_kind(decision), answer.by)
         return _decided(decision, answer)
 
     async def _answer(self, parked: _Parked) -> Answer:

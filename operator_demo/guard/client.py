@@ -16,6 +16,7 @@ _IDLE = 60.0  # seconds that a client may take for a request's head
 _BODY = 20.0  # seconds for a JSON body, and for each piece of another one
 _LINGER = 1.0  # seconds in which what a refused client still sends is read, so that it gets to read the refusal
 _NO_BODY = (204, 304)
+MAX_HELD = 4 * 1024 * 1024  # bytes of an archive that waits for a human
 
 
 class Client:
@@ -27,6 +28,7 @@ class Client:
         self.line = ""  # the request line, as it came
         self._connection = self._fresh()
         self._method, self._upgrade = "", False
+        self._held: bytes | None = None
 
     def _fresh(self) -> HttpConnection:
         return HttpConnection(self.reader, self.writer, h11.SERVER, MAX_HEAD)
@@ -47,7 +49,7 @@ class Client:
 
         Raises `BadRequest`, and ConnectionError.
         """
-        self._connection, self._method, self.line = self._fresh(), "", ""
+        self._connection, self._method, self.line, self._held = self._fresh(), "", "", None
         head = await self._head()
         if head is None:
             return None
@@ -86,8 +88,24 @@ class Client:
             raise BadRequest(f"the body has more than {MAX_BODY} bytes")
         return body
 
+    async def held(self, request: Request) -> Request:
+        """With the archive in its digest, if one follows: that is read here, and `body` gives what was read. Raises
+        `BadRequest`."""
+        if not request.stream:
+            return request
+        held = bytearray()
+        async for piece in self.body():
+            held += piece
+            if len(held) > MAX_HELD:
+                raise BadRequest(f"an archive that a human is asked about has at most {MAX_HELD} bytes")
+        self._held = bytes(held)
+        return sealed(request, self._held)
+
     async def body(self) -> AsyncIterator[bytes]:
         """The body of a request with `stream`, piece by piece. Raises `BadRequest`."""
+        if self._held is not None:
+            yield self._held
+            return
         pieces = self._connection.body()
         while True:
             try:

@@ -56,7 +56,8 @@ class Target:
 class Decision:
     """`rule` names the rule, in a few words; `reason` tells the caller of a refusal what was refused and what is
     allowed instead. `changes`: does it change something (such decisions are recorded)? `destructive`: could it lose
-    something? `status` is the HTTP status of a refusal: 403, or 404 for what the caller may not know of."""
+    something? `probe`: is it the monitor's? It only looks, also by the commands that the subject declares for that.
+    `status` is the HTTP status of a refusal: 403, or 404 for what the caller may not know of."""
 
     ruling: Ruling
     rule: str
@@ -65,13 +66,14 @@ class Decision:
     forward: Forward | None = None
     changes: bool = False
     destructive: bool = False
+    probe: bool = False
     status: int = 403
     caller: str = ""
 
     @property
     def recorded(self) -> bool:
         """Is it told as an event? A name that nothing has is no refusal, and looking changes nothing."""
-        return self.changes or (self.ruling is not Ruling.ALLOW and self.rule != NOT_FOUND)
+        return (self.changes and not self.probe) or (self.ruling is not Ruling.ALLOW and self.rule != NOT_FOUND)
 
 
 class Decider(Protocol):

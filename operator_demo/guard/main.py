@@ -5,58 +5,47 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from operator_demo.errors import Exit
 from operator_demo.events import GUARD
 from operator_demo.guard import answering, time_limit
 from operator_demo.guard.approvals import Approvals
-from operator_demo.guard.decision import Decision
 from operator_demo.guard.host_access import ways_around
 from operator_demo.guard.leftovers import Leftovers
+from operator_demo.guard.memory import Memory
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Own, Proxy
 from operator_demo.guard.record import Record
-from operator_demo.guard.request import AGENT, MONITOR, Request
+from operator_demo.guard.request import AGENT, MONITOR
 from operator_demo.guard.upstream import EngineGone, Upstream
 from operator_demo.guard.world import World
 from operator_demo.settings import APPROVE, Settings
 from operator_demo.store import Recorder, Store
 
 SOCKET_NAME = "docker.sock"
-LEFTOVERS = ("guard", "leftovers")  # the path at which the agent has them ended
-_FOLDER = "/run/guard"  # has a folder for each caller: a volume that the caller alone mounts besides
+LEFTOVERS = ("guard", "leftovers")  # the path at which a caller has its own ended
+_FOLDER = "/run/guard"  # has a folder for each caller, a volume that it alone mounts besides, and one for the memory
 _ENGINE = Path("/var/run/docker.sock")
 _RECORD = 5.0  # seconds that a request waits while others write into the record
 _START = 20.0  # seconds that the engine may take for its first answer
 _BETWEEN_TRIES = 0.2  # seconds
 
 
-class Rules:
-    """The policy, and what has to be known of a session to end what it leaves."""
-
-    def __init__(self, policy: Policy, leftovers: Leftovers) -> None:
-        self._policy, self._leftovers = policy, leftovers
-
-    async def decide(self, caller: str, request: Request) -> Decision:
-        return await self._policy.decide(caller, request)
-
-    def answered(self, request: Request, decision: Decision, body: Any) -> None:
-        self._policy.answered(request, decision, body)
-        self._leftovers.answered(request, decision, body)
-
-
 def run(settings: Settings) -> int:
     """Serves until SIGTERM, or until the run's time is over. Raises `StoreError` without a store, `EngineGone` without
     an engine, and `OperatorError` if not all of an expired run could be stopped; the engine then restarts the guard,
     which tries again."""
-    folder = Path(os.environ.get("OPERATOR_GUARD") or _FOLDER)
-    sockets = {caller: folder / caller / SOCKET_NAME for caller in (AGENT, MONITOR)}
+    sockets = {caller: _folder() / caller / SOCKET_NAME for caller in (AGENT, MONITOR)}
     with Store(settings.store_path, durable=True) as store:
         store.wait_for_lock(_RECORD)
         record = Record(Recorder(store, settings.run, GUARD, sys.stdout))
         return asyncio.run(_run(settings, record, store, sockets))
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("OPERATOR_GUARD") or _FOLDER)
 
 
 async def _run(settings: Settings, record: Record, store: Store, sockets: Mapping[str, Path]) -> int:
@@ -64,12 +53,14 @@ async def _run(settings: Settings, record: Record, store: Store, sockets: Mappin
     world = World(upstream, settings.project, settings.run)
     for member, reason in (await _ways_around(world)).items():
         record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
-    policy = Policy(world, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE)
-    leftovers = Leftovers(upstream, record, settings.run)
+    memory = Memory(_folder() / "memory" / f"{settings.run}.jsonl")
+    policy = Policy(world, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE,
+                    memory=memory)
+    leftovers = Leftovers(upstream, record, memory, settings.run)
     record.withdraw_open()
-    approvals = Approvals(record)
-    own: dict[tuple[str, ...], Own] = {(AGENT, *LEFTOVERS): leftovers.end}
-    proxy = Proxy(Rules(policy, leftovers), record, upstream, own=own, approvals=approvals)
+    approvals = Approvals(record, memory=memory)
+    own: dict[tuple[str, ...], Own] = {(caller, *LEFTOVERS): partial(leftovers.end, caller) for caller in sockets}
+    proxy = Proxy(policy, record, upstream, own=own, approvals=approvals)
     left = time_limit.seconds_left(store, settings.run, settings.max_time)
     with answering.served(approvals):
         over = await serve(proxy, sockets, left)

@@ -5,20 +5,20 @@ is forwarded names them by id: a rename between the check and the act changes no
 """
 
 import re
-from collections import OrderedDict
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from operator_demo.guard import lookup, queries
-from operator_demo.guard.decision import Decision, Ruling, Shape, Target
+from operator_demo.guard.decision import Decision, Ruling, Shape
 from operator_demo.guard.endpoints import Endpoint, find
 from operator_demo.guard.forwarding import Case, Forwarding
+from operator_demo.guard.memory import EXEC, ONE_SHOT, Begun, Memory
 from operator_demo.guard.refused import NOT_FOUND, NOT_OFFERED, OLD_API, UNKNOWN_KEY, WRONG_VALUE, Refused
-from operator_demo.guard.request import AGENT, Request
+from operator_demo.guard.request import AGENT, MONITOR, Request
 from operator_demo.guard.world import Standing, Thing, World
 
 _OLDEST_API = 24  # of 1.24: before, `start` took a body that mounts the host
-_EXECS = 4096  # that are remembered
 _KINDS = {"containers": "container", "networks": "network", "volumes": "volume", "images": "image"}
 
 
@@ -26,12 +26,13 @@ class Policy:
     """Decides the requests of the agent and of the monitor. For one event loop."""
 
     def __init__(self, world: World, probes: Sequence[Sequence[str]] = (),
-                 session: Callable[[], str] = lambda: "", approve: bool = False) -> None:
+                 session: Callable[[], str] = lambda: "", approve: bool = False, memory: Memory | None = None) -> None:
         """`probes` are the commands that the subject declares for its health; `session` tells the agent's session that
-        is open now, for the label of what it makes. With `approve` a human decides about what the agent changes."""
+        is open now, for the label of what it makes. With `approve` a human decides about what the agent changes.
+        `memory` is where it notes what callers begin."""
         self._world, self._forwarding = world, Forwarding(world, probes, session)
         self._approve = approve
-        self._execs: OrderedDict[str, tuple[str, Target]] = OrderedDict()
+        self._memory = memory or Memory()
 
     async def decide(self, caller: str, request: Request) -> Decision:
         """Raises `OperatorError` where the engine does not answer."""
@@ -42,11 +43,17 @@ class Policy:
 
     def answered(self, request: Request, decision: Decision, answer: Any) -> None:
         """Learns from the engine's answer (decoded) to an allowed request that was successful: an exec belongs to the
-        caller that made it."""
-        if request.path[2:] == ("exec",) and decision.target and isinstance(answer, dict):
-            self._execs[str(answer.get("Id"))] = (decision.caller, decision.target)
-            while len(self._execs) > _EXECS:
-                self._execs.popitem(last=False)
+        caller that made it, and so does a one-shot container."""
+        if decision.target is None or not isinstance(answer, dict) or "Id" not in answer:
+            return
+        if request.path[2:] == ("exec",):
+            self._began(EXEC, str(answer["Id"]), decision)
+        elif request.path == ("containers", "create"):
+            self._began(ONE_SHOT, str(answer["Id"]), decision)
+
+    def _began(self, what: str, id: str, decision: Decision) -> None:
+        assert decision.target is not None
+        self._memory.began(Begun(what, id, decision.caller, time.time(), decision.target))
 
     async def _decide(self, caller: str, request: Request) -> Decision:
         _check_version(request.version)
@@ -73,21 +80,23 @@ class Policy:
             raise Refused(NOT_OFFERED, "This endpoint has no upgraded connection.")
         ruling = Ruling.ASK if self._asks(case) else Ruling.ALLOW
         return Decision(ruling, endpoint.does, target=case.target, forward=forward, changes=endpoint.changes,
-                        destructive=endpoint.destructive, caller=case.caller)
+                        destructive=endpoint.destructive, probe=case.caller == MONITOR, caller=case.caller)
 
     def _asks(self, case: Case) -> bool:
-        """What is done with a one-shot container was approved when it was made."""
-        on_one_shot = case.thing is not None and case.thing.standing is Standing.ONE_SHOT
-        return self._approve and case.caller == AGENT and case.endpoint.changes and not on_one_shot
+        """What is done with a one-shot container, or with an exec, was approved when it was made."""
+        thing = case.thing
+        approved = thing is not None and (thing.kind == "exec" or thing.standing is Standing.ONE_SHOT)
+        return self._approve and case.caller == AGENT and case.endpoint.changes and not approved
 
     async def _resolve(self, caller: str, endpoint: Endpoint, name: str) -> Thing:
         collection = endpoint.path[0]
         if collection != "exec":
             return await lookup.usable(self._world, caller, _KINDS[collection], name, endpoint)
-        owner, target = self._execs.get(name, ("", None))
-        if owner != caller or target is None:
+        begun = self._memory.find(EXEC, name)
+        if begun is None or begun.caller != caller:
             raise lookup.not_found("exec", name, NOT_FOUND)
-        return Thing("exec", name, target.name, Standing.SUBJECT, target.member)
+        container = begun.container
+        return Thing("exec", name, container.name, Standing.SUBJECT, container.member, about=container)
 
 
 def _check_version(version: str) -> None:

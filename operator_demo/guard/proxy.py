@@ -122,27 +122,31 @@ class Proxy:
             if own is not None:
                 await client.answer(200, _JSON, json.dumps(await own(request)).encode())
                 return
-            decision = await self._decide(caller, request)
+            decision = await self._policy.decide(caller, request)
+            if decision.ruling is Ruling.ASK:
+                request = await client.held(request)
+                decision = await self._ask(caller, request, decision)
+            if decision.recorded:
+                await self._write(caller, partial(self._record.write, caller, request, decision))
             if decision.ruling is Ruling.ALLOW and decision.forward is not None:
                 await self._forward(client, request, decision, decision.forward)
             else:
                 await client.fail(decision.status, decision.reason)
         except BROKEN_OFF:
             raise
+        except BadRequest as e:
+            if client.answering:
+                raise ConnectionAbortedError("in the middle of an answer") from e
+            await self._refuse_malformed(caller, client, e)
         except Exception as e:
             if client.answering:
                 raise ConnectionAbortedError("in the middle of an answer") from e
             await client.fail(*_explain(e))
 
-    async def _decide(self, caller: str, request: Request) -> Decision:
-        """The decision, by a human where the policy asks for one; on disk, if it changes or refuses something."""
-        decision = await self._policy.decide(caller, request)
-        if decision.ruling is Ruling.ASK:
-            await asyncio.sleep(self._paces[caller].delay())
-            decision = await self._approvals.decide(request, decision)
-        if decision.recorded:
-            await self._write(caller, partial(self._record.write, caller, request, decision))
-        return decision
+    async def _ask(self, caller: str, request: Request, decision: Decision) -> Decision:
+        """What a human decides; the question is in the record as well, so it comes at the caller's pace."""
+        await asyncio.sleep(self._paces[caller].delay())
+        return await self._approvals.decide(request, decision)
 
     async def _write(self, caller: str, write: Callable[[], None]) -> None:
         """Into the record, which a caller cannot fill faster than at its pace."""
@@ -181,8 +185,6 @@ class Proxy:
 def _explain(error: Exception) -> tuple[int, str]:
     """Status and text for what went wrong before anything was answered."""
     match error:
-        case BadRequest():
-            return 400, f"Refused by the guard: {error}."
         case StoreError():
             return 503, f"Refused by the guard: its decision cannot be recorded. {error.message}"
         case EngineGone():

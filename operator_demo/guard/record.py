@@ -70,9 +70,9 @@ class Record:
     def warn(self, text: str) -> None:
         self._recorder.say(events.Note(level="warning", text=text))
 
-    def own(self, rule: str, name: str) -> None:
-        """What the guard does itself, with a container of this name. Raises `StoreError`."""
-        self._say(AGENT, events.Guard(caller=GUARD, ruling=Ruling.ALLOW.value, rule=rule, method="", path="",
+    def own(self, rule: str, name: str, caller: str) -> None:
+        """What the guard does itself for a caller, with a container of this name. Raises `StoreError`."""
+        self._say(caller, events.Guard(caller=GUARD, ruling=Ruling.ALLOW.value, rule=rule, method="", path="",
                                       object=name))
 
     def _say(self, caller: str, entry: Entry) -> events.Payload:

@@ -15,7 +15,7 @@ class Request:
     `path` has the segments after the API's version, as in ("containers", "etcd1", "restart"). `query` has no key twice.
     `body` is the JSON object of an endpoint that takes one; `stream` tells that a body of another kind follows (an
     archive), `upgrade` that the client asks for a raw connection. `digest` is the SHA-256 of method, path, query and
-    body, in hexadecimal.
+    body, in hexadecimal; of an archive too where a human is asked about it.
     """
 
     method: str

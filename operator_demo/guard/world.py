@@ -33,7 +33,8 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of the engine, as the engine describes it now. `member` is its Compose service in the subject."""
+    """One object of the engine, as the engine describes it now. `member` is its Compose service in the subject;
+    `about` is the container that an exec runs in."""
 
     kind: str
     id: str
@@ -41,10 +42,11 @@ class Thing:
     standing: Standing
     member: str | None = None
     described: Mapping[str, Any] = field(default_factory=dict)
+    about: Target | None = None
 
     @property
     def target(self) -> Target:
-        return Target(self.kind, self.id, self.name, self.member)
+        return self.about or Target(self.kind, self.id, self.name, self.member)
 
 
 @dataclass(frozen=True)

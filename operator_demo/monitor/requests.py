@@ -21,7 +21,7 @@ _FOLLOWS: Mapping[str, set[str]] = {
     "pause": {"pause"},
     "unpause": {"unpause"} | _ENDS,
     "update": {"update"} | _ENDS,
-    "exec": {"exec_start"} | _ENDS,
+    "exec": {"exec_start"} | _ENDS,  # of one that is started
     "archive": _ENDS,
     "connect": {"connect"},
     "disconnect": {"disconnect"},
@@ -31,7 +31,7 @@ _FOLLOWS: Mapping[str, set[str]] = {
 
 _AFTER = 0.25  # seconds by which an event of the engine may come later than the result of the call that caused it
 _LONGEST = 15.0  # seconds in which a request without a call may take effect
-_RECENT = 200  # entries of the guard that are searched
+_RECENT = 400  # entries of the guard that are searched
 
 
 class Requests:
@@ -61,7 +61,7 @@ class Requests:
             "WHERE run=? AND source='guard' AND type='guard' AND seq > ? AND json_extract(data, '$.ruling')='allow' "
             "AND json_extract(data, '$.caller')=? ORDER BY seq DESC",
             self._run, self._store.last_seq(self._run, "guard") - _RECENT, caller)
-        return [row | {"does": str(row["path"]).partition("?")[0].rpartition("/")[2]} for row in rows]
+        return [row | {"does": _does(str(row["path"]))} for row in rows]
 
     def _begun(self, entry: Row) -> float:
         return parse_ts(entry["ts"]) - _AFTER
@@ -74,6 +74,15 @@ class Requests:
             "SELECT ts FROM events WHERE run=? AND source='agent' AND type='tool_result' AND session=? AND "
             "json_extract(data, '$.call')=?", self._run, entry["session"], entry["call"])
         return parse_ts(result["ts"]) + _AFTER if result else time.time() + _AFTER
+
+
+def _does(path: str) -> str:
+    """What a request does: the last part of its path. That an exec is made starts nothing yet."""
+    plain = path.partition("?")[0]
+    last = plain.rpartition("/")[2]
+    if last == "exec":
+        return ""
+    return "exec" if plain.startswith("/exec/") else last
 
 
 def _follows(does: str, h: EngineEvent) -> bool:

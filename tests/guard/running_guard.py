@@ -13,6 +13,7 @@ from operator_demo.approvals import LIMIT
 from operator_demo.events import GUARD
 from operator_demo.guard.approvals import Approvals
 from operator_demo.guard.decision import Decision, Forward, Ruling, Shape
+from operator_demo.guard.memory import Memory
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import AGENT, Request
@@ -61,13 +62,13 @@ class Guard:
     """`stop` is idempotent."""
 
     def __init__(self, folder: Path, engine: Path, policy: Any = None, rate: float = 1e6,
-                 limit: float = LIMIT) -> None:
+                 limit: float = LIMIT, memory: Memory | None = None) -> None:
         """`policy` is used in the place of the test's own; `limit`: seconds in which a human may answer."""
         self.policy = Policy()
         self.path = folder / "agent" / "docker.sock"
         self.store = Store(folder / "tickets.db", durable=True)
         self.record = Record(Recorder(self.store, RUN, GUARD, io.StringIO()))
-        self.approvals = Approvals(self.record, limit)
+        self.approvals = Approvals(self.record, limit, memory)
         self.proxy = Proxy(policy or self.policy, self.record, Upstream(engine), rate, approvals=self.approvals)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)

@@ -18,7 +18,9 @@ from operator_demo.errors import OperatorError
 from operator_demo.events import ApprovalAnswered, ApprovalRequested, ToolCall
 from operator_demo.events import Guard as Entry
 from operator_demo.guard import answering
+from operator_demo.guard.client import MAX_HELD
 from operator_demo.guard.decision import Decision, Ruling, Target
+from operator_demo.guard.memory import Memory
 from operator_demo.guard.request import Request
 from operator_demo.store import Recorder
 
@@ -144,6 +146,54 @@ def test_always_is_for_this_kind_on_this_member(guard: Guard, engine: FakeEngine
     restart.sendall((STOP % b"etcd1").replace(b"/stop", b"/restart"))
     assert told(guard, ApprovalRequested, 3)[2].rule == "docker restart"
     restart.close()
+
+
+def test_always_holds_for_a_guard_that_was_started_again(make_guard: Callable[..., Guard], engine: FakeEngine,
+                                                          tmp_path: Path) -> None:
+    path = tmp_path / "memory" / "run.jsonl"
+    first = make_guard(engine.path, memory=Memory(path))
+    first.policy.rule = ask
+    caller = Caller(first)
+    [asked] = told(first, ApprovalRequested)
+    say(first, asked.id, asked.digest, "always")
+    caller.answer()
+    first.stop()
+    second = make_guard(engine.path, memory=Memory(path))
+    second.policy.rule = ask
+    assert Caller(second).answer().startswith(b"HTTP/1.1 200")
+    assert len(told(second, ApprovalRequested)) == 1
+
+
+def put(content: bytes) -> bytes:
+    head = (f"PUT /v1.41/containers/etcd1/archive?path=/data HTTP/1.1\r\nHost: docker\r\n"
+            f"Content-Type: application/x-tar\r\nContent-Length: {len(content)}\r\n\r\n")
+    return head.encode() + content
+
+
+def test_an_archive_is_approved_with_its_content(guard: Guard, engine: FakeEngine) -> None:
+    def send(content: bytes, number: int) -> Any:
+        connection = guard.connect()
+        connection.sendall(put(content))
+        return connection, told(guard, ApprovalRequested, number)[-1]
+
+    first, asked = send(b"a" * 100_000, 1)
+    second, other = send(b"a" * 99_999 + b"b", 2)
+    with pytest.raises(OperatorError, match="another request"):
+        say(guard, other.id, asked.digest, "yes")
+    say(guard, asked.id, asked.digest, "yes")
+    assert read_answer(first).startswith(b"HTTP/1.1 200")
+    assert [received.body for received in engine.received] == [b"a" * 100_000]
+    assert told(guard, Entry)[0].digest == asked.digest
+    for connection in (first, second):
+        connection.close()
+
+
+def test_an_archive_that_is_too_large_to_be_asked_about_is_refused(guard: Guard, engine: FakeEngine) -> None:
+    answer = guard.send(put(bytes(MAX_HELD + 1)))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"a human is asked about has at most 4194304 bytes" in answer
+    [entry] = told(guard, Entry)
+    assert (entry.ruling, engine.received) == ("deny", [])
 
 
 def test_without_an_answer_it_is_a_no(make_guard: Callable[..., Guard], engine: FakeEngine) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from project_names import new_name
 from operator_demo.agent.guard import end_leftovers
 from operator_demo.events import GUARD
 from operator_demo.guard.leftovers import Leftovers
-from operator_demo.guard.main import LEFTOVERS, Rules
+from operator_demo.guard.main import LEFTOVERS
+from operator_demo.guard.memory import Memory
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
@@ -47,10 +49,11 @@ class Stand:
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         record = Record(Recorder(self.store, "run-1", GUARD, io.StringIO()))
         upstream = Upstream(ENGINE)
-        leftovers = Leftovers(upstream, record, "run-1", IMAGE)
-        policy = Policy(World(upstream, self.project, "run-1"))
-        self.proxy = Proxy(Rules(policy, leftovers), record, upstream,
-                           own={(AGENT, *LEFTOVERS): leftovers.end})
+        memory = Memory()
+        leftovers = Leftovers(upstream, record, memory, "run-1", IMAGE)
+        policy = Policy(World(upstream, self.project, "run-1"), memory=memory)
+        self.proxy = Proxy(policy, record, upstream,
+                           own={(AGENT, *LEFTOVERS): partial(leftovers.end, AGENT)})
         self._do(self.proxy.serve(AGENT, self.socket))
         # Last: what fails before leaves no container.
         self.member = docker("run", "-d", "--network", "none", "--init", "-v", "/data", "--label",

@@ -11,6 +11,7 @@ from guarded_engine import ETCD, NETWORK, OTHER_IMAGE, PROJECT, RUN, FakeEngine,
 from operator_demo import labels
 from operator_demo.guard.decision import Decision, Forward, Ruling, Shape
 from operator_demo.guard.host_access import ways_around
+from operator_demo.guard.memory import Memory
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.refused import (
     HIDDEN,
@@ -306,7 +307,31 @@ def test_an_exec_belongs_to_its_caller_and_its_stream_is_raw_unless_detached() -
     assert decide(start, {"Detach": True}, upgrade=True).rule == NOT_OFFERED
     assert decide(start, {"Detach": False}, MONITOR).rule == NOT_FOUND
     decision = decide(start, {})
-    assert decision.target is not None and (decision.target.kind, decision.target.member) == ("exec", "etcd1")
+    assert decision.target is not None and (decision.target.id, decision.target.member) == (ID, "etcd1")
+
+
+def test_the_start_of_an_exec_is_recorded_like_its_making() -> None:
+    for line, body in ((f"POST /containers/{M}/exec", {"Cmd": PROBE}), (f"POST /exec/{EXEC}/start", {})):
+        assert decide(line, body).recorded
+    assert not decide(f"GET /exec/{EXEC}/json").recorded
+
+
+def test_a_probe_of_the_monitor_is_a_look() -> None:
+    for line, body in ((f"POST /containers/{M}/exec", {"Cmd": PROBE}), (f"POST /exec/{'a' * 64}/start", {})):
+        decision = decide(line, body, MONITOR)
+        assert (decision.ruling, decision.recorded) == (Ruling.ALLOW, False)
+    assert decide(f"POST /containers/{M}/exec", {"Cmd": ["reboot"]}, MONITOR).recorded
+    assert decide(f"POST /containers/{M}/stop", None, MONITOR).recorded
+
+
+def test_an_exec_is_known_to_a_guard_that_was_started_again(tmp_path: Path) -> None:
+    made = request(f"POST /containers/{M}/exec", {"Cmd": ["true"]})
+    before = Policy(World(FakeEngine(), PROJECT, RUN), memory=Memory(tmp_path / "memory"))
+    before.answered(made, asyncio.run(before.decide(AGENT, made)), {"Id": EXEC})
+    after = Policy(World(FakeEngine(), PROJECT, RUN), memory=Memory(tmp_path / "memory"))
+    look = request(f"GET /exec/{EXEC}/json")
+    assert asyncio.run(after.decide(AGENT, look)).ruling is Ruling.ALLOW
+    assert asyncio.run(after.decide(MONITOR, look)).rule == NOT_FOUND
 
 
 def test_an_exec_that_the_engine_refused_is_not_known() -> None:
@@ -360,12 +385,14 @@ def test_changes_are_marked_and_the_destructive_ones_twice() -> None:
 
 def test_in_mode_approve_a_human_is_asked_before_a_change_and_not_before_a_look() -> None:
     policy = Policy(World(FakeEngine(), PROJECT, RUN), [PROBE], approve=True)
+    made = request(f"POST /containers/{M}/exec", {"Cmd": ["true"]})
+    policy.answered(made, asyncio.run(policy.decide(AGENT, made)), {"Id": EXEC})
 
     def ruling(line: str, body: Any = None, caller: str = AGENT, **more: Any) -> Ruling:
         return asyncio.run(policy.decide(caller, request(line, body, **more))).ruling
 
     for line in ("GET /containers/json", f"GET /containers/{M}/logs?stdout=1", f"GET /containers/{M}/archive?path=/etc",
-                 f"POST /containers/{M}/wait"):
+                 f"POST /containers/{M}/wait", f"POST /exec/{EXEC}/start"):  # (asked about when it was made)
         assert ruling(line) is Ruling.ALLOW, line
     for line in (f"POST /containers/{M}/{does}" for does in ("start", "stop", "restart", "kill", "pause", "unpause")):
         assert ruling(line) is Ruling.ASK, line

@@ -80,8 +80,9 @@ def call(bench: Bench, ticket: str, *requests: str, number: int = 1) -> None:
 def entry(bench: Bench, request: str, *, ticket: str | None = None, **more: Any) -> None:
     """What the guard writes before it forwards the request."""
     does, _, member = request.partition(" ")
+    path = "/exec/0123/start" if does == "exec-start" else f"/containers/p-{member}-1/{does}?t=5"
     known: dict[str, Any] = {"caller": "agent", "ruling": "allow", "rule": f"docker {does}", "method": "POST",
-                             "path": f"/containers/p-{member}-1/{does}?t=5", "object": f"p-{member}-1",
+                             "path": path, "object": f"p-{member}-1",
                              "object_id": f"id-{member}", "member": member}
     Recorder(bench.store, "run-1", GUARD, io.StringIO()).say(Guard(**(known | more)), ticket=ticket,
                                               session="ses-1" if ticket else None)
@@ -142,7 +143,7 @@ def test_what_follows_from_a_request_is_linked_to_its_call(bench: Bench, effects
 @pytest.mark.parametrize(("request_", "events"), [
     ("start m1", ["start", "die"]), ("stop m1", ["kill", "die", "stop"]), ("kill m1", ["kill", "die"]),
     ("restart m1", ["kill", "die", "stop", "start", "restart"]), ("pause m1", ["pause"]), ("unpause m1", ["unpause"]),
-    ("update m1", ["update"]), ("exec m1", ["exec_start: sh", "die"])])
+    ("update m1", ["update"]), ("exec-start m1", ["exec_start: sh", "die"])])
 def test_a_request_explains_what_it_brings_about(bench: Bench, effects: Effects, request_: str,
                                                  events: list[str]) -> None:
     call(bench, session(bench), request_)
@@ -151,14 +152,24 @@ def test_a_request_explains_what_it_brings_about(bench: Bench, effects: Effects,
     assert told(bench) == [(action.partition(":")[0], "tool_call") for action in events]
 
 
+def test_an_exec_is_caused_by_the_call_that_starts_it(bench: Bench, effects: Effects) -> None:
+    ticket = session(bench)
+    call(bench, ticket, "exec m1")
+    result(bench, ticket)
+    call(bench, ticket, "exec-start m1", number=2)
+    effects.record(happening("exec_start: sh", time=time.time()))
+    [linked] = bench.store.events("run-1", types=["effect"])
+    assert (linked.session, linked.raw["call"]) == ("ses-1", "c2")
+
+
 @pytest.mark.parametrize(("request_", "action"), [
-    ("start m1", "kill"), ("start m2", "start"), ("exec m1", "kill"), ("pause m1", "unpause"), ("logs m1", "die"),
-    ("stop m1", "start")])
+    ("start m1", "kill"), ("start m2", "start"), ("exec-start m1", "kill"), ("exec m1", "exec_start: sh"),
+    ("pause m1", "unpause"), ("logs m1", "die"), ("stop m1", "start")])
 def test_what_happens_during_a_call_without_a_request_is_somebody_elses(bench: Bench, effects: Effects, request_: str,
                                                                         action: str) -> None:
     call(bench, session(bench), request_)
     effects.record(happening(action, time=time.time()))
-    assert told(bench) == [(action, None)]
+    assert told(bench) == [(action.partition(":")[0], None)]
 
 
 @pytest.mark.parametrize("more", [{"ruling": "deny"}, {"caller": "monitor"}, {"caller": "guard"}])
@@ -199,7 +210,7 @@ def test_the_agents_own_deed_is_not_taken_for_the_fault(bench: Bench, effects: E
 
 def test_a_restart_by_the_engine_is_policy(bench: Bench, effects: Effects) -> None:
     """The fixture's engine says so of m2."""
-    call(bench, session(bench), "exec m2", "start m1")
+    call(bench, session(bench), "exec-start m2", "start m1")
     for action in ("die", "start"):
         effects.record(happening(action, "m2", time=time.time()))
     effects.record(happening("start", "m1"))
@@ -362,7 +373,7 @@ def test_the_engines_own_health_check_is_noise(bench: Bench, effects: Effects, l
 
 
 def test_an_exec_that_only_looks_like_a_health_check_is_told(bench: Bench, effects: Effects, logged: Logged) -> None:
-    call(bench, session(bench), "exec m1")
+    call(bench, session(bench), "exec-start m1")
     now = time.time()
     logged.add(now - 9.0, now - 8.0)
     effects.record(happening(f"exec_start: {HEALTHCHECK}", time=now))
