@@ -38,7 +38,7 @@ TICKET_MOVES = ("ticket_opened", "ticket_updated", "ticket_claimed", "ticket_ver
                 "ticket_released", "ticket_resolved", "ticket_cleared", "ticket_escalated")
 _ABOUT_A_SESSION = (*ENTRY_TYPES, *TICKET_MOVES, "session_started", "session_finished", "effect", "guard",
                     "approval_requested", "approval_answered", "verdict", "note")
-_ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "contradiction",
+ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "contradiction",
                 "armed", "agent_started", "write_check", "run_finished")
 _SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "
              "LEFT JOIN tickets t ON t.ticket = s.ticket LEFT JOIN runs r ON r.run = s.run")
@@ -195,7 +195,7 @@ def _chain(store: Store, run: str) -> Row:
 
 def _events(store: Store, kind: str, name: str, run: str, held: list[Row]) -> Iterator[Event]:
     if kind == "run":
-        yield from store.events(run, types=_ABOUT_A_RUN)
+        yield from store.events(run, types=ABOUT_A_RUN)
         return
     names = {s["session"] for s in held}
     of = {s["ticket"] for s in held} | ({name} if kind == "ticket" else set())

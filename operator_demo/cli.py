@@ -30,6 +30,7 @@ _COMMANDS = {
     "down": ("down", "down", "Take a demo down.", True),
     "audit": ("audit", "audit", "Read every step of the agent.", True),
     "tickets": ("tickets", "tickets", "Read the tickets that the monitor opened.", True),
+    "report": ("report", "report", "Write a run as one HTML page to send, or as a post-mortem.", True),
     "score": ("score", "score", "Show the score of a run, or compare two.", True),
     "eval": ("eval", "evaluate", "Run a campaign of scenarios and models and compare them.", True),
     "subjects": ("subjects", "subjects", "List the available systems.", True),

@@ -9,12 +9,12 @@ from operator_demo.screen.quantities import amount, money, seconds
 from operator_demo.screen.terminal_text import Line, Symbols
 
 MARKS = ("detected", "localised", "cause", "repaired")
-_CLOCKS = {"symptom": "first symptom", "ticket": "ticket", "diagnosis": "diagnosis", "repairing_call": "first repair",
+CLOCKS = {"symptom": "first symptom", "ticket": "ticket", "diagnosis": "diagnosis", "repairing_call": "first repair",
            "recovered": "recovered", "verified": "verified"}
 _KINDS = ("reading", "repairing", "destructive", "unknown")
 _MEASURES = (
     ("outcome", "outcome", "text"), *((mark, f"marks.{mark}", "mark") for mark in MARKS),
-    *((f"to {name}", f"clocks.{key}", "seconds") for key, name in _CLOCKS.items()),
+    *((f"to {name}", f"clocks.{key}", "seconds") for key, name in CLOCKS.items()),
     ("steps", "work.steps", "count"), ("tokens", "work.tokens", "count"), ("cost", "work.cost_usd", "money"),
     *((f"commands {kind}", f"work.calls.{kind}", "count") for kind in _KINDS),
     ("changes before finding", "work.changes_before_finding", "count"),
@@ -38,7 +38,7 @@ def scorecard(score: Score, symbols: Symbols) -> Iterator[tuple[str, str, str]]:
 
     yield "Marks", "  ".join(f"{told(f'marks.{mark}', 'mark')} {mark}" for mark in MARKS), ""
     dot = f" {symbols.dot} "
-    yield "Clocks", dot.join(f"{name} {told(f'clocks.{key}', 'seconds')}" for key, name in _CLOCKS.items()), ""
+    yield "Clocks", dot.join(f"{name} {told(f'clocks.{key}', 'seconds')}" for key, name in CLOCKS.items()), ""
     yield "Work", f"{told('work.steps')} steps, {told('work.tokens')} tokens, cost {told('work.cost_usd', 'money')}", ""
     kinds = ", ".join(f"{told(f'work.calls.{kind}')} {kind}" for kind in _KINDS)
     yield "Commands", f"{kinds}; changes before a finding: {told('work.changes_before_finding')}; " \

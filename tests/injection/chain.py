@@ -28,6 +28,9 @@ from operator_demo.home import store_path
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
 from operator_demo.redaction import Scrubber
+from operator_demo.report.digest import digest
+from operator_demo.report.postmortem import postmortem
+from operator_demo.report.source import from_store
 from operator_demo.screen.layout import arrange
 from operator_demo.screen.plain import Plain
 from operator_demo.screen.terminal_text import UNICODE, Writer
@@ -169,6 +172,10 @@ def told(many: list[Event]) -> Iterator[tuple[str, str]]:
         yield "audit export", gzip.decompress(_exported(durable[0].run, "opdemo")).decode()
         trajectory = json.loads(_exported(durable[0].run, "atif"))
         yield "audit export --format atif", "\n".join(strings(trajectory))
+        run = from_store(store_path(), durable[0].run)
+        digested = digest(run, [])
+        yield "report", "\n".join(strings(digested))
+        yield "post-mortem", postmortem(digested)
 
 
 def _exported(run: str, form: str) -> bytes:
