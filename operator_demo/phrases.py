@@ -104,6 +104,26 @@ def finding(data: Finding) -> str:
     return "\n".join(lines)
 
 
+CHANGES, INSIDE = "changes the cluster", "runs inside a member"
+
+
+def changes(ruling: Guard) -> str:
+    """What a request that the guard let through does to the cluster."""
+    return INSIDE if ruling.rule.startswith("docker exec") else CHANGES
+
+
+def statement(tool: str, arguments: JsonObject) -> str:
+    """What the agent says by `finding`, `resolve`, `no_action` or `escalate`."""
+    match tool:
+        case "finding":
+            given = {name: redact(as_text(arguments.get(name))) for name in ("member", "cause", "text", "proposal")}
+            return finding(Finding(member=given["member"] or None, cause=given["cause"], text=given["text"],
+                                   proposal=given["proposal"]))
+        case "resolve":
+            return redact(as_text(arguments.get("summary")))
+    return redact(as_text(arguments.get("reason")))
+
+
 def check_mark(status: str, symbols: Symbols) -> tuple[str, str]:
     """The mark and tone of one check of the oracle; what was not checked never looks like passed."""
     marks = {"passed": (symbols.ok, "good"), "failed": (symbols.bad, "bad"), "unknown": (symbols.unknown, "warn")}

@@ -29,6 +29,7 @@ class Symbols:
     leader: str = "★"
     here: str = "▶"
     todo: str = "○"
+    stated: str = "◆"
     dot: str = "·"
     none: str = "—"
     ellipsis: str = "…"
@@ -41,7 +42,7 @@ class Symbols:
 
 UNICODE = Symbols()
 ASCII = Symbols(ok="+", bad="x", warn="!", healthy="*", paused="=", unknown="?", refused="-", shield="#", leader="L",
-                here=">", todo="o", dot="-", none="-", ellipsis="...", rule="-", cursor="_", quote="|",
+                here=">", todo="o", stated="*", dot="-", none="-", ellipsis="...", rule="-", cursor="_", quote="|",
                 bars="_.-~=+*#", working="|/-\\")
 
 

@@ -20,8 +20,8 @@ def words(svg: str) -> str:
 
 def test_the_end_of_a_chapter_is_drawn() -> None:
     text = words(picture(story(), "repair", (120, 36), "a run"))
-    assert "▶ Repair" in text and "docker inspect" in text
-    assert "docker inspect" not in words(picture(story(), "fault", (120, 36), "a run"))
+    assert "▶ Repair" in text and "docker start" in text
+    assert "docker start" not in words(picture(story(), "fault", (120, 36), "a run"))
 
 
 def test_a_chapter_that_was_never_reached() -> None:

@@ -96,7 +96,7 @@ def test_memory_is_bounded() -> None:
         a.say(n, events.STAGE, "note", level="info", text="z")
         a.say(n, events.MONITOR, "effect", container="c", member="m", action="die", explained=None)
     state = fold(a.events)
-    assert len(state.entries) <= 300
+    assert len(state.entries) <= 1000
     assert len(state.notes) <= 50
     assert len(state.effects) <= 50
     assert sum(len(part.text) for part in state.live) <= 80_000
