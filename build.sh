@@ -23,6 +23,7 @@ usage: ./build.sh [COMMAND]
                  scenario), about an hour
   bench [ARG...] compare with Compose, docker logs and others; ARGs: benchmarks to run, --json, --markdown, --help
   soak [N]       N runs (default: 30) of etcd's scenarios, chosen at random, each judged; continues after an interruption
+  recordings [N...]  make the recordings that `operator-demo replay` brings anew, by real runs with the rehearsal
   lock           choose the newest versions that pyproject.toml allows and write the lock files
   clean          take down every run, remove what was built, stop the engine if this script started it
   stop-engine    only stop the engine
@@ -278,6 +279,14 @@ soak() {
     PYTHONPATH=. "$DEV/bin/python" tools/soak.py "$@"
 }
 
+recordings() {
+    engine
+    base_image
+    build
+    "$TOOLS/bin/python" tools/record_demos.py "$@"
+    build # with them
+}
+
 lock() {
     local venv=$PRODUCTS/lock-venv python
     python=$(find_python) || fail "Python 3.11 or newer is needed"
@@ -302,6 +311,7 @@ case $command in
     build) build ;;
     bench) bench "$@" ;;
     soak) soak "$@" ;;
+    recordings) recordings "$@" ;;
     lock) lock ;;
     clean) clean ;;
     stop-engine) stop_engine ;;

@@ -6,13 +6,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from benchmarks import agent, cluster, compose, guard, load, logs, screen, startup, table, whole_run
+from benchmarks import agent, cluster, compose, guard, load, logs, replay, screen, startup, table, whole_run
 from benchmarks.measure import Benchmark, Unavailable, say
 from operator_demo.errors import OperatorError
 
 BENCHMARKS: dict[str, Benchmark] = {
     **startup.BENCHMARKS, **compose.BENCHMARKS, **cluster.BENCHMARKS, **logs.BENCHMARKS, **agent.BENCHMARKS,
-    **screen.BENCHMARKS, **load.BENCHMARKS, **guard.BENCHMARKS, **whole_run.BENCHMARKS,
+    **screen.BENCHMARKS, **replay.BENCHMARKS, **load.BENCHMARKS, **guard.BENCHMARKS, **whole_run.BENCHMARKS,
 }
 
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "run": ("run", "run", "Run the demo: a system under load, a fault, an agent that repairs it.", True),
     "prepare": ("prepare", "prepare", "Pull and build all images in advance.", True),
     "notes": ("notes", "notes", "Show the speaker notes of a run, in a second terminal.", True),
+    "replay": ("replay", "replay", "Draw a recorded run again; needs no engine.", True),
     "approve": ("approve", "approve", "Answer what the agent asks for in `run --mode approve`.", True),
     "status": ("status", "status", "Show the demos on the engine.", True),
     "down": ("down", "down", "Take a demo down.", True),

@@ -166,6 +166,16 @@ def recorded(*kinds: str) -> Callable[[click.Context, click.Parameter, str], lis
     return complete
 
 
+def replayed(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The recordings that are shipped, the newest runs, or a file."""
+    from operator_demo.replay.source import recordings
+
+    shipped = _beginning_with(incomplete, recordings())
+    if _is_path(incomplete) and not shipped:
+        return [CompletionItem(incomplete, type="file")]
+    return shipped + recorded("run")(ctx, param, incomplete)
+
+
 def _subjects() -> "Traversable":
     from importlib.resources import files
 

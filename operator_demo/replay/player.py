@@ -1,11 +1,34 @@
 """Plays a record: it knows how far the run is shown, and moves with time or as somebody asks. No terminal here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
-from operator_demo import events
+from operator_demo import events, phrases
 from operator_demo.replay.folded import Folded
 from operator_demo.replay.timeline import Timeline
 from operator_demo.screen.screen_state import ScreenState
+
+
+@dataclass(frozen=True)
+class About:
+    """What everybody who sees a replay must know."""
+
+    date: str  # on which it was recorded, here
+    brain: str  # who acted, in a word; "" for nobody
+    brain_label: str
+
+    @classmethod
+    def of(cls, began: float, end: ScreenState) -> "About":
+        """`began` is in seconds since the epoch, `end` the state at the end of the record."""
+        agent = end.agent
+        brain = "" if agent.brain in ("", "none") else phrases.brain_source(agent.brain)
+        return cls(datetime.fromtimestamp(began).date().isoformat(), brain,
+                   phrases.brain_label(agent.brain, agent.model))
+
+    @property
+    def title(self) -> str:
+        return f"REPLAY: recorded on {self.date}, {self.brain_label}; nothing of it happens now."
 
 
 class Player:
@@ -23,6 +46,7 @@ class Player:
         self._seconds = 0.0
         self.shown = 0
         self.state = ScreenState()
+        self.about = About.of(timeline.events[0].at, self._folded.state(len(timeline.events)))
 
     @property
     def now(self) -> float:

@@ -1,5 +1,6 @@
 """Which record is replayed: a run of the store, a file that `audit export` wrote, or a recording that is shipped."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,7 +44,8 @@ def load(name: str) -> Record:
         raise error
     if not entries:
         raise UsageError(f"The record of {name} is empty.", HOW)
-    return Record(chain.run, [*(entry.event for entry in entries), *_head(chain, entries)])
+    recorded = [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
+    return Record(chain.run, [*recorded, *_head(chain, recorded)])
 
 
 def recordings() -> list[str]:
@@ -85,10 +87,9 @@ def _read(name: str) -> tuple[Chain, list[Entry]]:
             return store.chain(run), store.entries(run)
 
 
-def _head(chain: Chain, entries: list[Entry]) -> list[Event]:
+def _head(chain: Chain, recorded: list[Event]) -> list[Event]:
     """Of a run that is over: the head of its chain, which is shown at the end and not recorded."""
-    last = max((entry.event for entry in entries), key=lambda e: e.ts)
-    if not any(entry.event.type == "run_finished" for entry in entries) or not chain.entries:
+    if not chain.entries or not any(e.type == "run_finished" for e in recorded):
         return []
     head = events.RecordHead(entries=chain.entries, head=chain.head.hex())
-    return [replace(events.event(chain.run, events.STAGE, head), ts=last.ts)]
+    return [replace(events.event(chain.run, events.STAGE, head), ts=max(e.ts for e in recorded))]

@@ -19,7 +19,7 @@ class Timeline:
     """
 
     def __init__(self, record: Iterable[Event], idle_limit: float) -> None:
-        self.events: list[Event] = sorted(record, key=lambda e: (e.ts, e.source, e.seq or 0))
+        self.events: list[Event] = sorted(record, key=lambda e: (e.ts, e.source, e.seq is None, e.seq or 0))
         self._at = [e.at for e in self.events]
         self._news = _news(self.events)
         self._seconds = _shown_at(self._at, self._news, idle_limit)

@@ -127,7 +127,7 @@ class LiveScreen:
     """See `display.Display`."""
 
     def __init__(self, out: TextIO, env: Mapping[str, str], *, stdin: IO[Any] | None = None,
-                 manual: bool = False) -> None:
+                 manual: bool = False, steering: Steering | None = None) -> None:
         self.keys: SimpleQueue[str] = SimpleQueue()
         self._out, self._manual = out, manual
         self._color = use_color(out, env)
@@ -135,7 +135,7 @@ class LiveScreen:
         self._env = {k: v for k, v in env.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
         self._pressed: SimpleQueue[str] = SimpleQueue()
         self._keyboard = Keyboard((stdin or sys.stdin).fileno(), self._pressed.put)
-        self._steering = Steering()
+        self._steering = steering or Steering()
         self._state = ScreenState()
         self._terminal: Terminal | None = None
         self._live: Live | None = None
@@ -171,15 +171,22 @@ class LiveScreen:
         if 0 <= since < FASTEST or (0 <= since < SLOWEST and not self._dirty and size == self._size):
             return
         self._dirty, self._drawn, self._size = False, now, size
-        view = View(console, symbols_for(console.encoding), now, self._manual, *size, steering=self._steering)
-        self._live.update(self.arranged(view), refresh=True)
+        self._live.update(self.arranged(self.view(console, now, size)), refresh=True)
 
     def _take_keys(self) -> None:
         while not self._pressed.empty():
-            word = self._steering.press(self._pressed.get(), asked=bool(self._state.waiting))
+            word = self._steering.press(self._pressed.get(), asked=self.asks())
             self._dirty = True
             if word:
                 self.keys.put(word)
+
+    def view(self, console: Console, now: float, size: tuple[int, int]) -> View:
+        """With what it is drawn."""
+        return View(console, symbols_for(console.encoding), now, self._manual, *size, steering=self._steering)
+
+    def asks(self) -> bool:
+        """Do the keys answer a request of the agent?"""
+        return bool(self._state.waiting)
 
     def arranged(self, view: View) -> RenderableType:
         """What the whole screen shows."""

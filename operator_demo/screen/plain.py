@@ -26,14 +26,17 @@ class Plain:
         self._brain = ""
 
     def event(self, e: Event) -> None:
+        for told in self.unsaid(e):
+            self._write(max(0.0, e.at - self._began) if self._began is not None else 0.0, told)
+
+    def unsaid(self, e: Event) -> list[Telling]:
+        """Takes in an event and writes nothing; returns what would be told of it."""
         match e.data:
             case events.RunStarted(brain=brain):
                 self._began, self._brain = e.at, brain
             case events.AgentStarted(brain=brain) | events.SessionStarted(brain=brain):
                 self._brain = brain
-        since = max(0.0, e.at - self._began) if self._began is not None else 0.0
-        for told in self._choice.of(e):
-            self._write(since, told)
+        return list(self._choice.of(e))
 
     def _write(self, since: float, told: Telling) -> None:
         speaker = phrases.brain_source(self._brain) if told.speaker == "agent" else told.speaker

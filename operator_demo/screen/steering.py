@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from operator_demo.approvals import ALWAYS, NO, YES
 
 NEXT, BACK, PAUSE, STOP, MENU, QUIT = "next", "back", "pause", "stop", "menu", "quit"
+EVENT_LATER, EVENT_EARLIER = "event_later", "event_earlier"
+CHAPTER_LATER, CHAPTER_EARLIER = "chapter_later", "chapter_earlier"
 ZOOM, OUTPUT, SEARCH, HELP, ESCAPE = "zoom", "output", "search", "help", "escape"
 
 
@@ -42,10 +44,10 @@ LIVE = (
 )
 REPLAY = (
     Binding(PAUSE, ("space", "p"), "space", "pause", "the replay pauses, and goes on"),
-    Binding("later", ("right",), "→", "event", "one event later"),
-    Binding("earlier", ("left",), "←", "event", "one event earlier"),
-    Binding("later_chapter", ("]", "page_down"), "]", "chapter", "the next chapter"),
-    Binding("earlier_chapter", ("[", "page_up"), "[", "chapter", "the chapter before"),
+    Binding(EVENT_LATER, ("right",), "→", "event", "one event later"),
+    Binding(EVENT_EARLIER, ("left",), "←", "event", "one event earlier"),
+    Binding(CHAPTER_LATER, ("]", "page_down"), "]", "chapter", "the next chapter"),
+    Binding(CHAPTER_EARLIER, ("[", "page_up"), "[", "chapter", "the chapter before"),
     *LOOKING,
     Binding(QUIT, ("q", "Q"), "q", "quit", "ends the replay"),
 )

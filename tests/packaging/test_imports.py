@@ -23,6 +23,7 @@ HOST_COMMANDS = [
     ["tickets", "list"],
     ["subjects"],
     ["scenarios"],
+    ["replay", "etcd/member-kill"],
     ["doctor"],
 ]
 
@@ -57,7 +58,8 @@ def imported(start: Run, command: list[str]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("command", [["--version"], ["--help"], ["audit", "list"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["audit", "list"], ["replay", "etcd/member-kill"]],
+                         ids=" ".join)
 def test_a_command_that_only_reads_loads_neither_docker_nor_anthropic_nor_the_screen(
     start: Run, empty_store: None, command: list[str]
 ) -> None:
@@ -108,7 +110,7 @@ def test_the_file_carries_compiled_modules_for_the_agents_container_alone(built_
 def test_data_files_travel_inside(packages: Path) -> None:
     """Else the program works in a work tree and not as a file."""
     root = Path(__file__).resolve().parents[2]
-    suffixes = {".yaml", ".yml", ".json", ".sql", ".sh", ".md", ".txt", ".Dockerfile"}
+    suffixes = {".yaml", ".yml", ".json", ".sql", ".sh", ".md", ".txt", ".Dockerfile", ".opdemo"}
     for folder in ("operator_demo", "compose_templates", "subjects"):
         for path in (root / folder).rglob("*"):
             if path.is_file() and (path.suffix in suffixes or path.name == "Dockerfile"):

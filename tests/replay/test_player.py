@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from story import START, Author, members, story
 
@@ -49,6 +49,7 @@ def turned(made: Player, clock: Clock, seconds: float) -> Player:
 # -- moving ------------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=30)
 @given(st.lists(st.one_of(
     st.tuples(st.just("turn"), st.floats(0, 30)), st.tuples(st.just("seek"), st.integers(-3, len(RECORD) + 3)),
     st.tuples(st.just("step"), st.sampled_from([-1, 1])), st.tuples(st.just("chapter"), st.sampled_from([-1, 1])),
@@ -67,7 +68,8 @@ def test_wherever_it_goes_it_shows_what_a_fold_shows(moves: list[tuple[str, floa
         assert made.timeline.events[0].at <= made.now <= made.timeline.events[-1].at
 
 
-@given(st.integers(0, len(RECORD)), st.integers(1, 40))
+@settings(max_examples=20)
+@given(st.integers(0, len(RECORD)), st.integers(10, 60))
 def test_a_state_from_a_copy_is_that_of_a_fold(shown: int, every: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(folded, "EVERY", every)

@@ -5,17 +5,22 @@ from rich.text import Text
 from operator_demo import phrases
 from operator_demo.screen.panels.view import STYLES, View, fit
 from operator_demo.screen.screen_state import ScreenState
-from operator_demo.screen.steering import NEXT, QUIT
+from operator_demo.screen.steering import CHAPTER_LATER, EVENT_LATER, NEXT, PAUSE, QUIT
 
 _IN_FOOTER = (NEXT, QUIT)
+_IN_FOOTER_OF_REPLAY = (PAUSE, EVENT_LATER, CHAPTER_LATER, QUIT)
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
 
 
 def footer(state: ScreenState, view: View) -> Text:
     """Keys on the left; run, mode and clock on the right; a fresh warning between them."""
     row = Text(no_wrap=True, end="")
+    if view.mark:
+        row.append(f" {view.mark} ", "bold reverse")
+        row.append("  ")
+    in_footer = _IN_FOOTER_OF_REPLAY if view.mark else _IN_FOOTER
     for binding in view.steering.table:
-        if binding.word in _IN_FOOTER and (view.manual or not binding.manual):
+        if binding.word in in_footer and (view.manual or not binding.manual):
             row.append(f" {binding.shown} ", "reverse")
             row.append(f" {binding.does}  ")
     note = state.notes[-1] if state.notes else None
@@ -42,7 +47,7 @@ def status_line(state: ScreenState, view: View) -> Text:
     s, well = view.symbols, sum(m.healthy is True for m in state.members.values())
     ticket = state.ticket
     whole = s.healthy if well == len(state.members) else s.warn
-    parts = [f"{well}/{len(state.members)} {whole}" if state.members else "",
+    parts = [view.mark, f"{well}/{len(state.members)} {whole}" if state.members else "",
              phrases.brain_source(state.agent.brain).upper() if state.agent.brain not in ("", "none") else "",
              "y, n or a?" if state.waiting else "",
              state.outcome.data.outcome if state.outcome else state.chapter.name,

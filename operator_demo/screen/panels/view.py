@@ -23,7 +23,10 @@ Lines = list[Text]
 
 @dataclass(frozen=True)
 class View:
-    """The room for a body (in cells), the time (seconds since the epoch) and what the terminal can show."""
+    """The room for a body (in cells), the time (seconds since the epoch) and what the terminal can show.
+
+    `mark` says that this is no run that goes on now; "" where it is one. It must stand on the screen at every size.
+    """
 
     console: Console
     symbols: Symbols
@@ -32,6 +35,7 @@ class View:
     width: int = 80
     height: int = 24
     steering: Steering = field(default_factory=Steering)
+    mark: str = ""
 
     def sized(self, width: int, height: int) -> "View":
         return replace(self, width=max(width, 1), height=max(height, 0))
