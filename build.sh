@@ -285,6 +285,7 @@ recordings() {
     build
     "$TOOLS/bin/python" tools/record_demos.py "$@"
     build # with them
+    "./$OUTPUT" record etcd/member-kill -o docs/screen.svg
 }
 
 lock() {

@@ -26,6 +26,7 @@ _COMMANDS = {
     "prepare": ("prepare", "prepare", "Pull and build all images in advance.", True),
     "notes": ("notes", "notes", "Show the speaker notes of a run, in a second terminal.", True),
     "replay": ("replay", "replay", "Draw a recorded run again; needs no engine.", True),
+    "record": ("record", "record", "Write a recorded run as an asciicast or as pictures.", True),
     "approve": ("approve", "approve", "Answer what the agent asks for in `run --mode approve`.", True),
     "status": ("status", "status", "Show the demos on the engine.", True),
     "down": ("down", "down", "Take a demo down.", True),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from operator_demo import audit as records
-from operator_demo import chapters
 from operator_demo.chain import entries_in_words
 from operator_demo.commands import completion, output
 from operator_demo.errors import Exit, UsageError
@@ -58,27 +57,6 @@ def show(id: str, full: bool, as_json: bool) -> None:
             output.as_json(record)
         else:
             output.paged(lambda symbols: view.show(record, symbols, full=full))
-
-
-@audit.command()
-@click.argument("run", shell_complete=completion.recorded("run"))
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
-@click.option("--chapter", type=click.Choice(chapters.NAMES), default="verified", show_default=True,
-              help="Draw the end of this chapter.")
-@click.option("--columns", type=click.IntRange(40, 300), default=120, show_default=True, help="Width of the screen.")
-@click.option("--lines", type=click.IntRange(10, 120), default=36, show_default=True, help="Height of the screen.")
-def picture(run: str, file: Path, chapter: str, columns: int, lines: int) -> None:
-    """Draw the screen of a recorded run into FILE, as an SVG.
-
-    RUN is an id, the beginning of exactly one, or `last`.
-    """
-    from operator_demo.screen.picture import picture as draw  # Rich is needed for this one only
-
-    with records.open_store(store_path()) as store:
-        _, name = records.find(store, run, ("run",))
-        svg = draw(store.events(name), chapter, (columns, lines), "./operator-demo run")
-    with file_errors(file):
-        file.write_text(svg, encoding="utf-8")
 
 
 @audit.command()

@@ -61,6 +61,11 @@ class Timeline:
         starts = sorted(self.chapters.values())
         return _neighbour([*(starts or [1]), len(self.events)], shown, by)
 
+    def end_of(self, chapter: str) -> int:
+        """The place just before the chapter that follows this one."""
+        later = [start for start in self.chapters.values() if start > self.chapters[chapter]]
+        return min(later) - 1 if later else len(self.events)
+
 
 def _neighbour(places: Sequence[int], shown: int, by: int) -> int:
     if by > 0:
