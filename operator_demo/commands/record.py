@@ -9,6 +9,7 @@ from operator_demo.commands import completion, output
 from operator_demo.errors import UsageError
 from operator_demo.home import file_errors
 from operator_demo.replay.folded import Folded
+from operator_demo.replay.live_text import with_live_text
 from operator_demo.replay.source import load
 from operator_demo.replay.timeline import Timeline
 
@@ -38,7 +39,7 @@ def record(record: str, file: Path | None, folder: Path | None, chapter: str, co
         raise UsageError("Either -o FILE or --svg FOLDER is needed.", "For instance -o run.cast, or --svg pictures.")
     if file is not None and file.suffix not in (".cast", ".svg"):
         raise UsageError(f"{file} tells not what to write.", "Let its name end with .cast or .svg.")
-    timeline = Timeline(load(record).events, idle_limit)
+    timeline = Timeline(with_live_text(load(record).events), idle_limit)
     pictures = Pictures(timeline, (columns, lines))
     if folder is not None:
         with file_errors(folder):

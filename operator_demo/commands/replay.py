@@ -11,6 +11,7 @@ from operator_demo import chapters
 from operator_demo.commands import completion, output
 from operator_demo.commands.signals import end_by_exception
 from operator_demo.errors import UsageError
+from operator_demo.replay.live_text import with_live_text
 from operator_demo.replay.player import Player
 from operator_demo.replay.source import load, recordings
 from operator_demo.replay.timeline import Timeline
@@ -48,7 +49,7 @@ def replay(record: str, speed: float | None, first: str | None, pause_on_chapter
         for name in recordings():
             output.line(name)
         return
-    timeline = Timeline(load(record).events, idle_limit)
+    timeline = Timeline(with_live_text(load(record).events), idle_limit)
     player = Player(timeline, time.monotonic, speed=speed or 1.0, pause_on_chapters=pause_on_chapters)
     if first is not None:
         if first not in timeline.chapters:
