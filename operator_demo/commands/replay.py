@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import click
 
@@ -62,21 +63,21 @@ def replay(record: str, speed: float | None, first: str | None, pause_on_chapter
         as_lines(player, at_once=speed is None)
 
 
-def on_screen(player: Player) -> None:
-    """Until somebody leaves."""
+def on_screen(player: Player, is_over: Callable[[], bool] = lambda: False) -> None:
+    """Until somebody leaves, or it is over."""
     from operator_demo.screen.replay_live import ReplayScreen  # Rich is needed for this one only
 
     screen = ReplayScreen(sys.stdout, os.environ, player)
     screen.start()
     try:
-        while screen.turn():
+        while screen.turn() and not is_over():
             time.sleep(TURN)
     finally:
         screen.stop()
 
 
-def as_lines(player: Player, *, at_once: bool) -> None:
-    """What `run --display plain` writes, from where the player stands to the end."""
+def as_lines(player: Player, *, at_once: bool = False, is_over: Callable[[], bool] = lambda: False) -> None:
+    """What `run --display plain` writes, from where the player stands to the end, or until it is over."""
     writer = Writer(sys.stdout, use_color(sys.stdout, os.environ))
     plain = Plain(writer)
     record = player.timeline.events
@@ -90,7 +91,7 @@ def as_lines(player: Player, *, at_once: bool) -> None:
         for e in record[told:player.shown]:
             plain.event(e)
         told = player.shown
-        if player.at_end:
+        if player.at_end or is_over():
             break
         time.sleep(TURN)
         player.playing = True  # nobody can press a key

@@ -4,7 +4,7 @@ import os
 import random
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +17,7 @@ from operator_demo.errors import OperatorError, UsageError
 from operator_demo.evaluation import lifeline
 
 if TYPE_CHECKING:
+    from operator_demo.commands.fallback import FromRecording
     from operator_demo.engine import Engine
     from operator_demo.stage.environment import Environment
     from operator_demo.stage.host_lock import HostLock
@@ -66,6 +67,9 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--engine-socket", metavar="PATH", help="Path of the Docker socket on the engine's machine.")
 @click.option("--attach", is_flag=True, help="Continue a run whose host process has ended.")
 @click.option("--restart", is_flag=True, help="Take down what is left of this project first.")
+@click.option("--fallback", is_flag=True,
+              help="Where the run cannot go on, show the recording of its scenario from the same chapter, marked; the "
+                   "exit status is then not 0.")
 @trust_option
 @click.option(lifeline.OPTION, is_flag=True, hidden=True, help="End, as on SIGTERM, when standard input ends.")
 @click.pass_context
@@ -93,11 +97,30 @@ def run(ctx: click.Context, /, **_: object) -> None:
 
     # Before an engine is asked: it may be mistyped.
     found = subjects.load(given.subject, agreement(given.trust)) if given.subject else None
-    with closing(connect(ctx.obj)) as engine:
-        environment = make_environment(engine, found, given)
-        with HostLock(home.home(), engine.id, environment.project) as host:
-            status = perform(given, resolved, environment, host)
+    fallback = make_fallback(given, resolved, found)
+    try:
+        with closing(connect(ctx.obj)) as engine:
+            environment = make_environment(engine, found, given)
+            with HostLock(home.home(), engine.id, environment.project) as host:
+                status = perform(given, replace(resolved, fallback=fallback), environment, host)
+    except OperatorError as e:
+        if fallback is not None and not fallback.played and not isinstance(e, UsageError):
+            fallback("", e.message)
+        raise
     ctx.exit(status)
+
+
+def make_fallback(given: "Given", resolved: "Resolved", found: "Found | None") -> "FromRecording | None":
+    """Raises `UsageError` where it is asked for and there is none."""
+    if not given.fallback:
+        return None
+    from operator_demo.chaos import scenario as scenarios
+    from operator_demo.commands.fallback import from_recording
+
+    if found is None:
+        raise UsageError("--fallback needs to know which system is shown.", "Name it: `operator-demo run etcd`.")
+    scenario = given.scenario or scenarios.default(found)
+    return from_recording(found.subject.name, scenario, resolved.display, resolved.manual)
 
 
 def perform(given: "Given", resolved: "Resolved", environment: "Environment", host: "HostLock") -> int:
@@ -170,6 +193,7 @@ class Given:
     open_network: bool
     attach: bool
     restart: bool
+    fallback: bool
     trust: bool
     end_with_input: bool
 
@@ -198,6 +222,7 @@ class Resolved:
     model: str
     display: str
     manual: bool
+    fallback: "FromRecording | None" = None
 
 
 def resolve(given: Given) -> Resolved:
@@ -236,7 +261,8 @@ def make_options(given: Given, resolved: Resolved, environment: "Environment", r
     return Options(
         run=run_id, scenario=scenario, mode=given.mode, brain=resolved.brain, model=resolved.model,
         variables=variables, engine_socket=given.engine_socket, key=own_variables.api_key(),
-        manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe())
+        manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe(),
+        fallback=resolved.fallback)
 
 
 def remove_leftovers(environment: "Environment", volumes: bool) -> None:

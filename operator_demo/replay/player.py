@@ -1,10 +1,11 @@
 """Plays a record: it knows how far the run is shown, and moves with time or as somebody asks. No terminal here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from operator_demo import events, phrases
+from operator_demo.events import Payload
 from operator_demo.replay.folded import Folded
 from operator_demo.replay.timeline import Timeline
 from operator_demo.screen.screen_state import ScreenState
@@ -86,6 +87,11 @@ class Player:
         self.shown = max(0, min(shown, len(self.timeline.events)))
         self._seconds = self.timeline.seconds(self.shown)
         self.state = self._folded.state(self.shown)
+
+    def tell(self, payload: Payload) -> None:
+        """Shows an event that is none of the record's, until somebody seeks."""
+        e = events.event(self.state.run.id, events.STAGE, payload)
+        self.state.apply(replace(e, ts=events.timestamp(datetime.fromtimestamp(self.now, UTC))))
 
     def step(self, by: int) -> None:
         """To the next event that tells something (1), or the one before (-1), and stops there."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from operator_demo.stage.fallback import Fallback
+
 
 @dataclass(frozen=True)
 class Options:
@@ -20,3 +22,4 @@ class Options:
     pace: float
     seed: int
     version: str
+    fallback: Fallback | None = None  # what is shown where the run cannot go on

@@ -19,6 +19,7 @@ from operator_demo.stage.approving import Approving
 from operator_demo.stage.chapters import Chapters
 from operator_demo.stage.context import Context
 from operator_demo.stage.environment import Environment
+from operator_demo.stage.fallback import FallBack
 from operator_demo.stage.journal import Journal
 from operator_demo.stage.loop import Loop, Quit
 from operator_demo.stage.options import Options
@@ -85,14 +86,20 @@ class Stage:
             status, down, reason = quit_.status, down and quit_.down, "The run was interrupted."
             incomplete = quit_.status
             self._quit(quit_)
+        except FallBack:
+            status, reason = Exit.NOT_REACHED, "The presenter went on from a recording."
+            self._finish(FAILED, status, reason)
+            self._fall_back(reason)
         except EngineGone as e:
             self._finish(FAILED, e.exit_status, e.message)
+            self._fall_back(e.message)
             self._leave()
             raise
         except OperatorError as e:
             reason = e.message
             error, status = e, e.exit_status
             self._finish(FAILED, status, e.message)
+            self._fall_back(e.message)
         except BaseException as e:
             reason = f"The program has a defect: {type(e).__name__}: {e}"
             error, status = e, 1
@@ -121,6 +128,12 @@ class Stage:
                            "`run --attach` shows it again."))
         else:
             self._finish(INTERRUPTED, quit_.status)
+
+    def _fall_back(self, why: str) -> None:
+        """Shows the recording from this chapter on, where there is one; nothing of it comes into the record."""
+        if self.options.fallback is not None:
+            self.display.stop()
+            self.options.fallback(self.recording.situation.chapter or "", why, self.loop.asked_to_end)
 
     def _leave(self) -> None:
         """Ends what this process does, and asks nothing of the engine."""
