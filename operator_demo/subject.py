@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from operator_demo.errors import UsageError
 from operator_demo.own_variables import hide_secrets
 from operator_demo.subject_code import SubjectCode, read_code
-from operator_demo.trust import Agree, refuse_unknown
+from operator_demo.trust import Agree, agreed_by_the_host, refuse_unknown
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Member:
     state: str  # running, paused, restarting, exited, created, dead, or missing
     address: str | None = None
     exit_code: int | None = None
+    health: str | None = None  # starting, healthy or unhealthy by its health check; None without one
 
 
 def as_the_engine_sees(m: Member) -> dict[str, Any]:
@@ -162,7 +163,7 @@ class Subject(Protocol):
     title: str
     invariants: Sequence[Invariant]
     members: Sequence[str]  # service names in compose.yaml, in the order in which they are shown
-    quorum: int  # how many members must live for the cluster to serve
+    quorum: int | None  # how many members must live for the cluster to serve; None where that is not known
 
     def observe(self, members: Sequence[Member], deadline: float) -> Observation:
         """Looks at every member by its address; returns within `deadline` seconds whatever hangs. Never raises."""
@@ -319,11 +320,18 @@ class HasNeeds(Protocol):
 
 @dataclass(frozen=True)
 class Found:
-    """A subject and its folder: inside the program, or `outside` of it on the disk."""
+    """A subject and its folder: inside the program, or `outside` of it on the disk.
+
+    `described` is the subject as JSON, where it has no code of its own: so it goes into our containers, and its folder
+    stays here. `scenarios` are those that were made for it, by name, as the text of a file.
+    """
 
     subject: Subject
     folder: Traversable
     outside: bool = False
+    compose: str = "compose.yaml"  # the name of its Compose file
+    described: str = ""
+    scenarios: Mapping[str, str] = field(default_factory=dict)
 
 
 def names() -> list[str]:
@@ -332,19 +340,19 @@ def names() -> list[str]:
                   if entry.is_dir() and entry.joinpath("subject.py").is_file())
 
 
-def is_folder(text: str) -> bool:
-    """Is this the path of a subject's folder, and not the name of one of ours?"""
-    return "/" in text
+def is_path(text: str) -> bool:
+    """Is this the path of a subject's folder or Compose file, and not the name of one of ours?"""
+    return "/" in text or text == "." or text.endswith((".yaml", ".yml"))
 
 
 def load(text: str, agree: Agree = refuse_unknown) -> Found:
-    """A subject of ours by its name, or somebody's own by the path of its folder (`./my-subject`).
+    """A subject of ours by its name, or somebody's own by the path of its folder or Compose file.
 
     A folder's Python runs only after `agree` has returned. Raises `UsageError` for a name that is none of ours, and for
     a folder that holds no subject, saying what it lacks.
     """
-    if is_folder(text):
-        return _load_folder(Path(text), agree)
+    if is_path(text):
+        return _load_path(Path(text), agree)
     known = names()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or text not in known:
         raise UsageError(f"There is no subject {text!r}.",
@@ -354,12 +362,29 @@ def load(text: str, agree: Agree = refuse_unknown) -> Found:
     return Found(module.SUBJECT, files("subjects").joinpath(text))
 
 
-def _load_folder(folder: Path, agree: Agree) -> Found:
-    folder = folder.resolve()
-    for needed in ("subject.py", "compose.yaml"):
-        if not folder.joinpath(needed).is_file():
-            raise UsageError(f"{folder} is not the folder of a subject: there is no {needed} in it.",
-                             "docs/subjects.md tells what a subject consists of.")
+def load_inside(text: str) -> Subject:
+    """In our containers: by its name, by the folder that was copied in, or by its description."""
+    if not text.startswith("{"):
+        return load(text, agreed_by_the_host).subject
+    from operator_demo.plain_subject import from_json  # (which knows this module)
+
+    return from_json(text)
+
+
+def _load_path(path: Path, agree: Agree) -> Found:
+    """A file is a Compose file, of which nothing else is known; so is that of a folder without subject.py."""
+    from operator_demo.compose_subject import describe, find_compose_file  # (which knows this module)
+
+    path = path.resolve()
+    if path.is_file():
+        return describe(path)
+    compose = find_compose_file(path)
+    if not path.joinpath("subject.py").is_file():
+        return describe(compose)
+    return _load_code(path, compose.name, agree)
+
+
+def _load_code(folder: Path, compose: str, agree: Agree) -> Found:
     package = folder.name.replace("-", "_")
     if not package.isidentifier() or package in names():
         raise UsageError(f"{folder.name!r} cannot be the name of a subject's folder here.",
@@ -372,7 +397,7 @@ def _load_folder(folder: Path, agree: Agree) -> Found:
     if lacking:
         raise UsageError(f"SUBJECT in {folder / 'subject.py'} lacks {', '.join(lacking)}.",
                          "docs/subjects.md tells what is asked of a subject.")
-    return Found(subject, folder, outside=True)
+    return Found(subject, folder, outside=True, compose=compose)
 
 
 def _run(code: SubjectCode, package: str) -> Subject:

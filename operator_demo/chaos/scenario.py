@@ -82,13 +82,18 @@ def names(folder: Traversable) -> list[str]:
                   ) if scenarios.is_dir() else []
 
 
+def known(found: Found) -> list[str]:
+    """The names of the subject's scenarios: those of its folder, and those that were made for it."""
+    return sorted({*names(found.folder), *found.scenarios})
+
+
 def default(found: Found) -> str:
     """The default scenario: the subject's own choice, else `member-kill`, else the first by name."""
-    known = names(found.folder)
+    choice = known(found)
     chosen = str(getattr(found.subject, "default_scenario", DEFAULT))
-    if not known:
+    if not choice:
         raise UsageError(f"{found.subject.name} has no scenarios.", "docs/scenarios.md tells how to write one.")
-    return chosen if chosen in known else known[0]
+    return chosen if chosen in choice else choice[0]
 
 
 def is_file(text: str) -> bool:
@@ -107,10 +112,11 @@ def load(found: Found, text: str) -> Scenario:
         except OSError as e:
             raise UsageError(f"{text} cannot be read: {e.strerror}.") from e
         return parse(path.stem, content, found.subject, where=text)
-    known = names(found.folder)
-    if text not in known:
-        raise UsageError(f"There is no scenario {text!r}.", f"Known scenarios: {', '.join(known)}.")
+    if text not in known(found):
+        raise UsageError(f"There is no scenario {text!r}.", f"Known scenarios: {', '.join(known(found))}.")
     entry = found.folder.joinpath("scenarios", f"{text}.yaml")
+    if not entry.is_file():
+        return parse(text, found.scenarios[text], found.subject, where=f"{text}.yaml")
     return parse(text, entry.read_text(encoding="utf-8"), found.subject, where=f"{text}.yaml")
 
 

@@ -77,7 +77,8 @@ def run(ctx: click.Context, /, **_: object) -> None:
     """Run the demo on SUBJECT.
 
     The chapters: a healthy cluster under load, a fault, the monitor's ticket, the agent's repair, the oracle's
-    verdict. SUBJECT is a name (see `operator-demo subjects`) or the folder of your own system (./my-subject).
+    verdict. SUBJECT is a name (see `operator-demo subjects`), or the folder or Compose file of your own system
+    (./my-system, ./docker-compose.yml).
     Default: tikv if its images are on the engine; else you are asked, or, without a terminal, it is etcd.
     """
     given = Given(**ctx.params)

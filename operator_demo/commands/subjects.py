@@ -55,7 +55,7 @@ def list_(subject: str, as_json: bool, trust: bool) -> None:
 
     found = subjects.load(subject, agreement(trust))
     rehearsal, alone = proven.read(found), proven.read(found, proven.WITHOUT_AGENT)
-    plays = [scenario.load(found, name) for name in scenario.names(found.folder)]
+    plays = [scenario.load(found, name) for name in scenario.known(found)]
     default = scenario.default(found)
     if as_json:
         output.as_json([{"name": play.name, "title": play.title, "difficulty": play.difficulty,

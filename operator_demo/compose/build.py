@@ -9,6 +9,8 @@ from operator_demo.compose.model import Build
 from operator_demo.compose.resources import read_labels
 from operator_demo.document import Value
 
+# How the engine builds, not what: it is told and passed over.
+PASSED_OVER = ("cache_from", "cache_to", "no_cache", "pull")
 _REMOTE = re.compile(r"(?:https?|git|ssh)://|git@|github\.com/", re.ASCII)
 
 
@@ -23,7 +25,7 @@ def read_build(value: Value, folder: Folder) -> Build | None:
 
     if not value.is_map:
         return None if value.is_empty else Build(value.parsed(context), on_disk=folder.on_disk)
-    keys = value.map(("context", "dockerfile", "dockerfile_inline", "args", "target", "labels"))
+    keys = value.map(("context", "dockerfile", "dockerfile_inline", "args", "target", "labels", *PASSED_OVER))
     dockerfile, inline = keys.parsed("dockerfile", _inside, None), keys.text("dockerfile_inline")
     if dockerfile and inline:
         value.fail("dockerfile and dockerfile_inline exclude each other")

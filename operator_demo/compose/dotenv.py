@@ -1,9 +1,11 @@
-"""The files that `env_file` names, in Compose's dialect."""
+"""The files that `env_file` names, and `.env` beside a Compose file, in Compose's dialect."""
 
 import re
 from collections import ChainMap
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 
+from operator_demo.errors import UsageError
 from operator_demo.interpolate import interpolate
 
 _NAME = re.compile(r"(?:export[ \t]+)?([\w.\[\]-]+)[ \t]*([=:]|\r?\n|\r?\Z)")
@@ -30,6 +32,19 @@ def parse_dotenv(text: str, env: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"line {line}: {e}") from None
         at = _skip(text, at)
     return variables
+
+
+def read_dotenv(folder: Traversable, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `.env` in this folder; none without such a file. Raises `UsageError` with file and line."""
+    file = folder / ".env"
+    try:
+        return parse_dotenv(file.read_text(encoding="utf-8"), env)
+    except FileNotFoundError:
+        return {}
+    except OSError as e:
+        raise UsageError(f"{file} cannot be read: {e.strerror}.") from e
+    except ValueError as e:
+        raise UsageError(f"{file}: {e}") from e
 
 
 def _skip(text: str, at: int) -> int:

@@ -119,6 +119,7 @@ class Service:
     configs: tuple[Placed, ...] = ()
     config: Mapping[str, object] = field(default_factory=dict)
     host: Mapping[str, object] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()  # keys of the file that change nothing of a run
 
 
 @dataclass(frozen=True)

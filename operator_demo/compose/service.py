@@ -2,9 +2,10 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 
+from operator_demo.compose import build as builds
 from operator_demo.compose import units
-from operator_demo.compose.build import read_build
 from operator_demo.compose.deploy import read_deploy
 from operator_demo.compose.environment import read_environment
 from operator_demo.compose.fields import CONFIG, HOST, read_fields
@@ -15,7 +16,7 @@ from operator_demo.compose.mounts import read_mounts, read_tmpfs
 from operator_demo.compose.networking import read_links, read_network_mode, read_networks
 from operator_demo.compose.ports import read_expose, read_ports
 from operator_demo.compose.resources import read_labels
-from operator_demo.document import Value
+from operator_demo.document import Entries, Value
 
 KEYS = (
     "build", "command", "configs", "container_name", "depends_on", "deploy", "entrypoint", "env_file", "environment",
@@ -35,10 +36,10 @@ _REASONS = {
     "platform": "the engine's own is taken",
     "volumes_from": "name the volumes",
     "external_links": "put both on an external network",
-    "develop": "nothing is watched here",
-    "attach": "the logs are not shown here",
     "mac_address": "the engine chooses it",
 }
+# What changes nothing of a run: it is told and passed over.
+PASSED_OVER = ("attach", "develop")
 _PULL_POLICIES = ("always", "never", "missing", "if_not_present", "build")
 _RESTART = re.compile(r"(no|always|unless-stopped|on-failure)(?::(\d{1,6}))?", re.ASCII)
 _IMAGE = re.compile(r"[a-z0-9][\w.:/@-]*", re.ASCII)
@@ -52,8 +53,8 @@ def read_profiles(value: Value) -> set[str]:
 
 def read_service(value: Value, name: str, project: str, folder: Folder) -> Service:
     """Raises UsageError."""
-    keys = value.map(KEYS, _REASONS)
-    build = keys.read("build", lambda given: read_build(given, folder), None)
+    keys = value.map((*KEYS, *PASSED_OVER), _REASONS)
+    build = keys.read("build", lambda given: builds.read_build(given, folder), None)
     image = keys.parsed("image", _image, None)
     if image is None and build is None:
         value.fail("neither image nor build is given")
@@ -90,7 +91,8 @@ def read_service(value: Value, name: str, project: str, folder: Folder) -> Servi
         secrets=keys.read("secrets", read_secrets, ()),
         configs=keys.read("configs", read_configs, ()),
         config=read_fields(keys, CONFIG),
-        host=host)
+        host=host,
+        passed_over=tuple(_passed_over(keys)))
     for mount in service.mounts:
         if mount.target in service.tmpfs:
             keys["tmpfs"].fail(f"something is mounted on {mount.target} already")
@@ -98,6 +100,13 @@ def read_service(value: Value, name: str, project: str, folder: Folder) -> Servi
         keys["ports"].fail(f"with network_mode {keys.text('network_mode')} no port can be published")
     check_can_be_placed(value, service)
     return service
+
+
+def _passed_over(keys: Entries) -> Iterator[str]:
+    yield from (key for key in PASSED_OVER if key in keys and not keys[key].is_empty)
+    build = keys.get("build")
+    if build is not None and build.is_map:
+        yield from (f"build.{key}" for key in builds.PASSED_OVER if key in build.map())
 
 
 def _image(text: str) -> str:

@@ -36,7 +36,7 @@ from operator_demo.engine.helper_container import (
 from operator_demo.engine.images import build_image, ensure_image, folder_context, image_id, image_size
 from operator_demo.engine.limits import happened, set_limits, stats, supports
 from operator_demo.engine.logs import LogsUnavailable, follow, read_log
-from operator_demo.engine.networks import discover_network
+from operator_demo.engine.networks import discover_network, discover_networks
 from operator_demo.engine.own_images import own_image, record_own_image
 from operator_demo.engine.progress import ImageProgress, Progress
 from operator_demo.engine.projects import ProjectState, projects
@@ -66,6 +66,7 @@ __all__ = [
     "container_states",
     "create_volume",
     "discover_network",
+    "discover_networks",
     "ensure_base",
     "ensure_image",
     "exec_in",

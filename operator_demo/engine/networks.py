@@ -15,8 +15,13 @@ def project_networks(engine: Engine, project: str) -> list[dict[str, Any]]:
 
 
 def discover_network(engine: Engine, project: str) -> str:
-    """The name of a project's network on the engine. Raises NotOnEngine when it has none."""
+    """The name of a project's main network on the engine. Raises NotOnEngine when it has none."""
+    return discover_networks(engine, project)[0]
+
+
+def discover_networks(engine: Engine, project: str) -> list[str]:
+    """The names of all networks of a project, the main one first. Raises NotOnEngine when it has none."""
     networks = project_networks(engine, project)
     if not networks:
         raise NotOnEngine(f"the project {project} has no network on this engine", "Is it up? `operator-demo status`")
-    return str(networks[0]["Name"])
+    return [str(network["Name"]) for network in networks]

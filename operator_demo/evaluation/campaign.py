@@ -95,7 +95,7 @@ def _plays(value: Value, control: bool, agree: Agree) -> dict[str, list[Scenario
     plays = {}
     for name, chosen in value.map().items():
         found = subjects.load(name, agree)
-        known = [s for s in scenarios.names(found.folder) if s != scenarios.BY_HAND]
+        known = [s for s in scenarios.known(found) if s != scenarios.BY_HAND]
         names = known if not chosen.is_list and chosen.text() == "all" else [v.one_of(known) for v in chosen.sequence()]
         names += [CONTROL] if control and CONTROL in known else []
         plays[name] = [scenarios.load(found, s) for s in dict.fromkeys(names)]

@@ -25,7 +25,7 @@ SECTIONS = {NO_AGENT: proven.WITHOUT_AGENT, REHEARSAL: proven.REHEARSAL}
 
 def plays(found: Found, chosen: Sequence[str]) -> list[Scenario]:
     """The chosen scenarios, or all of the subject that inject their fault themselves. Raises `UsageError`."""
-    loaded = [scenarios.load(found, name) for name in scenarios.names(found.folder)]
+    loaded = [scenarios.load(found, name) for name in scenarios.known(found)]
     provable = {play.name: play for play in loaded if play.fault.kind != BY_HAND}
     unknown = [name for name in chosen if name not in provable]
     if unknown or not provable:

@@ -35,7 +35,6 @@ from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
-from operator_demo.trust import agreed_by_the_host
 
 PERIOD = 1.0  # seconds between the beginnings of two observations
 _START = 20.0  # seconds that the guard may take to listen
@@ -75,7 +74,7 @@ class Monitor:
     """All parts of the monitor put together. `run` blocks until `stop` is set."""
 
     def __init__(self, settings: Settings, engine: Engine, recorder: Recorder, stop: threading.Event) -> None:
-        subject = GuardedSubject(subjects.load(settings.subject, agreed_by_the_host).subject)
+        subject = GuardedSubject(subjects.load_inside(settings.subject))
         self._settings, self._engine, self._recorder, self._stop = settings, engine, recorder, stop
         self._wake = threading.Event()
         self._failed: list[BaseException] = []

@@ -38,7 +38,7 @@ class Members:
         if c is None:
             known = self._containers.get(name)
             return Member(name, known.name if known else "", MISSING)
-        return Member(name, c.name, c.state, c.address, c.exit_code)
+        return Member(name, c.name, c.state, c.address, c.exit_code, c.health)
 
     def apply(self, event: EngineEvent) -> bool:
         """Updates a member from an event alone; False if the engine must be asked for the new state.

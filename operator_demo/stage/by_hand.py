@@ -60,7 +60,7 @@ def demo(host: str | None, project: str | None, subject: str | None, agree: Agre
             raise OperatorError("No demo is on the engine.", "`operator-demo run --keep` leaves one running.")
         operators = Environment(engine, names[0]).operators()
         label = next((c.labels[labels.SUBJECT] for c in operators if labels.SUBJECT in c.labels), "")
-        if not subject and subjects.is_folder(label):
+        if not subject and subjects.is_path(label):
             raise OperatorError(f"The demo {names[0]} names its subject by a folder.", "Name it with --subject.")
         if not (subject or label):
             raise OperatorError(f"The demo {names[0]} does not run.", "`operator-demo status` shows what does.")

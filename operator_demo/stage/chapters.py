@@ -217,7 +217,7 @@ class Chapters:
         def steady_or_broken(s: Situation) -> bool:
             if s.in_trouble:
                 return by_hand
-            return s.loaded_for(BASELINE) and s.healthy_looks >= STEADY
+            return s.well_for(BASELINE)
 
         self.loop.require(steady_or_broken, STEADY_LIMIT, "The system did not stay healthy under load",
                           f"The machine may be too busy: try a lower --rate (now {self.situation.rate:g} a second).")

@@ -14,7 +14,8 @@ from typing import Any
 from operator_demo import labels
 from operator_demo.chaos.injector import check
 from operator_demo.chaos.primitive import Ground
-from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_ports
+from operator_demo.compose import Project, down, load_project, published, up, with_folder, with_networks, with_ports
+from operator_demo.compose_subject import environment_of
 from operator_demo.engine import (
     BASE,
     Container,
@@ -26,6 +27,7 @@ from operator_demo.engine import (
     container_action,
     container_states,
     discover_network,
+    discover_networks,
     find_socket,
     image_id,
     members,
@@ -58,6 +60,7 @@ LOAD_PROFILE = "load"  # of a service of the subject that makes load
 ENGINE_PATIENCE = 10.0  # seconds that an engine may take to list containers
 AGENT_SERVICES = ("agent", "observer")
 AGENT_NEEDS = ("network", "relay")  # what the agent needs until its end
+OUR_NETWORK = "subject"  # what our Compose file calls the subject's main network
 GUARD = "guard"  # which the agent and the monitor need until theirs
 OUTSIDE = "/opt/operator/subjects"  # the folder in our containers for a subject that is not part of the program
 
@@ -113,7 +116,9 @@ class Environment:
     @property
     def subject_inside(self) -> str:
         """How our containers find the subject: by its name, or, if it is not part of the program, by its folder
-        there."""
+        there, or by its description."""
+        if self.found.described:
+            return self.found.described
         return f"{OUTSIDE}/{self.found.folder.name}" if self.found.outside else self.found.subject.name
 
     # -- up ----------------------------------------------------------------------------------------------------------
@@ -125,8 +130,9 @@ class Environment:
 
     def _read(self, profiles: list[str], run: str = "", variables: Mapping[str, str] | None = None) -> Project:
         rate = {name: value for name, value in (variables or {}).items() if name == RATE}
-        project = load_project(self.found.folder, "compose.yaml", project=self.project,
-                               env=foreign_environment(os.environ) | rate, profiles=profiles,
+        env = environment_of(self.found.folder) if self.found.outside else foreign_environment(os.environ)
+        project = load_project(self.found.folder, self.found.compose, project=self.project,
+                               env=env | rate, profiles=profiles,
                                extra_labels={labels.RUN: run} if run else {})
         return with_ports(project, self._ports)
 
@@ -165,10 +171,15 @@ class Environment:
     def prepare(self, progress: Progress, stop: threading.Event) -> str:
         """Builds and pulls all missing images; returns the name of the agent's. Without the image that makes the load
         there is no load, and `remarks` says so."""
-        agent = images.ensure_all(self.engine, self.subject_project(), progress, stop)
+        project = self.subject_project()
+        for service in project.services.values():
+            if service.passed_over:
+                self.remarks.append(f"{self.found.compose}: {service.name}: {', '.join(service.passed_over)} changes "
+                                    "nothing here, and is passed over.")
+        agent = images.ensure_all(self.engine, project, progress, stop)
         if isinstance(self.found.subject, HasOwnLoad) and LOAD_PROFILE not in self.profiles:
             whole = self._with_load()
-            missing = images.ensure_extra(self.engine, self.subject_project(), whole, progress, stop)
+            missing = images.ensure_extra(self.engine, project, whole, progress, stop)
             if missing:
                 self.remarks.append(f"There is no load: {missing}")
             else:
@@ -190,19 +201,22 @@ class Environment:
 
     def up_operator(self, run: str, variables: Mapping[str, str], key: str, profiles: Sequence[str],
                     progress: Progress, stop: threading.Event) -> None:
-        """Starts our containers on the network of the subject's project. Without profiles: no agent."""
+        """Starts our containers on the networks of the subject's project. Without profiles: no agent."""
+        networks = discover_networks(self.engine, self.project)
+        copied_in = self.found.outside and not self.found.described
         env = dict(variables) | {
-            "OPERATOR_NETWORK": discover_network(self.engine, self.project),
+            "OPERATOR_NETWORK": networks[0],
             "OPERATOR_PROJECT": self.project,
             "OPERATOR_RUN": run,
             "OPERATOR_API_KEY": key,
             "OPERATOR_CONTROL_NONCE": secrets.token_hex(16),
-            "OPERATOR_READ_ONLY": "false" if self.found.outside else "true",  # its folder is copied in
+            "OPERATOR_READ_ONLY": "false" if copied_in else "true",
         }
         project = load_project(files("compose_templates"), "agent.compose.yaml",
                                project=operator_project(self.project), env=env,
                                profiles=profiles, extra_labels=self._labels(run))
-        if self.found.outside:  # not into the agent's container, because the folder has the scenarios
+        project = with_networks(project, OUR_NETWORK, networks[1:])
+        if copied_in:  # not into the agent's container, because the folder has the scenarios
             project = with_folder(project, ("monitor", "workload"), Path(str(self.found.folder)), self.subject_inside)
         up(self.engine, project, progress=progress, stop=stop)
 
@@ -302,7 +316,9 @@ class Environment:
 
     @property
     def subject_reference(self) -> str:
-        """How this machine finds the subject: by its name, or by its folder."""
+        """How this machine finds the subject: by its name, or by its folder or Compose file."""
+        if self.found.described:
+            return str(Path(str(self.found.folder)) / self.found.compose)
         return str(self.found.folder) if self.found.outside else self.found.subject.name
 
     def ground(self, image: str = "", *, up: bool = True) -> Ground:

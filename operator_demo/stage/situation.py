@@ -34,7 +34,16 @@ class Situation:
 
     def loaded_for(self, seconds: int) -> bool:
         """Has the load been good for so long, or is there none to wait for?"""
-        return self._load_lost or self.run.rate == 0 or self.loaded_seconds >= seconds
+        return self.without_load or self.loaded_seconds >= seconds
+
+    def well_for(self, seconds: int) -> bool:
+        """Is the cluster healthy, and has the load been good for so long? Without a load the looks of the monitor
+        count, about one a second."""
+        return self.loaded_for(seconds) and self.healthy_looks >= (seconds if self.without_load else STEADY)
+
+    @property
+    def without_load(self) -> bool:
+        return self._load_lost or self.run.rate == 0
 
     @property
     def chapter(self) -> str:

@@ -18,7 +18,6 @@ from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings, number
 from operator_demo.store import Recorder, Store
 from operator_demo.subject import KeyValue
-from operator_demo.trust import agreed_by_the_host
 from operator_demo.workload.check import check
 from operator_demo.workload.ledger import LEDGER_FILE, Ledger
 from operator_demo.workload.meter import Meter
@@ -49,7 +48,7 @@ def run(settings: Settings) -> int:
 
 
 def _subject(settings: Settings) -> GuardedSubject:
-    return GuardedSubject(subjects.load(settings.subject, agreed_by_the_host).subject)
+    return GuardedSubject(subjects.load_inside(settings.subject))
 
 
 class Workload:

@@ -13,7 +13,6 @@ from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder
 from operator_demo.subject import Load, Member
-from operator_demo.trust import agreed_by_the_host
 
 _PERIOD = 1.0  # seconds between two `load` events
 _ASK = 1.0  # seconds that the monitor may take to answer, and the subject to measure
@@ -23,7 +22,7 @@ class Meter:
     """`run` blocks until `stop` is set. `rate` is the load's target in operations per second; 0: there is no load."""
 
     def __init__(self, settings: Settings, recorder: Recorder, stop: threading.Event, rate: float) -> None:
-        self._subject = GuardedSubject(subjects.load(settings.subject, agreed_by_the_host).subject)
+        self._subject = GuardedSubject(subjects.load_inside(settings.subject))
         self._settings, self._recorder, self._stop = settings, recorder, stop
         self._rate = rate if self._subject.load_maker else 0.0
         self._members: Sequence[Member] = ()

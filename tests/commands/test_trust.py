@@ -140,12 +140,20 @@ def test_our_own_subjects_are_never_asked_for(operator_demo: Callable[..., Any],
     assert not (short / "home" / ".operator" / "trust").exists()
 
 
-@pytest.mark.parametrize("lacking", ["subject.py", "compose.yaml"])
-def test_nothing_is_asked_of_a_folder_without_its_python_or_compose_file(
-        folder: Folder, operator_demo: Callable[..., Any], lacking: str) -> None:
-    (folder.path / lacking).unlink()
+def test_nothing_is_asked_of_a_folder_without_a_compose_file(folder: Folder,
+                                                             operator_demo: Callable[..., Any]) -> None:
+    (folder.path / "compose.yaml").unlink()
     done = operator_demo("scenarios", str(folder.path))
-    assert f"no {lacking}" in done.err and "trust" not in done.said
+    assert "holds no Compose file" in done.err and "trust" not in done.said
+
+
+def test_nothing_is_asked_of_a_folder_without_subject_py(folder: Folder, operator_demo: Callable[..., Any]) -> None:
+    """Its other Python is not loaded: the Compose file is all that counts."""
+    (folder.path / "subject.py").unlink()
+    (folder.path / "compose.yaml").write_text("services: {a: {image: b}}\n")
+    done = operator_demo("scenarios", str(folder.path))
+    assert (done.status, folder.has_run) == (0, False)
+    assert "member-kill" in done.out and "trust" not in done.said
 
 
 def walked(command: click.Command = cli.cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

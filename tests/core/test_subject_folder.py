@@ -55,14 +55,6 @@ def test_an_absolute_import_of_its_neighbours_works_too(folder: Path) -> None:
     assert load(write(folder, WHOLE.replace(".numbers", f"subjects.{package}.numbers"))).subject.quorum == 2
 
 
-@pytest.mark.parametrize("missing", ["subject.py", "compose.yaml"])
-def test_what_the_folder_lacks_is_said(folder: Path, missing: str) -> None:
-    path = write(folder, WHOLE)
-    (folder / missing).unlink()
-    with pytest.raises(UsageError, match=f"no {missing}"):
-        load(path)
-
-
 def test_what_the_subject_lacks_is_said(folder: Path) -> None:
     with pytest.raises(UsageError, match="lacks data_plane, quorum"):
         load(write(folder, WHOLE.replace(", quorum =", ", other =").replace("data_plane", "surface")))

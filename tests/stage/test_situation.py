@@ -33,6 +33,14 @@ def fold(*many: Event) -> Situation:
     return situation
 
 
+def test_without_a_load_the_looks_count() -> None:
+    looks = [look(second, HEALTHY) for second in range(1, 6)]
+    started = [at(0, WORKLOAD, "workload_started", rate=rate, read_share=0.5, keys=64) for rate in (0, 100)]
+    assert fold(started[0], *looks).well_for(5)
+    assert not fold(started[0], *looks).well_for(6)
+    assert not fold(started[1], *looks).well_for(5)
+
+
 def test_good_looks_are_counted_in_a_row() -> None:
     good, sick = look(1, HEALTHY), look(2, HEALTHY | {"etcd2": {"healthy": False}})
     assert fold(good, good).healthy_looks == 2

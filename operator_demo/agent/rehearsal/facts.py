@@ -75,7 +75,8 @@ class Sight:
 @dataclass(frozen=True)
 class View:
     """One observation of the monitor. `violations` are pairs of invariant and member (None: the whole cluster). `ops`
-    and `errors` are those of the clients in the last second (`ops` is None without a load)."""
+    and `errors` are those of the clients in the last second (`ops` is None without a load). What is not known of the
+    quorum is not lost."""
 
     index: int
     members: dict[str, Sight]
@@ -376,7 +377,7 @@ def _view(index: int, raw: object, before: View | None) -> View | None:
     violations = [v for v in _list(raw.get("violations")) if isinstance(v, dict)]
     network, load = raw.get("network"), _dict(raw.get("load"))
     ops = load.get("ops")
-    return View(index, members, _dict(raw.get("cluster")).get("quorum") is True,
+    return View(index, members, _dict(raw.get("cluster")).get("quorum") is not False,
                 network if shell.is_name(network) else None,
                 tuple((words(v.get("invariant")), _member(v.get("member"))) for v in violations),
                 tuple(words(v.get("text")) for v in violations),
