@@ -107,7 +107,7 @@ def test_members_have_addresses(bench: Bench, questions: Questions) -> None:
     bench.observer.look()
     told = {m["name"]: m for m in questions.members()["members"]}
     assert told["m0"] == {"name": "m0", "container": "p-m0-1", "state": "running", "address": "10.0.0.0",
-                          "exit_code": None, "reachable": True}
+                          "exit_code": None, "health": None, "reachable": True}
     assert (told["m1"]["state"], told["m1"]["reachable"], told["m1"]["exit_code"]) == ("exited", False, 137)
 
 
