@@ -3,16 +3,17 @@
 Reads the host's store and nothing else: no engine, and nothing is ever written.
 
 The JSON of `audit list` is an array of sessions, newest first:
-    {"session", "run", "ticket", "subject", "project", "brain", "model", "mode", "status", "verdict", "started",
-     "finished", "duration", "steps", "tool_calls", "tokens": {"input", "output", "cache_read", "cache_write", "total"},
-     "cost_usd", "summary"}
-`verdict` is "passed", "failed" or null; times are UTC ISO-8601, durations in seconds; null where unknown.
+    {"session", "run", "ticket", "subject", "scenario", "project", "brain", "model", "mode", "status", "verdict",
+     "started", "finished", "duration", "steps", "tool_calls",
+     "tokens": {"input", "output", "cache_read", "cache_write", "total"}, "cost_usd", "summary"}
+`scenario` is known once the sealed cause was opened; `verdict` is "passed", "failed" or null; times are UTC ISO-8601,
+durations in seconds; null where unknown.
 
 The JSON of `audit show` is an object:
     {"kind": "session" | "run" | "ticket", "id", "run": {...}, "tickets": [...], "sessions": [as above],
      "chain": {"entries", "head", "unchained"},
      "verdicts": [{"ts", "phase", "passed", "checks"}],
-     "entries": [{"ts", "source", "type", "session", "ticket", "data"}]}
+     "entries": [{"ts", "source", "seq", "type", "session", "ticket", "data"}]}
 Entries are events in the order of their times; what `data` holds is in `events.TYPES`. The input of a tool call is as
 it may be shown: control characters escaped, plain words that look like a secret redacted; `sha256` and `length` are
 those of the command that ran. A tool call has besides `outcome`: the `data` of its result, or null where none was
@@ -21,12 +22,15 @@ written, and `effects` and `guard`: the effects and the decisions of the guard t
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from operator_demo.errors import UsageError
-from operator_demo.events import ENTRY_TYPES, Event, parse_ts
+from operator_demo.events import ENTRY_TYPES, Event, parse_ts, timestamp
 from operator_demo.redaction import Scrubber
 from operator_demo.store import Row, Store, StoreError
 from operator_demo.ticket_state import CLOSED_STATES, OPEN_STATES
@@ -40,6 +44,16 @@ _ABOUT_A_SESSION = (*ENTRY_TYPES, *TICKET_MOVES, "session_started", "session_fin
                     "approval_requested", "approval_answered", "verdict", "note")
 ABOUT_A_RUN = (*_ABOUT_A_SESSION, "run_started", "truth_sealed", "fault", "truth_opened", "gap", "contradiction",
                 "armed", "agent_started", "write_check", "run_finished")
+SORTS = {"started": "s.started", "took": "julianday(s.finished) - julianday(s.started)", "steps": "s.steps",
+         "tokens": "s.input_tokens + s.output_tokens + s.cache_read_tokens + s.cache_write_tokens",
+         "cost": "s.cost_usd"}
+"""By what a list of sessions can be sorted, the greatest first."""
+ONLY = {"commands": ("tool_call",), "reasoning": ("reasoning", "finding"),
+        "refusals": ("refusal", "approval_requested", "approval_answered", "guard", "tool_call"),
+        "effects": ("effect",)}
+"""Kinds of entries that one may want alone, by their types."""
+_SCENARIO = ("(SELECT json_extract(e.data, '$.truth.scenario') FROM events e WHERE e.run = {run} "
+             "AND e.source = 'stage' AND e.type = 'truth_opened' LIMIT 1)")
 _SESSIONS = ("SELECT s.*, coalesce(t.subject, r.subject) AS subject, r.project FROM agent_sessions s "
              "LEFT JOIN tickets t ON t.ticket = s.ticket LEFT JOIN runs r ON r.run = s.run")
 _BEFORE = 5.0  # seconds before a session's start whose effects still belong to its story
@@ -59,13 +73,48 @@ def open_store(path: Path) -> Iterator[Store]:
 # -- lists -----------------------------------------------------------------------------------------------------------
 
 
-def sessions(store: Store, *, limit: int | None = None, status: str | None = None,
-             subject: str | None = None) -> list[Row]:
-    """Newest first."""
+@dataclass(frozen=True)
+class Wanted:
+    """Which sessions a list shows; None stands for any. `since` is a time stamp, `sort` a key of `SORTS`."""
+
+    limit: int | None = None
+    status: str | None = None
+    subject: str | None = None
+    model: str | None = None
+    scenario: str | None = None
+    mode: str | None = None
+    since: str | None = None
+    sort: str = "started"
+
+
+ANY = Wanted()
+
+
+def sessions(store: Store, wanted: Wanted = ANY) -> list[Row]:
+    """Those that are wanted; of equals the newest first."""
+    scenario = _SCENARIO.format(run="s.run")
     rows = store.rows(f"{_SESSIONS} WHERE (?1 IS NULL OR s.status = ?1) "
-                      "AND (?2 IS NULL OR coalesce(t.subject, r.subject) = ?2) "
-                      "ORDER BY s.started DESC, s.session LIMIT ?3", status, subject, -1 if limit is None else limit)
-    return [_session(row) for row in rows]
+                      "AND (?2 IS NULL OR coalesce(t.subject, r.subject) = ?2) AND (?3 IS NULL OR s.model = ?3) "
+                      "AND (?4 IS NULL OR s.mode = ?4) AND (?5 IS NULL OR s.started >= ?5) "
+                      f"AND (?6 IS NULL OR {scenario} = ?6) "
+                      f"ORDER BY {SORTS[wanted.sort]} DESC NULLS LAST, s.started DESC, s.session LIMIT ?7",
+                      wanted.status, wanted.subject, wanted.model, wanted.mode, wanted.since, wanted.scenario,
+                      -1 if wanted.limit is None else wanted.limit)
+    return [_session(store, row) for row in rows]
+
+
+def since(text: str) -> str:
+    """The time stamp that `90m`, `12h`, `7d` or `2w` (so long ago), or a date (and time) of this machine's clock means.
+
+    Raises `UsageError`.
+    """
+    try:
+        if match := re.fullmatch(r"(\d{1,5})([mhdw])", text):
+            unit = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}[match[2]]
+            return timestamp(datetime.now(UTC) - timedelta(**{unit: int(match[1])}))
+        return timestamp(datetime.fromisoformat(text).astimezone())
+    except (ValueError, OverflowError, OSError) as e:
+        raise UsageError(f"{text!r} is no time.", "Say how long ago (12h, 7d, 2w), or a date (2026-03-14).") from e
 
 
 def runs(store: Store) -> list[str]:
@@ -81,12 +130,13 @@ def tickets(store: Store, *, limit: int | None = None, state: str | None = None,
     return [_ticket(row) for row in rows]
 
 
-def _session(row: Row) -> Row:
+def _session(store: Store, row: Row) -> Row:
+    opened = store.row(f"SELECT {_SCENARIO.format(run='?')} AS scenario", row["run"]) or {}
     tokens = {kind: int(row[f"{kind}_tokens"]) for kind in ("input", "output", "cache_read", "cache_write")}
     verdict = json.loads(row["verdict"]) if row["verdict"] else None
     return {
-        **{key: row[key] for key in ("session", "run", "ticket", "subject", "project", "brain", "model", "mode",
-                                     "status")},
+        **{key: row[key] for key in ("session", "run", "ticket", "subject")}, "scenario": opened["scenario"],
+        **{key: row[key] for key in ("project", "brain", "model", "mode", "status")},
         "verdict": None if verdict is None else "passed" if verdict["passed"] else "failed",
         "started": row["started"], "finished": row["finished"],
         "duration": duration(row["started"], row["finished"]),
@@ -165,7 +215,7 @@ def _where(kinds: tuple[str, ...]) -> str:
 def record(store: Store, kind: str, name: str) -> Row:
     """All that is known of a session, a run or a ticket, in the shape that the module describes."""
     mine = {"session": "s.session", "run": "s.run", "ticket": "s.ticket"}[kind]
-    held = [_session(row) for row in store.rows(f"{_SESSIONS} WHERE {mine} = ? ORDER BY s.started", name)]
+    held = [_session(store, row) for row in store.rows(f"{_SESSIONS} WHERE {mine} = ? ORDER BY s.started", name)]
     if kind == "ticket":
         found = store.row("SELECT * FROM tickets WHERE ticket = ?", name)
         run, about = (found or {})["run"], [found or {}]
@@ -186,6 +236,29 @@ def record(store: Store, kind: str, name: str) -> Row:
                      for e in chosen if e.type == "verdict"],
         "entries": _entries(chosen),
     }
+
+
+def only(record: Row, kind: str) -> Row:
+    """The record with those entries alone that `kind`, a key of `ONLY`, stands for."""
+    return record | {"entries": [e for e in record["entries"] if e["type"] in ONLY[kind] and _is_one(e, kind)]}
+
+
+def _is_one(entry: Row, kind: str) -> bool:
+    """A refusal is also a call that did not run, and what the guard denied."""
+    if kind != "refusals" or entry["type"] not in ("guard", "tool_call"):
+        return True
+    if entry["type"] == "guard":
+        return bool(entry["data"].get("ruling") == "deny")
+    denied = any(guard.get("ruling") == "deny" for guard in entry["guard"])
+    return denied or (entry["outcome"] or {}).get("status") == "refused"
+
+
+def is_over(record: Row) -> bool:
+    """Will nothing more come to it?"""
+    if record["kind"] == "session":
+        return all(session["finished"] for session in record["sessions"])
+    return bool(record["run"].get("finished")) or \
+        (record["kind"] == "ticket" and all(ticket["closed"] for ticket in record["tickets"]))
 
 
 def _chain(store: Store, run: str) -> Row:
@@ -239,8 +312,8 @@ def _entries(chosen: list[Event]) -> list[Row]:
             linked.setdefault((e.type, e.raw["call"]), []).append({"ts": e.ts, **e.raw})
     entries = []
     for e in chosen:
-        entry: Row = {"ts": e.ts, "source": e.source, "type": e.type, "session": e.session, "ticket": e.ticket,
-                      "data": _shown(e.raw) if e.type == "tool_call" else e.raw}
+        entry: Row = {"ts": e.ts, "source": e.source, "seq": e.seq, "type": e.type, "session": e.session,
+                      "ticket": e.ticket, "data": _shown(e.raw) if e.type == "tool_call" else e.raw}
         if e.type == "tool_call":
             entry["outcome"] = results.get((e.session, e.raw["call"]))
             entry["effects"] = linked.get(("effect", e.raw["call"]), [])

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,12 @@ from operator_demo.commands import completion, output
 from operator_demo.errors import Exit, UsageError
 from operator_demo.home import file_errors, private_opener, store_path
 from operator_demo.screen import record as view
-from operator_demo.store import Store
+from operator_demo.store import Row, Store
 
 if TYPE_CHECKING:
     from operator_demo.verify import Verification
+
+_BEAT = 0.5  # seconds between two looks at the store
 
 
 @click.group()
@@ -29,34 +33,70 @@ def audit() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of rows.")
 @click.option("--status", type=click.Choice(records.STATUSES), help="Only sessions with this status.")
 @click.option("--subject", shell_complete=completion.subject, help="Only sessions on this subject.")
+@click.option("--model", help="Only sessions of this model; rehearsal is the offline brain.")
+@click.option("--scenario", help="Only sessions in this scenario.")
+@click.option("--mode", help="Only sessions in this mode, for instance observe.")
+@click.option("--since", metavar="TIME", help="Only sessions begun since: 12h, 7d, 2w ago, or a date.")
+@click.option("--sort", type=click.Choice(list(records.SORTS)), default="started", show_default=True,
+              help="By what to sort, the greatest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects.")
-def list_(limit: int, status: str | None, subject: str | None, as_json: bool) -> None:
+def list_(as_json: bool, since: str | None, **wanted: Any) -> None:
     """List the sessions of the agent, newest first."""
+    chosen = records.Wanted(**wanted, since=records.since(since) if since else None)
     with records.open_store(store_path()) as store:
-        rows = records.sessions(store, limit=limit, status=status, subject=subject)
+        rows = records.sessions(store, chosen)
     if as_json:
         output.as_json(rows)
     elif rows:
         output.lines(view.session_table(rows))
     else:
-        output.aside("No session matches." if status or subject else "No session was recorded yet.")
+        whatever = records.Wanted(limit=chosen.limit, sort=chosen.sort)
+        output.aside("No session was recorded yet." if chosen == whatever else "No session matches.")
 
 
 @audit.command()
 @click.argument("id", shell_complete=completion.recorded("session", "run", "ticket"))
 @click.option("--full", is_flag=True, help="Show the full output of tools and each request to the model.")
+@click.option("--only", type=click.Choice(list(records.ONLY)), help="Show only entries of this kind.")
+@click.option("--follow", is_flag=True, help="Go on while the run goes on.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object.")
-def show(id: str, full: bool, as_json: bool) -> None:
+def show(id: str, full: bool, only: str | None, follow: bool, as_json: bool) -> None:
     """Show the full record of a session, a run or a ticket.
 
     ID is an id, the beginning of exactly one, or `last`.
     """
+    if follow and as_json:
+        raise UsageError("--follow does not go with --json.", "Leave one of them out.")
     with records.open_store(store_path()) as store:
-        record = records.record(store, *records.find(store, id))
+        kind, name = records.find(store, id)
+
+        def read() -> Row:
+            record = records.record(store, kind, name)
+            return records.only(record, only) if only else record
+
         if as_json:
-            output.as_json(record)
+            output.as_json(read())
+        elif follow:
+            _follow(read, full)
         else:
-            output.paged(lambda symbols: view.show(record, symbols, full=full))
+            record = read()
+            output.paged(lambda symbols: view.show(record, symbols, full=full, width=output.width()))
+
+
+def _follow(read: Callable[[], Row], full: bool) -> None:
+    """Prints what is recorded, and what comes, until the end. A call is shown once its result is there."""
+    told: set[tuple[str, int]] = set()
+
+    def tell(record: Row) -> None:
+        output.with_symbols(lambda symbols: view.entries(record, symbols, full=full, width=output.width(), told=told))
+
+    record = read()
+    output.with_symbols(lambda symbols: view.head(record, symbols))
+    tell(record)
+    while not records.is_over(record):
+        time.sleep(_BEAT)
+        record = read()
+        tell(record)
 
 
 @audit.command()

@@ -7,6 +7,7 @@ own colours.
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -73,6 +74,11 @@ def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
         return
     os.environ.setdefault("LESS", "-FRX")
     click.echo_via_pager((writer.paint(text, tone) + "\n" for text, tone in whole), color=writer.color)
+
+
+def width() -> int | None:
+    """Columns of the terminal; None where the output goes elsewhere and lines stay whole."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _writer() -> Writer:

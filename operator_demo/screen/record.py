@@ -1,13 +1,16 @@
 """The record as lines for people: the lists, and one session, run or ticket in full."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from operator_demo import events, phrases
+from operator_demo.audit import is_over
 from operator_demo.chain import entries_in_words
 from operator_demo.events import Event, parse_ts
+from operator_demo.json_pretty import pretty
 from operator_demo.phrases import as_text, one_line
 from operator_demo.screen.quantities import money, plural, seconds
 from operator_demo.screen.terminal_text import Line, Symbols
@@ -19,14 +22,16 @@ if TYPE_CHECKING:
     from operator_demo.verify import Verification
 
 _OUTPUT = 1200  # bytes of a tool's output, unless all of it is asked for
-_INDENT = " " * 12
+_INDENT = " " * 22
+_LEAST_ROOM = 30  # columns for the text of an entry, however narrow the terminal is
 Row = dict[str, Any]
 
 
 def session_table(rows: list[Row]) -> Iterator[Line]:
-    columns = ("SESSION", "RUN", "TICKET", "SUBJECT", "BRAIN", "STATUS", "VERDICT", "STARTED", "TOOK", "STEPS", "COST")
+    columns = ("SESSION", "RUN", "TICKET", "SUBJECT", "SCENARIO", "BRAIN", "STATUS", "VERDICT", "STARTED", "TOOK",
+               "STEPS", "COST")
     yield from table(columns, [
-        (r["session"], r["run"], r["ticket"], r["subject"], _brain(r), r["status"], r["verdict"],
+        (r["session"], r["run"], r["ticket"], r["subject"], r["scenario"], _brain(r), r["status"], r["verdict"],
          local_time(r["started"])[:16], seconds(r["duration"]), r["steps"], money(r["cost_usd"])) for r in rows],
         [{"passed": "good", "failed": "bad"}.get(r["verdict"], "") for r in rows])
 
@@ -39,8 +44,16 @@ def ticket_table(rows: list[Row]) -> Iterator[Line]:
          seconds(r["duration"]), r["holder"], r["title"]) for r in rows], [tones.get(r["state"], "") for r in rows])
 
 
-def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]:
-    """The head, the oracle's verdict, and every entry in the order of time."""
+def show(record: Row, symbols: Symbols, *, full: bool = False, width: int | None = None) -> Iterator[Line]:
+    """The head, the oracle's verdict, and every entry in the order of time; wrapped to `width` columns, if given."""
+    yield from head(record, symbols)
+    yield from entries(record, symbols, full=full, width=width)
+    if not record["entries"]:
+        yield "no entries", "dim"
+
+
+def head(record: Row, symbols: Symbols) -> Iterator[Line]:
+    """What is known of it as a whole."""
     run = record["run"]
     yield f"{record['kind']} {_label(record['id'])}", "strong"
     yield from _run(run)
@@ -53,18 +66,43 @@ def show(record: Row, symbols: Symbols, *, full: bool = False) -> Iterator[Line]
     yield from _verdicts(record["verdicts"], symbols)
     yield from _chain(record["chain"])
     yield "", ""
-    start = run.get("started") or (record["entries"][0]["ts"] if record["entries"] else None)
-    entries = _Entries(record, symbols, full)
+
+
+def entries(record: Row, symbols: Symbols, *, full: bool = False, width: int | None = None,
+            told: set[tuple[str, int]] | None = None) -> Iterator[Line]:
+    """Every entry in the order of time. With `told`, only those that are not in it, each without what it still waits
+    for; they are added."""
+    start = record["run"].get("started") or (record["entries"][0]["ts"] if record["entries"] else None)
+    layout = _Entries(record, symbols, full)
+    room = None if width is None else max(_LEAST_ROOM, width - len(_INDENT))
     for entry in record["entries"]:
-        telling = entries.tell(entry)
-        if telling is None:
+        key = entry["source"], entry["seq"]
+        if told is not None and (key in told or (_waits(entry) and not is_over(record))):
             continue
-        (first, tone), *rest = telling.lines
-        yield f"{since(start, entry['ts']):>10}  {telling.speaker:<9} {first}", tone
-        for text, tone in rest:
-            yield f"{_INDENT}{'':<10}{text}", tone
-    if not record["entries"]:
-        yield "no entries", "dim"
+        telling = layout.tell(entry)
+        if telling is not None:
+            margin = f"{since(start, entry['ts']):>10}  {telling.speaker:<9} "
+            for text, tone in _wrapped(telling.lines, room, symbols):
+                yield margin + text, tone
+                margin = _INDENT
+        if told is not None:
+            told.add(key)
+
+
+def _waits(entry: Row) -> bool:
+    return bool(entry["type"] == "tool_call" and entry["outcome"] is None)
+
+
+def _wrapped(lines: Iterable[Line], room: int | None, symbols: Symbols) -> Iterator[Line]:
+    """Lines of at most `room` columns. The gutter of an output goes on beside what is wrapped."""
+    for text, tone in lines:
+        gutter = f"{symbols.quote} "
+        margin, rest = (gutter, text[len(gutter):]) if text.startswith(gutter) else ("", text)
+        if room is None or len(text) <= room:
+            yield text, tone
+            continue
+        for piece in textwrap.wrap(rest, room - len(margin), drop_whitespace=False, replace_whitespace=False) or [""]:
+            yield margin + piece, tone
 
 
 def verification(found: "Verification") -> Iterator[Line]:
@@ -166,8 +204,8 @@ class _Entries:
         e = self._event(entry)
         telling: Telling | None
         match e.data:
-            case events.ToolCall():
-                telling = Telling("agent", [*self._lines(e), *self._outcome(entry)])
+            case events.ToolCall() as call:
+                telling = Telling("agent", [*_asked(call), *self._outcome(entry)])
             case events.ToolResult(call=call) if (e.session, call) in self._calls:
                 return None
             case events.ToolResult(tool=tool):
@@ -198,14 +236,23 @@ class _Entries:
 
     def _lines(self, e: Event) -> list[Line]:
         data = e.data
-        if isinstance(data, events.ToolResult) and not self._full:
-            data = replace(data, output=cut(data.output.rstrip(), _OUTPUT)[0])
+        if isinstance(data, events.ToolResult):
+            laid_out = pretty(data.output.rstrip())
+            data = replace(data, output=laid_out if self._full else cut(laid_out, _OUTPUT)[0])
         return lines(data, e, self._symbols)
 
     def _event(self, entry: Row, type: str = "", raw: Row | None = None) -> Event:
         """The event of an entry, or another one of its session."""
         return Event(self._run, entry["source"], type or entry["type"], entry["data"] if raw is None else raw,
                      ts=entry["ts"], ticket=entry["ticket"], session=entry["session"])
+
+
+def _asked(call: events.ToolCall) -> list[Line]:
+    """The reason that the agent gave, and the command."""
+    reason: list[Line] = [(line, "strong") for line in phrases.why(call.input).strip().splitlines()]
+    typed: list[Line] = [(line, "accent") for line in phrases.command(call.tool, call.input).strip().splitlines()]
+    ran = phrases.what_ran(call)
+    return [*reason, *(typed or [("", "")]), *([(ran, "warn")] if ran else [])]
 
 
 # -- small things ----------------------------------------------------------------------------------------------------

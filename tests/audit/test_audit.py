@@ -12,15 +12,19 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from story import RUN, SESSION, TICKET, Author, story
+from story import RUN, SESSION, START, TICKET, Author, story
 
+from operator_demo import audit as records
 from operator_demo import events
+from operator_demo.audit import since
 from operator_demo.commands.audit import audit
 from operator_demo.commands.tickets import tickets
 from operator_demo.errors import OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.home import home as home_folder
 from operator_demo.home import store_path
+from operator_demo.screen import record as view
+from operator_demo.screen.terminal_text import UNICODE
 from operator_demo.store import Store
 
 Row = dict[str, Any]
@@ -100,12 +104,43 @@ def test_list_json_has_the_documented_shape(home: Path) -> None:
     fill(story())
     (row,) = json.loads(ask("list", "--json"))
     assert row == {
-        "session": SESSION, "run": RUN, "ticket": TICKET, "subject": "etcd", "project": "demo-etcd",
-        "brain": "rehearsal", "model": "rehearsal", "mode": "execute", "status": "verified", "verdict": "passed",
+        "session": SESSION, "run": RUN, "ticket": TICKET, "subject": "etcd", "scenario": None,
+        "project": "demo-etcd", "brain": "rehearsal", "model": "rehearsal", "mode": "execute", "status": "verified",
+        "verdict": "passed",
         "started": "2026-03-14T09:00:16.400000Z", "finished": "2026-03-14T09:00:40.300000Z", "duration": 23.9,
         "steps": 4, "tool_calls": 5,
         "tokens": {"input": 10200, "output": 560, "cache_read": 0, "cache_write": 0, "total": 10760},
         "cost_usd": 0.0, "summary": "etcd1 was killed; started it again."}
+
+
+def test_list_is_filtered_and_sorted(home: Path) -> None:
+    fill([replace(e, raw={**e.raw, "truth": {"scenario": "member-kill"}}) if e.type == "truth_opened" else e
+          for e in story()])
+    longer = [replace(e, raw={**e.raw, "model": "claude-x", "mode": "observe"}) if "model" in e.raw else e
+              for e in renamed(story(), "bbbbbbbb", 3600) if e.raw.get("request_id") != "req_1"]
+    fill(longer)
+
+    def listed(*arguments: str) -> list[str]:
+        return [row["session"] for row in json.loads(ask("list", "--json", *arguments))]
+
+    assert listed("--scenario", "member-kill") == [SESSION]
+    assert listed("--model", "rehearsal") == listed("--mode", "execute") == [SESSION]
+    assert listed("--model", "claude-x") == listed("--mode", "observe") == ["ses-bbbbbbbb"]
+    assert listed("--since", "2026-03-14T09:30:00+00:00") == ["ses-bbbbbbbb"]
+    assert listed() == ["ses-bbbbbbbb", SESSION]
+    assert listed("--sort", "steps") == listed("--sort", "tokens") == [SESSION, "ses-bbbbbbbb"]
+    assert "member-kill" in ask("list")
+
+
+@pytest.mark.parametrize(("text", "ago"), [("90m", 5400), ("12h", 43200), ("2d", 172800), ("1w", 604800)])
+def test_a_time_ago(text: str, ago: float) -> None:
+    assert datetime.now(UTC).timestamp() - events.parse_ts(since(text)) == pytest.approx(ago, abs=5)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "12", "2026-13-01", "-1d"])
+def test_what_is_no_time_is_said(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        since(text)
 
 
 def test_an_empty_store_has_an_empty_list(home: Path) -> None:
@@ -133,7 +168,7 @@ def test_show_tells_all_of_it(home: Path, name: str) -> None:
     for part in ("REHEARSAL (rule-based, not Claude)", "mode execute", "resolved (critical): etcd1 is down",
                  "4 steps", "10760 tokens",
                  "cost $0.00", "✔ fingerprint: unchanged", "○ alarms: not checked", "thinks: The ticket says",
-                 "$ docker start demo-etcd-etcd1-1", "why: Bring the member back", "✔ exit 0 in 0.6 s",
+                 "$ docker start demo-etcd-etcd1-1", "Bring the member back", "✔ exit 0 in 0.6 s",
                  "✖ exit 6 in 0.3 s", "finding: etcd1: process killed", "engine    etcd1: die (status 137) [fault]"):
         assert part in said, part
 
@@ -149,7 +184,9 @@ def test_an_effect_stands_under_the_call_that_caused_it(home: Path) -> None:
     fill(story())
     lines = ask("show", SESSION).splitlines()
     at = next(n for n, line in enumerate(lines) if "$ docker start" in line)
-    assert lines[at + 4].strip() == "engine: etcd1: start"
+    assert [line.strip() for line in lines[at - 1:at + 4]] == [
+        "+21.900s  rehearsal Bring the member back with its own data.", "$ docker start demo-etcd-etcd1-1",
+        "✔ exit 0 in 0.6 s", "│ demo-etcd-etcd1-1", "engine: etcd1: start"]
     assert sum("etcd1: start" in line for line in lines) == 1
 
 
@@ -161,7 +198,7 @@ def test_a_refusal_of_the_guard_stands_under_its_call(home: Path) -> None:
     for name in (SESSION, TICKET, RUN):
         lines = ask("show", name).splitlines()
         at = next(n for n, line in enumerate(lines) if "$ docker start" in line)
-        assert lines[at + 2].strip() == ("guard: ⛨ refused to the agent: DELETE /volumes/data (not offered): "
+        assert lines[at + 1].strip() == ("guard: ⛨ refused to the agent: DELETE /volumes/data (not offered): "
                                          "No volume is removed.")
 
 
@@ -178,7 +215,7 @@ def test_a_call_without_a_result_reads_outcome_unknown(home: Path) -> None:
     fill([e for e in story() if not (e.type == "tool_result" and e.raw["call"] == "toolu_4")])
     lines = ask("show", SESSION).splitlines()
     at = next(n for n, line in enumerate(lines) if "$ docker start" in line)
-    assert "? outcome unknown" in lines[at + 2]
+    assert "? outcome unknown" in lines[at + 1]
     assert sum("outcome unknown" in line for line in lines) == 1
 
 
@@ -213,6 +250,66 @@ def test_long_output_is_cut_unless_full(home: Path) -> None:
     assert "request req_1" not in short
 
 
+def test_json_in_the_output_is_laid_out(home: Path) -> None:
+    flat = 'exit status 0 (0.1 s)\n{"Status": "exited", "OOMKilled": false, "Error": "' + "x" * 60 + '"}'
+    fill([replace(e, raw={**e.raw, "output": flat}) if e.type == "tool_result" and e.raw["call"] == "toolu_2" else e
+          for e in story()])
+    lines = [line.strip() for line in ask("show", SESSION).splitlines()]
+    at = lines.index("│ exit status 0 (0.1 s)")
+    assert lines[at + 1:at + 4] == ["│ {", '│   "Status": "exited",', '│   "OOMKilled": false,']
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_on_a_terminal_lines_are_wrapped_beside_their_gutter(home: Path, width: int) -> None:
+    fill([replace(e, raw={**e.raw, "output": "word " * 100}) if e.type == "tool_result" else e for e in story()])
+    with Store(store_path(), read_only=True) as store:
+        record = records.record(store, "session", SESSION)
+    lines = [text for text, _ in view.entries(record, UNICODE, width=width)]
+    assert max(map(len, lines)) <= width
+    wrapped = [line for line in lines if "word word" in line]
+    assert len(wrapped) > 5 * 500 // width
+    assert all(line.startswith(" " * 22 + "│ ") for line in wrapped)
+
+
+@pytest.mark.parametrize(("kind", "there", "not_there"), [
+    ("commands", ["$ docker start", "✔ exit 0"], ["thinks:", "finding:", "claims"]),
+    ("reasoning", ["thinks:", "finding: etcd1"], ["$ docker", "claims"]),
+    ("refusals", ["⊘ refused: no budget", "No volume is removed."], ["thinks:", "$ docker ps"]),
+    ("effects", ["etcd1: die", "etcd1: start"], ["thinks:", "$ docker"])])
+def test_one_kind_of_entries_alone(home: Path, kind: str, there: list[str], not_there: list[str]) -> None:
+    a = Author()
+    a._seq = dict.fromkeys(events.SOURCES, 900)
+    mine: Row = {"ticket": TICKET, "session": SESSION}
+    a.say(21.95, events.GUARD, "guard", **mine, caller="agent", ruling="deny", rule="r", method="DELETE", path="/v",
+          reason="No volume is removed.", call="toolu_4")
+    a.say(23.1, events.AGENT, "refusal", **mine, reason="no budget")
+    fill(story() + a.events)
+    said = ask("show", RUN, "--only", kind)
+    assert [part for part in there if part not in said] == []
+    assert [part for part in not_there if part in said] == []
+    types = {entry["type"] for entry in json.loads(ask("show", RUN, "--only", kind, "--json"))["entries"]}
+    assert types <= set(records.ONLY[kind])
+
+
+def test_follow_goes_on_until_the_run_is_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = [[e for e in story() if START + 22 <= e.at < START + 30], [e for e in story() if e.at >= START + 30]]
+    fill([e for e in story() if e.at < START + 22])
+    monkeypatch.setattr("time.sleep", lambda seconds: fill(later.pop(0)))
+    said = ask("show", RUN, "--follow")
+    assert later == []
+    assert said.count("outcome unknown") == 0
+    whole = ask("show", RUN)
+    body = whole[whole.index("\n\n"):].splitlines()
+    assert sorted(said[said.index("\n\n"):].splitlines()) == sorted(body)
+
+
+def test_follow_ends_at_once_where_all_is_over(home: Path) -> None:
+    fill(story())
+    assert ask("show", RUN, "--follow") == ask("show", RUN)
+    with pytest.raises(UsageError, match="does not go with"):
+        run("show", RUN, "--follow", "--json")
+
+
 def test_show_json_has_the_documented_shape(home: Path) -> None:
     fill(story())
     record = json.loads(ask("show", SESSION, "--json"))
@@ -225,7 +322,7 @@ def test_show_json_has_the_documented_shape(home: Path) -> None:
     assert entry["outcome"]["exit_code"] == 0
     assert entry["effects"][0]["action"] == "start"
     for e in record["entries"]:
-        assert set(e) - {"outcome", "effects", "guard"} == {"ts", "source", "type", "session", "ticket", "data"}
+        assert set(e) - {"outcome", "effects", "guard"} == {"ts", "source", "seq", "type", "session", "ticket", "data"}
 
 
 def test_a_run_without_an_agent_can_be_shown(home: Path) -> None:

@@ -16,7 +16,8 @@ Read = Callable[[Store], object]
 READS: dict[str, Read] = {
     "score --last": lambda store: score.find(store, "last"),
     "score RUN": lambda store: score.find(store, "run-2"),
-    "audit list": lambda store: audit.sessions(store, limit=20),
+    "audit list": lambda store: audit.sessions(store, audit.Wanted(limit=20)),
+    "audit list --scenario": lambda store: audit.sessions(store, audit.Wanted(scenario="member-kill")),
     "audit show RUN": lambda store: audit.record(store, *audit.find(store, "run-1")),
     "audit show SESSION": lambda store: audit.record(store, *audit.find(store, "ses-1")),
     "audit show last": lambda store: audit.record(store, *audit.find(store, "last")),
