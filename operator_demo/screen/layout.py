@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from operator_demo import phrases
+from operator_demo.screen.overlays import overlay
 from operator_demo.screen.panels.agent import agent, agent_use
 from operator_demo.screen.panels.approval import approval
 from operator_demo.screen.panels.cluster import cluster
@@ -79,6 +80,8 @@ def arrange(state: ScreenState, view: View) -> Layout | Text:
     size = (view.width, view.height)
     if not _holds(size, SMALL):
         return status_line(state, view)
+    if view.steering.covered:
+        return Text("\n", no_wrap=True, end="").join(overlay(state, view))
     tier = _full if _holds(size, FULL) else _medium if _holds(size, MEDIUM) else _small
     if not state.waiting:
         return tier(state, view)

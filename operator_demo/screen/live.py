@@ -20,7 +20,7 @@ from typing import IO, Any, TextIO, cast
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from operator_demo.events import Event
+from operator_demo.events import Chapter, Event
 from operator_demo.screen.color import use_color
 from operator_demo.screen.keys import Keyboard
 from operator_demo.screen.layout import arrange
@@ -156,6 +156,8 @@ class LiveScreen:
 
     def event(self, e: Event) -> None:
         self._state.apply(e)
+        if isinstance(e.data, Chapter):
+            self._steering.again = 0
         self._dirty = True
 
     def tick(self, now: float) -> None:

@@ -106,6 +106,14 @@ class ScreenState(RunState):
             case _ if e.source == events.AGENT:
                 self._log(e)
 
+    def narration(self, again: int) -> str:
+        """Of the chapter; `again`: of the one so many before it, as far as there are any."""
+        back = min(again, len(self.chapters) - 1)
+        if back < 1:
+            return self.chapter.narration
+        chapter = self.chapters[-1 - back]
+        return f"(read again: {chapter.title}) {chapter.narration}"
+
     def _note(self, at: float, note: events.Note) -> None:
         self.notes = [*self.notes, Moment(at, note)][-_MOST_NOTES:]
 

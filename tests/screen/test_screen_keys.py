@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operator_demo.screen.keys import Parser
-from operator_demo.screen.steering import LIVE, REPLAY, Binding, Steering
+from operator_demo.screen.steering import LIVE, REPLAY, SCROLLING, Binding, Steering
 
 
 @pytest.mark.parametrize(("sent", "keys"), [
@@ -45,8 +45,8 @@ def test_a_key_does_one_thing(table: tuple[Binding, ...]) -> None:
 
 
 @pytest.mark.parametrize(("key", "word"), [
-    ("space", "next"), ("enter", "next"), ("right", "next"), ("page_down", "next"), ("left", "back"),
-    ("page_up", "back"), ("p", "pause"), ("s", "stop"), ("f", "menu"), ("q", "quit"), ("?", ""), ("1", ""), ("x", ""),
+    ("space", "next"), ("enter", "next"), ("right", "next"), ("page_down", "next"), ("left", ""),
+    ("page_up", ""), ("p", "pause"), ("s", "stop"), ("f", "menu"), ("q", "quit"), ("?", ""), ("1", ""), ("x", ""),
     ("y", ""), ("up", "")])
 def test_words_for_the_run(key: str, word: str) -> None:
     assert Steering().press(key) == word
@@ -57,15 +57,56 @@ def test_while_something_is_asked_only_answers_count(key: str) -> None:
     assert Steering().press(key, asked=True) == {"y": "yes", "n": "no", "a": "always"}.get(key, "")
 
 
-def test_a_panel_is_zoomed_and_scrolled() -> None:
+def test_a_clicker_turns_pages_of_what_is_zoomed_and_of_nothing_else() -> None:
     steering = Steering()
-    assert [steering.press(key) for key in ("2", "page_up", "up", "down")] == [""] * 4
-    assert (steering.zoom, steering.scroll) == ("agent", 10)
-    steering.press("end")
-    assert steering.scroll == 0
-    steering.press("page_down")
-    assert steering.scroll == 0
+    assert [steering.press(key) for key in ("2", "page_up", "up", "down", "page_down")] == [""] * 5
+    assert steering.zoom == "agent"
     assert steering.press("space") == "next"
     steering.press("2")
     assert steering.zoom == ""
     assert steering.press("page_down") == "next"
+
+
+def test_a_chapter_is_read_again_before_the_run_goes_on() -> None:
+    steering = Steering()
+    assert [steering.press(key) for key in ("left", "page_up", "right", "space", "space")] == ["", "", "", "", "next"]
+    steering.press("left")
+    steering.press("escape")
+    assert steering.press("right") == "next"
+
+
+def test_what_is_over_the_screen_lets_no_key_through() -> None:
+    for opens in ("?", "o"):
+        steering = Steering()
+        steering.press(opens)
+        assert [steering.press(key) for key in ("space", "p", "s", "f", "left", "1", "y")] == [""] * 7
+        assert steering.press("q") == ""  # closes it
+        assert not steering.covered
+        assert steering.press("q") == "quit"
+
+
+def test_what_is_typed_goes_to_the_search() -> None:
+    steering = Steering()
+    for key in ("/", "q", "space", "1", "x", "backspace", "up", "?"):
+        assert steering.press(key) == ""
+    assert steering.typing == "q 1?"
+    assert (steering.zoom, steering.help) == ("agent", False)
+    steering.press("enter")
+    assert (steering.typing, steering.scroll.query) == (None, "q 1?")
+    steering.press("/")
+    steering.press("escape")
+    assert (steering.typing, steering.zoom) == (None, "agent")
+    assert steering.press("q") == "quit"
+
+
+@given(st.lists(st.sampled_from([key for binding in (*LIVE, *REPLAY, *SCROLLING) for key in binding.keys]
+                                + ["y", "n", "N", "backspace", "x", "é"]), max_size=30),
+       st.sampled_from([LIVE, REPLAY]))
+def test_no_sequence_of_keys_is_a_trap(keys: list[str], table: tuple[Binding, ...]) -> None:
+    steering = Steering(table)
+    for key in keys:
+        steering.press(key)
+    for _ in range(4):
+        steering.press("escape")
+    assert not steering.covered
+    assert steering.press("q") == "quit"

@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from operator_demo import phrases
+from operator_demo.screen.panels.keycaps import keycaps
 from operator_demo.screen.panels.view import STYLES, View, fit
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.steering import CHAPTER_LATER, EVENT_LATER, NEXT, PAUSE, QUIT
@@ -18,8 +19,10 @@ def footer(state: ScreenState, view: View) -> Text:
     if view.mark:
         row.append(f" {view.mark} ", "bold reverse")
         row.append("  ")
+    in_front = view.steering.in_front
+    row.append_text(keycaps(in_front, view))
     in_footer = _IN_FOOTER_OF_REPLAY if view.mark else _IN_FOOTER
-    for binding in view.steering.table:
+    for binding in () if in_front else view.steering.table:
         if binding.word in in_footer and (view.manual or not binding.manual):
             row.append(f" {binding.shown} ", "reverse")
             row.append(f" {binding.does}  ")

@@ -15,7 +15,7 @@ def chapter(state: ScreenState, view: View) -> Lines:
     lines = [stepper(state, view), _headline(state, view)]
     room = view.height - len(lines)
     work = progress_line(state, view) or _sealed(state)
-    narration = list(wrapped(state.chapter.narration, "", view))[:max(room - (1 if work else 0), 0)]
+    narration = list(wrapped(state.narration(view.steering.again), "", view))[:max(room - (1 if work else 0), 0)]
     return fit([*lines, *narration, *([work] if work else [])], view)
 
 
@@ -58,5 +58,5 @@ def chapter_line(state: ScreenState, view: View) -> Text:
     row = Text.assemble((f" {number}", STYLES["dim"]), _headline(state, view), no_wrap=True, end="")
     work = progress_line(state, view)
     row.append("  ")
-    row.append_text(work if work else Text(" ".join(state.chapter.narration.split()), "dim"))
+    row.append_text(work if work else Text(" ".join(state.narration(view.steering.again).split()), "dim"))
     return fit([row], view)[0]
