@@ -9,6 +9,7 @@ import tty
 from collections.abc import Callable
 
 _NAMES = {" ": "space", "\r": "enter", "\n": "enter", "\t": "tab", "\x7f": "backspace", "\x08": "backspace",
+          "\x1a": "suspend",
           "\x1b[A": "up", "\x1b[B": "down", "\x1b[C": "right", "\x1b[D": "left",
           "\x1bOA": "up", "\x1bOB": "down", "\x1bOC": "right", "\x1bOD": "left",
           "\x1b[5~": "page_up", "\x1b[6~": "page_down", "\x1b[H": "home", "\x1b[F": "end", "\x1bOH": "home",
@@ -71,6 +72,8 @@ class Keyboard:
             tty.setcbreak(self._fd, termios.TCSANOW)  # (DRAIN would wait for a stalled reader)
             attributes = termios.tcgetattr(self._fd)
             attributes[0] &= ~termios.IXON  # a stray Ctrl-S would hold up the run
+            # Ctrl-Z comes as a key: the terminal is given back before the job stops, not by a race with the shell.
+            attributes[6][termios.VSUSP] = bytes([os.fpathconf(self._fd, "PC_VDISABLE") & 0xFF])
             termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         except (termios.error, OSError):
             self._settings = None
@@ -91,9 +94,10 @@ class Keyboard:
         self.restore()
 
     def restore(self) -> None:
-        """The terminal's settings as they were. Safe in a signal handler; may be called twice."""
+        """The terminal's settings as they were. Safe in a signal handler; may be called twice. A terminal that the shell
+        has taken back is the shell's: to set it would stop the process."""
         settings, self._settings = self._settings, None
-        if settings is not None:
+        if settings is not None and not _in_background(self._fd):
             try:
                 termios.tcsetattr(self._fd, termios.TCSANOW, settings)  # type: ignore[arg-type]
             except (termios.error, OSError):
@@ -119,3 +123,10 @@ class Keyboard:
     def _press(self, keys: list[str]) -> None:
         for key in keys:
             self._pressed(key)
+
+
+def _in_background(fd: int) -> bool:
+    try:
+        return os.tcgetpgrp(fd) != os.getpgrp()
+    except OSError:
+        return False  # it controls nobody

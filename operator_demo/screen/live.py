@@ -177,8 +177,12 @@ class LiveScreen:
 
     def _take_keys(self) -> None:
         while not self._pressed.empty():
-            word = self._steering.press(self._pressed.get(), asked=self.asks())
+            key = self._pressed.get()
             self._dirty = True
+            if key == "suspend":
+                self._suspend(whole_job=True)
+                continue
+            word = self._steering.press(key, asked=self.asks())
             if word:
                 self.keys.put(word)
 
@@ -240,9 +244,15 @@ class LiveScreen:
             self._terminal.leave(last_words)
         self._keyboard.stop()
 
-    def _suspend(self) -> None:
-        """Ctrl-Z: the terminal is given back, the process stops here, and draws anew when it is continued."""
+    def _suspend(self, whole_job: bool = False) -> None:
+        """The terminal is given back, the process stops here, and draws anew when it is continued. `whole_job`: as the
+        terminal does it on Ctrl-Z, with what started us (sudo, timeout), so that the shell takes notice."""
         self._suspended.clear()
         self._leave()
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if whole_job:
+            ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+            os.kill(0, signal.SIGTSTP)
+            signal.signal(signal.SIGTSTP, ours)
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
         self._enter()
