@@ -94,8 +94,10 @@ class Keyboard:
         self.restore()
 
     def restore(self) -> None:
-        """The terminal's settings as they were. Safe in a signal handler; may be called twice. A terminal that the shell
-        has taken back is the shell's: to set it would stop the process."""
+        """The terminal's settings as they were. Safe in a signal handler; may be called twice.
+
+        A terminal that the shell has taken back is the shell's: to set it would stop the process.
+        """
         settings, self._settings = self._settings, None
         if settings is not None and not _in_background(self._fd):
             try:

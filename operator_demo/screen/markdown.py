@@ -10,11 +10,13 @@ from functools import lru_cache
 from rich.console import Console
 from rich.text import Text
 
+from operator_demo.screen.panels.view import STYLES
+
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _HEADING = re.compile(r"#{1,6}\s+(?P<text>.+)")
 _ITEM = re.compile(r"(?P<indent>\s*)(?P<mark>[-*+]|\d{1,3}[.)])\s+(?P<text>.+)")
 _INLINE = re.compile(r"\*\*(?P<bold>\S(?:.*?\S)?)\*\*|`(?P<code>[^`]+)`")
-_BOLD, _CODE = "bold", "cyan"
+_BOLD, _CODE = STYLES["strong"], STYLES["accent"]
 _LEAST = 8  # columns for text
 
 
@@ -25,7 +27,7 @@ def markdown(text: str, console: Console, width: int, style: str = "", bullet: s
         if _FENCE.match(line):
             in_code = not in_code
         elif in_code:
-            yield from folded(f"{_CODE}", line, console, width, "  ", "  ")
+            yield from folded(_CODE, line, console, width, "  ", "  ")
         else:
             yield from _line(line, console, width, style, bullet)
 

@@ -17,16 +17,17 @@ PATIENCE = 20.0  # seconds; generous, the machine may be busy
 
 
 class Terminal:
-    """A program in a pty of a given size."""
+    """A program in a pty of a given size; with `command`, something else than a program in Python."""
 
-    def __init__(self, program: str, columns: int = 120, lines: int = 32, env: dict[str, str] | None = None) -> None:
+    def __init__(self, program: str, columns: int = 120, lines: int = 32, env: dict[str, str] | None = None,
+                 command: list[str] | None = None) -> None:
         self.master, self.slave = pty.openpty()
         self.resize(columns, lines)
         self.before = termios.tcgetattr(self.slave)
         self.raw = b""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            start_new_session=True,
+            command or [sys.executable, "-c", program], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            start_new_session=True, preexec_fn=_controlled if command else None,
             env={**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **(env or {})})
 
     def resize(self, columns: int, lines: int) -> None:
@@ -88,3 +89,8 @@ class Terminal:
             self.process.wait()
         os.close(self.master)
         os.close(self.slave)
+
+
+def _controlled() -> None:
+    """The terminal controls the jobs of what is started, as it does for a shell."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

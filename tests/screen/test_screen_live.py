@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,6 +161,28 @@ def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
     os.write(t.master, b"q")
     assert t.ended() == 0
     assert t.is_as_before()
+
+
+@pytest.mark.parametrize("wrapper", ["", "timeout --foreground 60", """bash -c '"$@"; true' wrapper"""])
+def test_ctrl_z_and_fg_in_a_shell(terminals: list[Terminal], tmp_path: Path, wrapper: str) -> None:
+    """Also under what has started it, which the shell sees stop."""
+    (tmp_path / "program.py").write_text(program())
+    bash = ["bash", "--norc", "--noprofile", "-i"]
+    terminals.append(t := Terminal("", env={"PS1": "READY> "}, command=bash))
+    t.until(b"READY> ")
+    os.write(t.master, f"{wrapper} {sys.executable} {tmp_path}/program.py; echo over $?\n".encode())
+    t.until(b"etcd2")
+    os.write(t.master, b"\x1a")
+    t.until(b"Stopped")
+    left = t.raw.rpartition(LEAVE)
+    assert b"Stopped" in left[2]  # the screen was given back before
+    t.raw = b""
+    os.write(t.master, b"fg\n")
+    t.until(b"etcd2")
+    t.raw = b""
+    os.write(t.master, b"q")
+    t.until(LEAVE)
+    t.until(b"READY> ")
 
 
 def test_colour_is_left_out_with_no_color(terminals: list[Terminal]) -> None:

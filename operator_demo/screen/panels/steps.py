@@ -211,7 +211,7 @@ def _approval(entry: Entry, view: View) -> Lines:
 
 def prose(entry: Entry, view: View) -> Lines:
     """What the agent thinks and says."""
-    style = STYLES["think"] + " dim" if entry.kind == "thinking" else ""
+    style = f"{STYLES['think']} {STYLES['dim']}" if entry.kind == "thinking" else ""
     return [*markdown(entry.text[:_WRAPPED].strip(), view.console, view.width, style, view.symbols.dot)]
 
 
