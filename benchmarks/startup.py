@@ -8,15 +8,28 @@ import time
 import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import FILE, Benchmark, Row, say
 from operator_demo import events
-from operator_demo.events import RunFinished, RunStarted, SessionFinished, SessionStarted
+from operator_demo.events import (
+    Event,
+    Load,
+    Payload,
+    RunFinished,
+    RunStarted,
+    SessionFinished,
+    SessionStarted,
+    ToolCall,
+    ToolResult,
+)
 from operator_demo.store import Recorder, Store
 
 ROUNDS = 21
 RUNS = 20  # in the store that is listed
+MILLION, EVENTS = 1_000_000, 1000  # events in a large store, and in each of its runs
+OUTPUT = "\n".join(f"demo-etcd-etcd{n}-1   Up 3 minutes (healthy)" for n in range(3))
 
 
 def size() -> list[Row]:
@@ -29,6 +42,55 @@ def version() -> list[Row]:
 
 def audit_list() -> list[Row]:
     return [_start("audit list", 20)]
+
+
+def audit_million() -> list[Row]:
+    """Reading a store of a million events against reading one that holds a single short run."""
+    say("audit: a store of a million events is filled, which takes minutes")
+    with _clean_python() as python, tempfile.TemporaryDirectory() as large, tempfile.TemporaryDirectory() as small:
+        _many_events(Path(large) / "tickets.db")
+        _past_runs(Path(small) / "tickets.db")
+        return [_beside_a_small_store(words, python, large, small)
+                for words in ("audit list", "audit show last", "audit search xylophone")]
+
+
+def _beside_a_small_store(words: str, python: str, large: str, small: str) -> Row:
+    say(f"audit: {words}")
+    command = [python, "-IS", str(FILE), *words.split()]
+    homes = [{**os.environ, "OPERATOR_HOME": home} for home in (large, small)]
+    for home in homes:
+        _milliseconds(command, home)  # warm; the first search builds the index
+    pairs = [[_milliseconds(command, home) for home in homes] for _ in range(ROUNDS)]
+    return Row(f"`{words}`, 1,000,000 events: longer than with few by", "", "ms", [a - b for a, b in pairs], [], 300,
+               against_theirs=False)
+
+
+def _many_events(path: Path) -> None:
+    """Runs of which most events are load, as in a real one; a word that is searched for is in each hundredth."""
+    with Store(path) as store:
+        for n in range(MILLION // EVENTS):
+            store.import_(_run_of(n))
+
+
+def _run_of(n: int) -> Iterator[Event]:
+    run, session = f"run-{n:08d}", {"ticket": f"tkt-{n:08d}", "session": f"ses-{n:08d}"}
+    begun = 1_760_000_000 + 4 * EVENTS * n
+    said: list[tuple[str, Payload, dict[str, str]]] = [
+        (events.STAGE, RunStarted(project="demo-etcd", subject="etcd", mode="execute", model="rehearsal",
+                                  brain="rehearsal", version="bench", engine="bench", seed=n), {}),
+        (events.AGENT, SessionStarted(model="rehearsal", brain="rehearsal", mode="execute"), session)]
+    for step in range(EVENTS // 20):
+        word = "xylophone" if (n + step) % 100 == 0 else "member"
+        said.append((events.AGENT, ToolCall(call=f"toolu_{step}", tool="shell", input={
+            "command": "docker ps -a", "reasoning": f"See the state of every {word}."}), session))
+        said.append((events.AGENT, ToolResult(call=f"toolu_{step}", tool="shell", status="ok", output=OUTPUT), session))
+    load = Load(ops=200, p50=0.002, p99=0.006, errors={})
+    said += [(events.WORKLOAD, load, {})] * (EVENTS - len(said) - 2)
+    said.append((events.AGENT, SessionFinished(status="verified", summary="It was repaired."), session))
+    said.append((events.STAGE, RunFinished(outcome="repaired", exit_status=0, ttd=0.05, ttm=20.0), {}))
+    for seq, (source, payload, ids) in enumerate(said, start=1):
+        moment = datetime.fromtimestamp(begun + seq, UTC)
+        yield Event(run, source, payload.type, payload.to_raw(), seq, events.timestamp(moment), **ids)
 
 
 def _start(words: str, target: float) -> Row:
@@ -66,8 +128,9 @@ def _past_runs(path: Path) -> None:
 
 def _milliseconds(command: list[str], environment: Mapping[str, str]) -> float:
     begin = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=True)
     return (time.perf_counter() - begin) * 1000
 
 
-BENCHMARKS: dict[str, Benchmark] = {"version": version, "audit-list": audit_list, "size": size}
+BENCHMARKS: dict[str, Benchmark] = {"version": version, "audit-list": audit_list, "audit-million": audit_million,
+                                         "size": size}

@@ -5,6 +5,7 @@ import shutil
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from operator_demo import search
 from operator_demo.errors import UsageError
 from operator_demo.events import timestamp
 from operator_demo.home import file_errors, home
@@ -37,8 +38,9 @@ def goes_on(store: Store, run: str) -> bool:
 
 
 def delete(store: Store, runs: list[str]) -> None:
-    """Removes them from the store, and what a `down` has put aside of them."""
+    """Removes them from the store and from the index of the search, and what a `down` has put aside of them."""
     for run in runs:
+        search.forget(store, run)
         store.delete(run)
         aside = home() / "aside" / run
         with file_errors(aside), suppress(FileNotFoundError):

@@ -291,6 +291,14 @@ class Store:
         row = self.row("SELECT count(*) AS unchained FROM events WHERE run=?", run)
         return Chain.begin(run, row["unchained"] if row else 0)
 
+    def sizes(self) -> dict[str, int]:
+        """How many entries each run has; the oldest run first."""
+        counted = "SELECT run, unchained + entries AS entries FROM chains" if self._has_chains else \
+            "SELECT run, count(*) AS entries FROM events GROUP BY run"
+        rows = self.rows(f"SELECT c.run, c.entries FROM ({counted}) c LEFT JOIN runs r ON r.run = c.run "
+                         "ORDER BY r.started, c.run")
+        return {row["run"]: row["entries"] for row in rows}
+
     def missing(self, run: str, source: str) -> list[tuple[int, int]]:
         """The ranges of `seq` (first, last) that are not here although later ones are."""
         gaps, expected = [], 1

@@ -100,6 +100,30 @@ def _follow(read: Callable[[], Row], full: bool) -> None:
 
 
 @audit.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Maximum number of entries.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects.")
+def search(words: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Find entries that hold all WORDS, in all runs, newest first.
+
+    Thoughts, commands, outputs, findings, tickets, verdicts and effects are searched. WORD* finds all that begins so.
+    The first search takes in all that was recorded.
+    """
+    from operator_demo.search import search as find
+
+    with records.open_store(store_path()) as store, output.counting("reading the record") as progress:
+        hits = find(store, [part for word in words for part in word.split()], limit, progress)
+    if as_json:
+        output.as_json(hits)
+    elif hits:
+        output.lines(view.hits(hits))
+        if len(hits) == limit:
+            output.aside(f"There may be more than these {limit}; --limit shows more.")
+    else:
+        output.aside("No entry holds all of these words.")
+
+
+@audit.command()
 @click.argument("record", required=False, metavar="[RUN|FILE]", shell_complete=completion.recorded("run"))
 @click.option("--head", metavar="HEX", default="", help="Also look for this head, as it was shown; 16 digits or more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: an array of objects.")

@@ -1,13 +1,14 @@
 """`eval`: a campaign of runs, and the table of their results."""
 
 import csv
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +16,11 @@ from operator_demo.commands import completion, output
 from operator_demo.commands.signals import end_by_exception
 from operator_demo.commands.trusting import agreement, trust_option
 from operator_demo.errors import Exit
+from operator_demo.home import file_errors, make_private_folder, private_opener
 from operator_demo.text import clean
+
+if TYPE_CHECKING:
+    from operator_demo.evaluation.campaign import Campaign
 
 
 @click.command("eval")
@@ -25,11 +30,13 @@ from operator_demo.text import clean
               help="Folder for results and records.  [default: beside the campaign]")
 @click.option("--json", "as_json", is_flag=True, help="An array of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", shell_complete=completion.file,
+              help="Also write the campaign as an HTML page, and its runs into a folder beside it.")
 @click.option("--report", is_flag=True, help="Only print the table of the results so far.")
 @trust_option
 @click.pass_context
-def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, report: bool,
-             trust: bool) -> None:
+def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool, as_csv: bool, html: Path | None,
+             report: bool, trust: bool) -> None:
     """Run subjects, scenarios and models many times and print the results.
 
     An interrupted campaign continues where it was when it is started again. Each run has its own project, and its own
@@ -55,7 +62,11 @@ def evaluate(ctx: click.Context, campaign: Path, out: Path | None, as_json: bool
         writer.writeheader()
         writer.writerows(rows)
     else:
-        _print(rows)
+        from operator_demo.screen.record import table as as_table
+
+        output.lines(as_table(table.HEADS, [table.cells(row) for row in rows], [""] * len(rows)))
+    if html is not None:
+        _write_page(html, plan, folder, results)
     missing = len(wanted) - len(results)
     if missing:
         output.aside(f"{missing} of {len(wanted)} runs are not done yet.")
@@ -90,18 +101,23 @@ def progress(total: int, done: int) -> Iterator[tuple[Callable[..., None], Calla
         yield began, ended
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    from operator_demo.screen.quantities import amount, money, seconds
-    from operator_demo.screen.record import table
+def _write_page(file: Path, plan: "Campaign", folder: Path, results: list[dict[str, Any]]) -> None:
+    """The page of the campaign, and in a folder beside it one for each run of which there is a record."""
+    from operator_demo.evaluation import runner
+    from operator_demo.redaction import secrets_of
+    from operator_demo.report import campaign
 
-    def number(value: float | None) -> str:
-        return "—" if value is None else amount(value)
+    pages = file.with_suffix(".runs")
+    homes = {trial.name: runner.home_of(folder, trial) for trial in plan.trials}
+    text, runs = campaign.pages(file.stem, results, homes, pages.name, secrets_of(os.environ))
+    _write(file, text)
+    if runs:
+        make_private_folder(pages)
+    for name, page in runs.items():
+        _write(pages / name, page)
+    output.aside(f"The campaign was written to {file}, {len(runs)} of its runs to {pages}.")
 
-    cells = [(r["subject"], r["scenario"], r["model"], f"{r['reached']}/{r['trials']}",
-              f"{100 * r['rate']:.0f} % ({100 * r['low']:.0f}-{100 * r['high']:.0f})",
-              "—" if r["added"] is None else f"{100 * r['added']:+.0f} %", seconds(r["ttd"]),
-              seconds(r["ttm"]), number(r["steps"]), money(r["cost_usd"]), number(r["lost_seconds"]),
-              "—" if r["cause_named"] is None else f"{100 * r['cause_named']:.0f} %") for r in rows]
-    columns = ("SUBJECT", "SCENARIO", "MODEL", "REACHED", "RATE (95 %)", "ADDED", "TTD", "TTM", "STEPS", "COST",
-               "LOST S", "CAUSE")
-    output.lines(table(columns, cells, [""] * len(cells)))
+
+def _write(file: Path, text: str) -> None:
+    with file_errors(file), open(file, "w", encoding="utf-8", opener=private_opener) as written:
+        written.write(text)

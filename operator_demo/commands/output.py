@@ -9,7 +9,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,6 +19,8 @@ import click
 from operator_demo.screen.color import use_color
 from operator_demo.screen.terminal_text import Line, Symbols, Writer
 from operator_demo.text import clean
+
+_MOMENT = 0.5  # seconds after which one wants to know how long it still takes
 
 
 def line(text: str, tone: str = "") -> None:
@@ -74,6 +78,24 @@ def paged(make: Callable[[Symbols], Iterable[Line]]) -> None:
         return
     os.environ.setdefault("LESS", "-FRX")
     click.echo_via_pager((writer.paint(text, tone) + "\n" for text, tone in whole), color=writer.color)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Tells on the terminal how far long work is, once it takes longer than a moment; nothing remains of it."""
+    begun, shown = time.monotonic(), False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        if sys.stderr.isatty() and time.monotonic() - begun > _MOMENT:
+            click.echo(f"\r{what}: {done} of {total} runs", nl=False, err=True)
+            shown = True
+
+    try:
+        yield progress
+    finally:
+        if shown:
+            click.echo("\r" + " " * 60 + "\r", nl=False, err=True)
 
 
 def width() -> int | None:

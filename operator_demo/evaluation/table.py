@@ -7,10 +7,13 @@ from typing import Any
 
 from operator_demo.evaluation.campaign import NO_AGENT
 from operator_demo.events import Score
+from operator_demo.screen.quantities import amount, money, seconds
 
 Row = dict[str, Any]
 COLUMNS = ("subject", "scenario", "model", "trials", "reached", "rate", "low", "high", "added", "ttd", "ttm", "steps",
            "tokens", "cost_usd", "client_errors", "lost_seconds", "cause_named", "collateral")
+HEADS = ("SUBJECT", "SCENARIO", "MODEL", "REACHED", "RATE (95 %)", "ADDED", "TTD", "TTM", "STEPS", "COST", "LOST S",
+         "CAUSE")
 _Z = 1.959964  # the normal quantile of a 95 % interval
 
 
@@ -26,6 +29,20 @@ def rows(results: Iterable[Row]) -> list[Row]:
         healed = without_agent.get((row["subject"], row["scenario"]))
         row["added"] = None if healed is None or row["model"] == NO_AGENT else row["rate"] - healed
     return table
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row of `rows` for people, under `HEADS`."""
+    added = "—" if row["added"] is None else f"{100 * row['added']:+.0f} %"
+    cause = "—" if row["cause_named"] is None else f"{100 * row['cause_named']:.0f} %"
+    rate = f"{100 * row['rate']:.0f} % ({100 * row['low']:.0f}-{100 * row['high']:.0f})"
+    return (row["subject"], row["scenario"], row["model"], f"{row['reached']}/{row['trials']}", rate, added,
+            seconds(row["ttd"]), seconds(row["ttm"]), _number(row["steps"]), money(row["cost_usd"]),
+            _number(row["lost_seconds"]), cause)
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else amount(value)
 
 
 def _row(subject: str, scenario: str, model: str, group: Sequence[Row]) -> Row:

@@ -36,6 +36,16 @@ def session_table(rows: list[Row]) -> Iterator[Line]:
         [{"passed": "good", "failed": "bad"}.get(r["verdict"], "") for r in rows])
 
 
+def hits(found: list[Row]) -> Iterator[Line]:
+    """What a search found, under the run that it is of."""
+    run = None
+    for hit in found:
+        if hit["run"] != run:
+            run = hit["run"]
+            yield _label(run), "strong"
+        yield f"  {local_time(hit['ts'])}  {_label(hit['speaker']):<9} {_label(hit['text'])}", ""
+
+
 def ticket_table(rows: list[Row]) -> Iterator[Line]:
     columns = ("TICKET", "RUN", "SUBJECT", "STATE", "SEVERITY", "OPENED", "TOOK", "HOLDER", "TITLE")
     tones = {"resolved": "good", "escalated": "warn", "cleared": "warn"}

@@ -53,7 +53,7 @@ def test_commands(ask: Complete) -> None:
     assert {"plain,run", "plain,audit", "plain,completion"} < set(ask(""))
     assert ask("comp") == plain("completion")
     assert set(ask("")).isdisjoint(plain("ctl", "monitor", "workload", "agent")), "the hidden ones"
-    assert ask("audit ") == plain("delete", "export", "import", "list", "picture", "show", "verify")
+    assert ask("audit ") == plain("delete", "export", "import", "list", "search", "show", "verify")
     assert ask("completion ") == plain("bash", "zsh", "fish")
 
 
@@ -208,7 +208,7 @@ def test_a_shell_completes(shell: str, talk: Path, tmp_path: Path, cache: Path, 
             terminal.type("#")  # where the cursor is
             terminal.see(f"{called} {whole}#")
             terminal.key("C-u")
-        terminal.type(f"{called} audit s")
+        terminal.type(f"{called} audit sh")
         terminal.key("Tab")
         terminal.type("run-a")
         terminal.key("Tab")
