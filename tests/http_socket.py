@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -16,12 +17,14 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         return
 
-    def answer(self, value: object, status: int = 200) -> None:
-        """As JSON."""
+    def answer(self, value: object, status: int = 200, more: Mapping[str, str] | None = None) -> None:
+        """As JSON; `more` are headers."""
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        for name, text in (more or {}).items():
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(body)
 

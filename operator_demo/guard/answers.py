@@ -9,7 +9,7 @@ from typing import Any
 import h11
 
 from operator_demo.guard.client import Client
-from operator_demo.guard.connection import PIECE
+from operator_demo.guard.connection import PIECE, Headers
 from operator_demo.guard.decision import Shape
 from operator_demo.guard.upstream import EngineGone, Exchange, decoded
 
@@ -44,11 +44,19 @@ async def pass_on_whole(client: Client, exchange: Exchange, body: bytes, keep: K
     value = decoded(body)
     if value is None:
         raise EngineGone("The engine's answer is no JSON.")
-    visible = keep(value)
+    await _pass_on_value(client, exchange.status, exchange.headers, keep(value))
+
+
+async def pass_on_known(client: Client, value: Any, keep: Keep | None) -> None:
+    """An answer that the engine has given before."""
+    await _pass_on_value(client, 200, [(b"Content-Type", b"application/json")], keep(value) if keep else value)
+
+
+async def _pass_on_value(client: Client, status: int, headers: Headers, visible: Any) -> None:
     if visible is None:
         await client.fail(404, "There is no such object.")
     else:
-        await client.answer(exchange.status, exchange.headers, json.dumps(visible).encode())
+        await client.answer(status, headers, json.dumps(visible).encode())
 
 
 async def _filtered(body: AsyncIterator[bytes], keep: Keep) -> AsyncIterator[bytes]:

@@ -31,6 +31,7 @@ class Forward:
 
     `keep` takes the decoded JSON of the answer (`WHOLE`) or of one line (`EVENTS`), and returns what the caller may see
     of it; None hides it. `stream` lets the client's own body follow, an archive; without it such a request is refused.
+    `known` is the decoded JSON of the answer, where the lookup of the object has read it already.
     """
 
     path: tuple[str, ...]
@@ -39,6 +40,7 @@ class Forward:
     shape: Shape = Shape.WHOLE
     keep: Callable[[Any], Any] | None = None
     stream: bool = False
+    known: Any = None
 
 
 @dataclass(frozen=True)

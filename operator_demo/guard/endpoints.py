@@ -75,7 +75,7 @@ ENDPOINTS = (
              query={"since": queries.moment, "until": queries.moment, **_LIST}),
 
     _looking("containers/json", "docker ps", make="containers", query=_PS),
-    _looking("containers/*/json", "docker inspect", query={"size": queries.flag}),
+    _looking("containers/*/json", "docker inspect", make="described", query={"size": queries.flag}),
     _looking("containers/*/logs", "docker logs", query=_LOGS, shape=Shape.STREAM),
     _looking("containers/*/stats", "docker stats", shape=Shape.STREAM,
              query={"stream": queries.flag, "one-shot": queries.flag}),
@@ -123,11 +123,11 @@ ENDPOINTS = (
     _acting("networks/*/disconnect", "docker network disconnect: a member", make="disconnect", body=True),
 
     _looking("volumes", "docker volume ls", make="volumes", query=_LIST),
-    _looking("volumes/*", "docker volume inspect"),
+    _looking("volumes/*", "docker volume inspect", make="described"),
 
     _looking("images/json", "docker images", agent=_SUBJECT, monitor=_SUBJECT, make="images",
              query={"all": queries.flag, "digests": queries.flag, "shared-size": queries.flag, **_LIST}),
-    _looking("images/*/json", "docker image inspect", agent=_SUBJECT, monitor=_SUBJECT),
+    _looking("images/*/json", "docker image inspect", make="described", agent=_SUBJECT, monitor=_SUBJECT),
     _looking("images/*/history", "docker history", agent=_SUBJECT, monitor=_NONE),
 )
 

@@ -69,6 +69,11 @@ class Forwarding:
 
     # -- lists and other reading ---------------------------------------------------------------------------------------
 
+    async def described(self, case: Case) -> Forward:
+        """What the engine says of an object is what it was found by, unless the query asks for more."""
+        forward = case.forward()
+        return forward if case.query else replace(forward, known=case.object.described)
+
     async def info(self, case: Case) -> Forward:
         return case.forward(keep=filters.info)
 
@@ -89,7 +94,8 @@ class Forwarding:
         return replace(case.forward(keep=filters.networks(self._world, case.caller)), query=query)
 
     async def network(self, case: Case) -> Forward:
-        return case.forward(keep=filters.network(case.caller, await self._world.surroundings()))
+        keep = filters.network(case.caller, await self._world.surroundings())
+        return replace(await self.described(case), keep=keep)
 
     async def volumes(self, case: Case) -> Forward:
         query = await self._filtered(case, _VOLUME_FILTERS)

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from operator_demo.guard.answers import BROKEN_OFF, pass_on, pass_on_whole, succeeded
+from operator_demo.guard.answers import BROKEN_OFF, pass_on, pass_on_known, pass_on_whole, succeeded
 from operator_demo.guard.approvals import Approvals
 from operator_demo.guard.client import Client
 from operator_demo.guard.connection import WatchedReader
@@ -156,6 +156,9 @@ class Proxy:
     async def _forward(self, client: Client, request: Request, decision: Decision, forward: Forward) -> None:
         if request.stream != forward.stream:
             raise BadRequest("this endpoint takes JSON" if request.stream else "this endpoint takes an archive")
+        if forward.known is not None and self._upstream.is_newest(request.version):
+            await pass_on_known(client, forward.known, forward.keep)
+            return
         client.raw = forward.shape is Shape.RAW
         call = Call(request.method, forward.path, forward.query, forward.body, request.version, upgrade=client.raw)
         async with self._upstream.exchange(request.method) as exchange:

@@ -97,6 +97,11 @@ class Upstream:
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._idle: list[HttpConnection] = []
+        self._newest = ""  # version of the engine's API, as far as it has told
+
+    def is_newest(self, version: str) -> bool:
+        """Does a request of this version of the API ("" for none) get the answer that `get` gets?"""
+        return version in ("", self._newest)
 
     @asynccontextmanager
     async def exchange(self, method: str) -> AsyncIterator[Exchange]:
@@ -153,6 +158,7 @@ class Upstream:
                 body = await exchange.whole()
         except TimeoutError as e:
             raise EngineGone(f"The engine was silent for {patience:g} s.") from e
+        self._newest = dict(exchange.headers).get(b"api-version", b"").decode("latin-1")
         return exchange.status, decoded(body)
 
 

@@ -285,6 +285,18 @@ def test_the_monitor_runs_the_probes_of_the_subject_word_for_word() -> None:
     assert decide(line, {"Cmd": PROBE, "Privileged": True}, MONITOR).rule == PRIVILEGED
 
 
+def test_what_a_lookup_has_read_is_the_answer_unless_the_query_asks_for_more() -> None:
+    for path, key in ((f"containers/{M}/json", "Config"), (f"volumes/{PROJECT}_etcd0-data", "Labels"),
+                      ("images/operator-demo/etcd:3.5/json", "Id")):
+        known = forward(f"GET /{path}").known
+        assert known is not None and key in known, path
+    assert forward(f"GET /containers/{M}/json?size=1").known is None
+    assert forward(f"GET /containers/{M}/logs?stdout=1").known is None
+    network = forward(f"GET /networks/{PROJECT}_default")
+    assert network.keep is not None and network.known is not None
+    assert forward(f"GET /networks/{PROJECT}_default?verbose=1").known is None
+
+
 def test_exec_is_free_but_for_privileges() -> None:
     body = {"Cmd": ["sh", "-c", "id"], "User": "0", "Env": ["A=b"], "WorkingDir": "/tmp", "Tty": False,
             "AttachStdin": True, "Privileged": False, "DetachKeys": ""}

@@ -76,6 +76,14 @@ def test_what_is_allowed_is_forwarded_as_it_was_understood(guard: Guard, engine:
     assert set(received.headers) == {"Host", "Content-Type", "Content-Length"}
 
 
+def test_what_is_known_already_is_not_asked_for_again(guard: Guard, engine: FakeEngine) -> None:
+    guard.policy.rule = lambda request: allow(request, known={"a": 1, "secret": 2}, keep=lambda answer: {"a": 1})
+    assert guard.send(b"GET /containers/a/json HTTP/1.1\r\nHost: docker\r\n\r\n").endswith(b'{"a": 1}')
+    assert engine.received == []
+    older = guard.send(b"GET /v1.30/containers/a/json HTTP/1.1\r\nHost: docker\r\n\r\n")
+    assert (status(older), [received.target for received in engine.received]) == (200, ["/v1.30/containers/a/json"])
+
+
 def test_what_is_refused_reaches_no_engine_and_is_recorded(guard: Guard, engine: FakeEngine) -> None:
     refusal = Decision(Ruling.DENY, "outside the subject", "Not yours. Yours are etcd1 to etcd3.",
                        Target("container", "f00", "other", None), status=404, destructive=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_engine import FakeEngine
+from fake_engine import FakeEngine, Received
+from http_socket import Handler
 
 from operator_demo.guard.upstream import EngineGone, Upstream
 
@@ -32,6 +33,18 @@ def test_there_is_no_such_object(engine: FakeEngine, status: int) -> None:
     """Docker answers 400 to a name that is none, and to the beginning of several ids."""
     engine.says({"message": "2 matches found based on ID prefix: network 2 is ambiguous"}, status)
     assert get(engine) is None
+
+
+def test_it_knows_in_which_version_of_its_api_the_engine_answers(engine: FakeEngine) -> None:
+    def answer(handler: Handler, request: Received) -> None:
+        handler.answer({"Id": "x"}, more={"Api-Version": "1.41"})
+
+    engine.answer = answer
+    upstream = Upstream(engine.path)
+    versions = ("", "1.41", "1.40")
+    assert [upstream.is_newest(version) for version in versions] == [True, False, False]
+    asyncio.run(upstream.get(("networks", "2")))
+    assert [upstream.is_newest(version) for version in versions] == [True, True, False]
 
 
 @pytest.mark.parametrize("status", [500, 503, 301])
