@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from operator_demo import settings, text
-from operator_demo.agent import guard
+from operator_demo.guard import rules
 from operator_demo.redaction import shown_command
 
 _BOTH = """\
@@ -36,7 +36,7 @@ connect (with the alias of the Compose service, or peers will not find the membe
 If nothing is wrong, or what is odd does no harm, change nothing and call `no_action` with the evidence.
 If you do not understand what is wrong, or a repair would risk data, call `escalate`: that is a good outcome too.
 
-""" + guard.RULES + "\n"
+""" + rules.ALL + "\n"
 
 _ASKED = """
 A human approves each request to the engine that changes something, one by one, and sees the command and its \

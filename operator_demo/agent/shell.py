@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from operator_demo.agent import guard
+from operator_demo.guard import callers, rules
 from operator_demo.ring import Ring
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -42,8 +42,8 @@ class Account:
         """Also says where the engine is, and what the guard allows there."""
         return {"PATH": SEARCH_PATH, "HOME": self.folder, "USER": "shell", "LOGNAME": "shell", "SHELL": "/bin/bash",
                 "LANG": "C.UTF-8", "TERM": "dumb", "PAGER": "cat", "DOCKER_CLI_HINTS": "false",
-                "DOCKER_HOST": os.environ.get("DOCKER_HOST", guard.ENGINE),
-                "OPERATOR_RULES": guard.RULES}
+                "DOCKER_HOST": os.environ.get("DOCKER_HOST", callers.ENGINE),
+                "OPERATOR_RULES": rules.ALL}
 
 
 class Execution:

@@ -7,13 +7,14 @@ from http.client import HTTPException
 from typing import Any
 
 from operator_demo import outcomes, rpc, settings, text, tickets
-from operator_demo.agent import guard, verdict
+from operator_demo.agent import verdict
 from operator_demo.agent.catalogue import DEFAULT_TIMEOUT
 from operator_demo.agent.observation import shortened
 from operator_demo.agent.shell import Execution
 from operator_demo.agent.waiting import waited
 from operator_demo.agent.work import Call, End, Result, Work
 from operator_demo.events import Finding
+from operator_demo.guard import callers
 
 MODEL_LIMIT = 16 * 1024  # bytes of a result that the model sees
 _STDERR_SHARE = 4 * 1024  # of these, at least so many for stderr
@@ -78,7 +79,7 @@ def _shell_text(first_line: str, out: str, err: str, ended: str) -> str:
 async def leftovers(work: Work, since: float) -> str:
     """Ends what was started on the engine since then and still runs, and names it, one a line. Takes some seconds."""
     try:
-        return "\n".join(await asyncio.to_thread(guard.end_leftovers, since, _LEFTOVERS_WAIT))
+        return "\n".join(await asyncio.to_thread(callers.end_leftovers, since, _LEFTOVERS_WAIT))
     except (OSError, HTTPException, ValueError) as e:
         return f"(the guard could not end it: {e}; something may still run)"
 

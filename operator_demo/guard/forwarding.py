@@ -12,10 +12,10 @@ from operator_demo.guard.endpoints import NAME, Endpoint
 from operator_demo.guard.host_access import host_access
 from operator_demo.guard.refused import HOST_ACCESS, NOT_OFFERED, UNKNOWN_KEY, WRONG_VALUE, Refused
 from operator_demo.guard.request import MONITOR, Request
+from operator_demo.guard.rules import ONE_SHOT
 from operator_demo.guard.world import Standing, Thing, World, plain_id
 
-ONE_SHOT = ("Allowed is: docker run --rm --network none --volumes-from MEMBER [--user USER] [--entrypoint COMMAND] "
-            "IMAGE-OF-THAT-MEMBER [ARGUMENTS].")
+_INSTEAD = f"Allowed is: {ONE_SHOT}."
 
 # The filters of each list: with the kind of object that it names, "" for a pattern or a state.
 _PS_FILTERS = {"id": "", "name": "", "label": "", "status": "", "exited": "", "health": "", "network": "network",
@@ -176,15 +176,15 @@ class Forwarding:
         sources = asked["HostConfig"]["VolumesFrom"]
         if len(sources) != 1:
             raise Refused(NOT_OFFERED, f"The only container that is made here is a one-shot with one member's data. "
-                          f"{ONE_SHOT}")
+                          f"{_INSTEAD}")
         source = re.fullmatch(r"([^:]+)(:ro|:rw)?", sources[0])
         if source is None:
-            raise Refused(WRONG_VALUE, f"--volumes-from takes MEMBER, MEMBER:ro or MEMBER:rw. {ONE_SHOT}")
+            raise Refused(WRONG_VALUE, f"--volumes-from takes MEMBER, MEMBER:ro or MEMBER:rw. {_INSTEAD}")
         member = await self._source(case, source[1])
         image = await self._world.image(asked["Image"])
         if image is None or plain_id(image.id) != plain_id(str(member.described.get("Image"))):
             raise Refused(NOT_OFFERED, f"A one-shot runs from the image of its member, "
-                          f"{member.described['Config'].get('Image')}. {ONE_SHOT}")
+                          f"{member.described['Config'].get('Image')}. {_INSTEAD}")
         body = bodies.one_shot(asked, image.id, member.id + (source[2] or ""), self._world.run, self._session())
         case.thing = member
         return Forward(case.endpoint.path, case.query, body)

@@ -4,10 +4,10 @@ from operator_demo.guard import filters
 from operator_demo.guard.decision import Target
 from operator_demo.guard.endpoints import Endpoint
 from operator_demo.guard.refused import HIDDEN, NOT_FOUND, WRONG_OBJECT, Refused
+from operator_demo.guard.rules import ON_THE_SUBJECT
 from operator_demo.guard.world import Standing, Thing, World
 
-ALLOWED = ("Allowed on the subject's containers are: ps, inspect, logs, stats, top, events, start, stop, restart, "
-           "kill, pause, unpause, update of limits, exec, cp, network connect and disconnect.")
+ALLOWED = f"Allowed on the subject's containers are: {ON_THE_SUBJECT}."
 
 # The engine's own words, which clients know.
 _NOT_FOUND = {"container": "No such container: {}", "network": "network {} not found", "exec": "No such exec: {}",

@@ -54,6 +54,8 @@ async def _run(settings: Settings, record: Record, store: Store, sockets: Mappin
     for member, reason in (await _ways_around(world)).items():
         record.warn(f"Nothing is run in {member}, and no files are written there, because {reason}.")
     memory = Memory(_folder() / "memory" / f"{settings.run}.jsonl")
+    if memory.is_of_before:
+        record.warn("The guard ended and has started again. Meanwhile every request to the engine was refused.")
     policy = Policy(world, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE,
                     memory=memory)
     leftovers = Leftovers(upstream, record, memory, settings.run)

@@ -40,6 +40,7 @@ class Memory:
     def __init__(self, path: Path | None = None) -> None:
         """Reads what is at `path`, one JSON object a line; without a path nothing outlives the process."""
         self._path, self._lines = path, 0
+        self.is_of_before = path is not None and path.exists()  # another process has written it
         self._begun: dict[str, dict[str, Begun]] = {EXEC: {}, ONE_SHOT: {}}
         self._always: dict[Kind, str] = {}
         for line in _lines(path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,12 +38,14 @@ def test_there_and_back(broken: Broken, kind: str, targets: list[str], raw: dict
 
 
 class Clients:
-    """Stands in the place of the load: holds a rate."""
+    """Stands in the place of load and monitor: holds a rate, and hears of helpers."""
 
     def __init__(self) -> None:
         self.ops = 200.0
 
-    def __call__(self, op: str, ops: float | None = None) -> dict[str, Any]:
+    def __call__(self, op: str, ops: float | None = None, ids: Sequence[str] = ()) -> dict[str, Any]:
+        if op == "announce":
+            return {}
         assert op == "rate"
         self.ops = self.ops if ops is None else ops
         return {"ops": self.ops}

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from project_names import new_name
 
-from operator_demo.agent.guard import end_leftovers
 from operator_demo.events import GUARD
+from operator_demo.guard.callers import end_leftovers
 from operator_demo.guard.leftovers import Leftovers
 from operator_demo.guard.main import LEFTOVERS
 from operator_demo.guard.memory import Memory

@@ -23,6 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 def test_it_knows_after_a_restart_what_it_knew_before(path: Path) -> None:
     before = Memory(path)
+    assert not before.is_of_before
+    assert Memory(path).is_of_before
     before.began(begun("e1"))
     before.began(begun("c1", ONE_SHOT))
     before.allow_always(KIND, "anna")

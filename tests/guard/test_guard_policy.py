@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from guarded_engine import ETCD, NETWORK, OTHER_IMAGE, PROJECT, RUN, FakeEngine, id_of, request
 
 from operator_demo import labels
+from operator_demo.guard import rules
 from operator_demo.guard.decision import Decision, Forward, Ruling, Shape
+from operator_demo.guard.endpoints import ENDPOINTS, NAME
 from operator_demo.guard.host_access import ways_around
 from operator_demo.guard.memory import Memory
 from operator_demo.guard.policy import Policy
@@ -413,6 +416,13 @@ def test_in_mode_approve_a_human_is_asked_before_a_change_and_not_before_a_look(
     assert ruling("POST /containers/create", {"Image": ETCD, "HostConfig": {"VolumesFrom": [M]}}) is Ruling.ASK
     assert ruling(f"POST /containers/{M}/exec", {"Cmd": PROBE}, MONITOR) is Ruling.ALLOW
     assert ruling(f"DELETE /containers/{M}") is Ruling.DENY
+
+
+def test_the_words_for_the_policy_name_every_command_of_the_table() -> None:
+    for endpoint in ENDPOINTS:
+        command = endpoint.does.partition(":")[0].split()
+        if endpoint.agent and command[0] == "docker" and NAME in endpoint.path and endpoint.path[0] == "containers":
+            assert re.search(rf"\b{command[1]}\b", rules.ALL), endpoint.does
 
 
 def test_all_requests_of_the_docker_command_are_allowed() -> None:

@@ -81,8 +81,11 @@ def test_one_that_died_serves_nobody_until_it_is_started_again(start: Callable[[
     process.kill()
     process.wait()
     assert ask(path) == b""
-    start()
+    again = start()
     assert wait_for(path).startswith(b"HTTP/1.1 ")
+    again.terminate()
+    output, _ = again.communicate(timeout=20)
+    assert "The guard ended and has started again." in output
 
 
 def docker(*arguments: str, at: Path = Path("/var/run/docker.sock")) -> subprocess.CompletedProcess[str]:

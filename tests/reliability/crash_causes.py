@@ -1,5 +1,6 @@
 """What goes wrong in the middle of a run, and what must follow. docs/architecture.md promises it."""
 
+import os
 import re
 import signal
 import sqlite3
@@ -94,6 +95,15 @@ def monitor_is_killed(scene: Scene) -> None:
     result = scene.demo.wait(SOON)
     assert (result.status, result.outcome) == (3, "failed"), result.story
     assert f"{scene.demo.project}-operator-monitor" in result.stderr
+
+
+def guard_is_killed(scene: Scene) -> None:
+    """the engine starts it again; until then everything is refused, which it says; the run goes on to its end"""
+    # (A container that the engine was asked to kill is not started again.)
+    os.kill(scene.demo.container("guard").attrs["State"]["Pid"], signal.SIGKILL)
+    result = scene.demo.wait()
+    _assert_repaired(result)
+    assert _warned(result, "The guard ended and has started again.")
 
 
 def agent_is_killed(scene: Scene) -> None:

@@ -10,6 +10,7 @@ MATRIX: dict[Cause, tuple[str, ...]] = {
     causes.second_host: ("healthy", "detection"),
     causes.down_from_elsewhere: ("load", "end"),
     causes.monitor_is_killed: ("load", "verified"),
+    causes.guard_is_killed: ("load", "repair"),
     causes.agent_is_killed: ("detection", "repair"),
     causes.workload_is_killed: ("load", "fault"),
     causes.engine_restarts: ("load", "repair"),

@@ -1,20 +1,12 @@
-"""The guard, as the agent's own process uses it: it has ended what a session left running."""
+"""The guard, as the programs of its callers use it: it ends what they began and left running."""
 
 import http.client
 import json
 import os
 import socket
 
-ENGINE = "unix:///run/engine/docker.sock"  # where the shell's docker command finds the guard
+ENGINE = "unix:///run/engine/docker.sock"  # where a caller's container has the guard
 _PATH = "/guard/leftovers"
-
-RULES = (
-    "The Docker engine is behind a guard. Allowed on the ticket's containers: docker ps, inspect, logs, stats, top, "
-    "events, diff; start, stop, restart, kill, pause, unpause; update of limits; exec (not privileged); cp out of a "
-    "member, and into its volumes; network connect and disconnect on the subject's networks. For a member that cannot "
-    "run: docker run --rm --network none --volumes-from MEMBER IMAGE-OF-THAT-MEMBER COMMAND. Everything else is "
-    "refused and recorded: no other run or create, no rm, no build, no pull, no prune, no volume or network rm.")
-"""What the model and the shell are told of the guard's policy."""
 
 
 class _Connection(http.client.HTTPConnection):
