@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -332,6 +333,26 @@ class Run:
 
     def recorded(self, type: str) -> list[Event]:
         return list(self.store.events(RUN, types=[type]))
+
+
+class Gone(BaseException):
+    pass
+
+
+def lose_host(run: Run) -> None:
+    """Plays the run until its host is gone after the injection; the containers go on."""
+    run.cluster.repairs = False
+
+    def vanish(e: Event) -> None:
+        if e.type == "chapter" and e.raw["name"] == "detection":
+            raise Gone
+
+    run.display.on_event = vanish
+    with suppress(Gone):
+        run.stage.chapters.play(attach=False)
+    run.stage.recording.unfollow()
+    run.display.on_event = lambda e: None
+    run.cluster.repairs = True
 
 
 def refuse(words: str = "no") -> OperatorError:

@@ -1,12 +1,14 @@
 """The presenter's answers go to the guard, and the run's limits wait meanwhile."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from fakes import RUN, Run
+from fakes import RUN, FakeFeed, Run, lose_host
 
 from operator_demo import events
 from operator_demo.approvals import LIMIT
+from operator_demo.errors import Exit
 from operator_demo.events import Event
 
 MakeRun = Callable[..., Run]
@@ -67,3 +69,26 @@ def test_the_limits_of_a_run_wait_for_a_human(make_run: MakeRun) -> None:
     turn(run, answered("ask-1", 2))
     turn(run)
     assert loop._watched > before
+
+
+def test_who_attaches_is_asked_what_the_first_host_left_unanswered(make_run: MakeRun) -> None:
+    run = make_run(keep=True)
+    lose_host(run)
+    run.stage.recording.import_([asked("ask-1", 1)])
+    second = run.another_stage()
+
+    def press(now: float) -> None:
+        if second.recording.situation.run.waiting and not sent(run):
+            run.display.keys.put("yes")
+
+    def go_on(feed: FakeFeed, ticket: str) -> None:
+        """The guard hears the answer, and the agent's command ends; then the member is repaired."""
+        while not sent(run):
+            time.sleep(0.02)
+        feed.say(events.GUARD, "approval_answered", id="ask-1", answer="yes", by="anna")
+
+    run.display.tick, run.cluster.lie = press, go_on  # type: ignore[method-assign]
+    assert second.perform(attach=True) == Exit.OK
+    assert sent(run) == [("ask-1", "yes")]
+    assert [e["id"] for e in run.display.of("approval_requested")] == ["ask-1"] * 2  # to both hosts
+    assert not second.recording.situation.run.waiting

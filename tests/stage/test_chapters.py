@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from fakes import RUN, SCENARIO, Run
+from fakes import RUN, SCENARIO, Run, lose_host
 
 from operator_demo import chapters
 from operator_demo.chaos.spec import FaultSpec
@@ -94,26 +94,6 @@ def test_a_fault_that_nobody_sees_ends_the_run(make_run: MakeRun, monkeypatch: p
         run.stage.perform()
     assert run.display.outcome == ("failed", Exit.ENVIRONMENT)
     assert run.cluster.calls[-1] == "down"
-
-
-class Gone(BaseException):
-    pass
-
-
-def lose_host(run: Run) -> None:
-    """Plays the run until its host is gone after the injection; the containers go on."""
-    run.cluster.repairs = False
-
-    def vanish(e: Event) -> None:
-        if e.type == "chapter" and e.raw["name"] == "detection":
-            raise Gone
-
-    run.display.on_event = vanish
-    with pytest.raises(Gone):
-        run.stage.chapters.play(attach=False)
-    run.stage.recording.unfollow()
-    run.display.on_event = lambda e: None
-    run.cluster.repairs = True
 
 
 def test_an_attach_waits_while_another_process_holds_the_store(make_run: MakeRun) -> None:
