@@ -295,7 +295,7 @@ class RunState:
             case events.RecordHead() as head:
                 self.record = head
             case events.Contradiction() as contradiction:
-                self._contradict(contradiction)
+                self._contradict(e, contradiction)
             case events.MonitorStarted(members=names):
                 for name in names:
                     self.members.setdefault(name, events.MemberSeen())
@@ -324,8 +324,13 @@ class RunState:
             case events.SessionFinished() as finished:
                 self._finish_session(e, finished)
 
-    def _contradict(self, contradiction: events.Contradiction) -> None:
+    def _contradict(self, e: Event, contradiction: events.Contradiction) -> None:
+        """What the volume holds in the place of a forged event counts. Nothing is proved by it any more, but a stage
+        must know that a ticket is closed."""
         self.contradictions = (*self.contradictions, contradiction)
+        there = _recorded(contradiction, e.run)
+        if there is not None:
+            self.apply(there)
         if self.outcome is not None and self.outcome.data.outcome in outcomes.JUDGED:
             corrected = replace(self.outcome.data, outcome=outcomes.UNVERIFIED, exit_status=int(Exit.NOT_REACHED))
             self.outcome = Moment(self.outcome.at, corrected)
@@ -401,3 +406,16 @@ class RunState:
 def number_of(chapter: str) -> int:
     """From 1; 0 for one that is not in the usual order."""
     return chapters.NAMES.index(chapter) + 1 if chapter in chapters.NAMES else 0
+
+
+def _recorded(c: events.Contradiction, run: str) -> Event | None:
+    """What the volume holds, as an event; None where it has none, or what stands there is no event."""
+    there = c.recorded or {}
+    if not isinstance(there.get("data"), dict):
+        return None
+    try:
+        event = Event(run, c.from_source, there["type"], there["data"], c.seq, there["ts"], there["ticket"],
+                      there["session"])
+        return event if event.at else None
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -441,3 +442,22 @@ def test_no_valid_event_breaks_the_fold(many: list[Event]) -> None:
 
 def test_times_are_those_of_the_story() -> None:
     assert events.parse_ts(story()[0].ts) == START
+
+
+def test_what_the_volume_holds_in_the_place_of_a_forged_event_counts() -> None:
+    script = Script()
+    script.open(1, "tkt-1")
+    ts = events.timestamp(datetime.fromtimestamp(START + 2, UTC))
+    there = {"type": "ticket_resolved", "ts": ts, "ticket": "tkt-1", "session": None, "data": {"outcome": "repaired"}}
+    script.say(3, STAGE, "contradiction", text="forged", from_source=MONITOR, seq=7, recorded=there)
+    state = fold(script.events)
+    assert state.tickets["tkt-1"].state == "resolved"
+    assert len(state.contradictions) == 1
+
+
+@pytest.mark.parametrize("there", [{}, {"type": "note"}, {"type": 5, "ts": "", "ticket": 1, "session": 2, "data": {}},
+                                   {"type": "note", "ts": "no", "ticket": None, "session": None, "data": []}])
+def test_what_stands_there_and_is_no_event_ends_nothing(there: dict[str, Any]) -> None:
+    script = Script()
+    script.say(3, STAGE, "contradiction", text="forged", from_source=MONITOR, seq=7, recorded=there)
+    assert len(fold(script.events).contradictions) == 1

@@ -1,15 +1,18 @@
 """The outcome rests on what the containers recorded in their volume, whatever their logs said."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from fakes import RUN, FakeFeed, Run, refuse
+from fakes import RUN, SCENARIO, FakeFeed, Run, refuse
 
 from operator_demo import events
 from operator_demo.errors import Exit
 from operator_demo.events import Event, Finding, Note, TicketEscalated, TicketResolved, Verdict
 from operator_demo.run_state import RunState
 from operator_demo.stage import chapters
+from operator_demo.stage.record_check import contradiction, key
 
 MakeRun = Callable[..., Run]
 FAR = 10_000  # numbers ahead of what the containers say meanwhile
@@ -99,6 +102,26 @@ def test_a_line_that_hides_a_verdict_is_a_contradiction(make_run: MakeRun) -> No
     run.stage.perform()
     assert run.display.outcome[0] in ("unverified", "repaired")
     assert outcomes(run)[1:] == ("unverified", Exit.NOT_REACHED)
+
+
+def test_a_run_does_not_wait_for_what_a_forged_line_hides(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line takes the number of the ticket's end, and the feed finds out."""
+    said = FakeFeed.say
+
+    def say(feed: FakeFeed, source: str, type: str, /, **more: object) -> None:
+        if type == "ticket_resolved":
+            feed.forge(source, Note(level="info", text="all is well"))
+        said(feed, source, type, **more)  # type: ignore[arg-type]
+        if type == "ticket_resolved":
+            there = feed._cluster.volume[-1]
+            feed._incoming.put(events.event(RUN, events.STAGE, contradiction(key(there), None, there)))
+
+    monkeypatch.setattr(FakeFeed, "say", say)
+    run = make_run(scenario=replace(SCENARIO, repair_limit=120.0))
+    began = time.monotonic()
+    assert run.stage.perform() == Exit.NOT_REACHED
+    assert time.monotonic() - began < 60
+    assert run.display.outcome == ("unverified", Exit.NOT_REACHED)
 
 
 def test_what_comes_to_light_after_the_end_changes_the_outcome(make_run: MakeRun) -> None:
