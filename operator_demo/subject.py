@@ -23,8 +23,26 @@ from operator_demo.trust import Agree, agreed_by_the_host, refuse_unknown
 
 
 @dataclass(frozen=True)
+class Probed:
+    """What a probe did: its exit status, None where it did not end in time or could not be run, and what it wrote, or
+    why not."""
+
+    status: int | None
+    output: str
+
+
+RunProbe = Callable[[Sequence[str], float], Probed]
+"""Runs one of the subject's `probes` in a member, within so many seconds."""
+
+
+def _no_probes(command: Sequence[str], timeout: float) -> Probed:
+    return Probed(None, "Only the monitor runs probes.")
+
+
+@dataclass(frozen=True)
 class Member:
-    """A node of the subject as the engine sees it; `address` is its IP on the project's network, None without one."""
+    """A node of the subject as the engine sees it; `address` is its IP on the project's network, None without one.
+    `probe` runs one of the subject's `probes` in it; it never raises."""
 
     name: str
     container: str
@@ -32,6 +50,7 @@ class Member:
     address: str | None = None
     exit_code: int | None = None
     health: str | None = None  # starting, healthy or unhealthy by its health check; None without one
+    probe: RunProbe = field(default=_no_probes, compare=False, repr=False)
 
 
 def as_the_engine_sees(m: Member) -> dict[str, Any]:
@@ -156,7 +175,8 @@ class Subject(Protocol):
     """All that the program asks of a subject.
 
     It may also have `heal_time`: seconds after a repair within which the invariants must begin to hold (default: 15);
-    `default_scenario`, a name; and `published`, what `run --publish` publishes: the port of each service.
+    `default_scenario`, a name; `published`, what `run --publish` publishes: the port of each service; and `probes`, the
+    commands (each a sequence of words) that may be run in members to look at them, by `Member.probe`.
     """
 
     name: str

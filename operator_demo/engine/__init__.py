@@ -17,7 +17,7 @@ from operator_demo.engine.containers import (
     session_containers,
 )
 from operator_demo.engine.engine_socket import find_socket, probe_socket
-from operator_demo.engine.execute import ExecTimeout, exec_in
+from operator_demo.engine.execute import ExecTimeout, exec_in, probe_in
 from operator_demo.engine.failures import EngineUnavailable, Interrupted, NotOnEngine
 from operator_demo.engine.fingerprint import fingerprint
 from operator_demo.engine.helper_container import (
@@ -85,6 +85,7 @@ __all__ = [
     "one_off",
     "own_image",
     "parse_time",
+    "probe_in",
     "probe_socket",
     "project_volumes",
     "projects",

@@ -45,12 +45,33 @@ def exec_in(engine: Engine, container_id: str, argv: Sequence[str], *, stdin: In
     doing = f"running {argv[0]} in {container_id[:12]}"
     with engine_errors(doing):
         made = engine.api.exec_create(container_id, list(argv), stdin=stdin is not None,
-                                             environment={_MARK: mark})["Id"]
+                                      environment={_MARK: mark})["Id"]
+        given = stdin(made) if callable(stdin) else stdin
+    try:
+        return _run(engine, made, doing, given, timeout)
+    except ExecTimeout:
+        _kill_inside(engine, container_id, mark)
+        raise
+
+
+def probe_in(engine: Engine, container_id: str, argv: Sequence[str], *, timeout: float,
+             begin: Callable[[str], None]) -> tuple[int, bytes, bytes]:
+    """As `exec_in`, but `argv` is all that the engine is asked to run: what takes too long goes on. `begin` gets the
+    id of the exec before it starts."""
+    doing = f"running {argv[0]} in {container_id[:12]}"
+    with engine_errors(doing):
+        made = engine.api.exec_create(container_id, list(argv))["Id"]
+    begin(made)
+    return _run(engine, made, doing, None, timeout)
+
+
+def _run(engine: Engine, made: str, doing: str, stdin: bytes | None, timeout: float) -> tuple[int, bytes, bytes]:
+    """Starts an exec and waits for its end."""
+    with engine_errors(doing):
         response = open_stream(engine, "POST", f"/exec/{made}/start", body={"Detach": False, "Tty": False},
                                silence=timeout + _SETTLE)
-        output, finished = _talk(response, stdin(made) if callable(stdin) else stdin, timeout)
+        output, finished = _talk(response, stdin, timeout)
     if not finished:
-        _kill_inside(engine, container_id, mark)
         raise ExecTimeout(f"{doing}: no end after {timeout:g} s", output[STDOUT], output[STDERR])
     with engine_errors(doing):
         return _exit_code(engine, made), output[STDOUT], output[STDERR]

@@ -20,8 +20,9 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def end_leftovers(since: float, patience: float) -> list[str]:
-    """Ends what was begun through the guard since then (seconds since the epoch) and still runs; says what, in words.
+def end_leftovers(since: float, patience: float, exec_id: str = "") -> list[str]:
+    """Ends what was begun through the guard since then (seconds since the epoch) and still runs, or this exec alone;
+    says what, in words.
 
     Raises `OSError`, `http.client.HTTPException` and `ValueError` where the guard does not answer within `patience`
     seconds.
@@ -29,7 +30,7 @@ def end_leftovers(since: float, patience: float) -> list[str]:
     path = os.environ.get("DOCKER_HOST", ENGINE).removeprefix("unix://")
     connection = _Connection(path, patience)
     try:
-        connection.request("POST", f"{_PATH}?since={since:.6f}")
+        connection.request("POST", f"{_PATH}?since={since:.6f}&exec={exec_id}")
         answer = connection.getresponse()
         body = json.loads(answer.read())
     finally:

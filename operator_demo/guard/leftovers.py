@@ -10,12 +10,12 @@ helper.
 
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from operator_demo import labels
 from operator_demo.guard.http import BadRequest
-from operator_demo.guard.memory import EXEC, ONE_SHOT, Memory
+from operator_demo.guard.memory import EXEC, ONE_SHOT, Begun, Memory
 from operator_demo.guard.record import Record
 from operator_demo.guard.request import Request
 from operator_demo.guard.upstream import Call, EngineGone, Upstream
@@ -32,12 +32,16 @@ class Leftovers:
 
     async def end(self, caller: str, request: Request) -> list[str]:
         """Ends what the caller began since the time in the query (`since`, seconds since the epoch) and what still
-        runs; says what, in words for people. Raises `BadRequest` and `EngineGone`."""
+        runs, or the one exec with the id in the query (`exec`); says what, in words for people. Raises `BadRequest` and
+        `EngineGone`."""
         try:
             since = float(request.query.get("since") or 0.0) - _SLACK
         except ValueError as e:
             raise BadRequest("since takes seconds since the epoch") from e
-        return await self._end_one_shots(caller, since) + await self._end_execs(caller, since)
+        execs = self._memory.since(EXEC, caller, since)
+        if only := request.query.get("exec"):
+            return await self._end_execs(caller, [begun for begun in execs if begun.id == only])
+        return await self._end_one_shots(caller, since) + await self._end_execs(caller, execs)
 
     async def _end_one_shots(self, caller: str, since: float) -> list[str]:
         ended = []
@@ -49,9 +53,9 @@ class Leftovers:
             ended.append(f"container {str(described['Name']).lstrip('/')}, with the data of {begun.container.name}")
         return ended
 
-    async def _end_execs(self, caller: str, since: float) -> list[str]:
+    async def _end_execs(self, caller: str, execs: Sequence[Begun]) -> list[str]:
         pids, ended = [], []
-        for begun in self._memory.since(EXEC, caller, since):
+        for begun in execs:
             described = await self._upstream.get(("exec", begun.id, "json"))
             if described and described["Running"] and int(described["Pid"] or 0) > 1:
                 pids.append(int(described["Pid"]))

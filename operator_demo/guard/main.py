@@ -1,6 +1,7 @@
 """The guard's process: a socket for each caller, until it is told to stop."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -56,7 +57,8 @@ async def _run(settings: Settings, record: Record, store: Store, sockets: Mappin
     memory = Memory(_folder() / "memory" / f"{settings.run}.jsonl")
     if memory.is_of_before:
         record.warn("The guard ended and has started again. Meanwhile every request to the engine was refused.")
-    policy = Policy(world, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE,
+    probes = json.loads(os.environ.get("OPERATOR_PROBES") or "[]")
+    policy = Policy(world, probes, session=record.session, approve=os.environ.get("OPERATOR_SAFETY_MODE") == APPROVE,
                     memory=memory)
     leftovers = Leftovers(upstream, record, memory, settings.run)
     record.withdraw_open()

@@ -34,10 +34,13 @@ class Effects:
     """Records one effect after the other; `record` is used by one thread."""
 
     def __init__(self, recorder: Recorder, members: Members, project: str, announced: Announced,
-                 health: HealthChecks, restarted: Callable[[str], bool]) -> None:
-        """`restarted` tells whether it was the engine's restart policy that started a container last."""
+                 health: HealthChecks, restarted: Callable[[str], bool],
+                 is_probe: Callable[[str], bool] = lambda exec_id: False) -> None:
+        """`restarted` tells whether it was the engine's restart policy that started a container last, `is_probe`
+        whether the monitor itself made an exec."""
         self._recorder, self._members, self._project = recorder, members, project
         self._announced, self._health, self._restarted = announced, health, restarted
+        self._is_probe = is_probe
         self._exempt, self._requests = Exempt(announced, health), Requests(recorder)
         self._others = Others(recorder)
         self._looping: set[str] = set()  # containers that the policy started last, and nobody touched since
@@ -105,7 +108,7 @@ class Effects:
             case "network":
                 return self._matters_network(h)
         action = h.action.partition(": ")[0]
-        if action not in ACTIONS or self._exempt.is_helper(h):
+        if action not in ACTIONS or self._exempt.is_helper(h) or self._is_probe(h.attributes.get("execID", "")):
             return False
         if self._subject(h) or self._own(h):
             return True

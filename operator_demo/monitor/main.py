@@ -32,6 +32,7 @@ from operator_demo.monitor.incidents import Incidents
 from operator_demo.monitor.members import Members
 from operator_demo.monitor.observer import Observer
 from operator_demo.monitor.oracle import Oracle
+from operator_demo.monitor.probes import Probes
 from operator_demo.monitor.questions import Questions
 from operator_demo.settings import Settings
 from operator_demo.store import Recorder, Store
@@ -78,12 +79,13 @@ class Monitor:
         self._settings, self._engine, self._recorder, self._stop = settings, engine, recorder, stop
         self._wake = threading.Event()
         self._failed: list[BaseException] = []
-        self.members = Members(engine, settings.project, subject.members)
+        probes = Probes(engine)
+        self.members = Members(engine, settings.project, subject.members, probes)
         announced = Announced(settings.data / "announced.json")
         self.observer = Observer(subject, self.members, recorder, Incidents(recorder, subject.name, announced))
         health = HealthChecks(lambda id_: inspect(engine, id_))
         self.effects = Effects(recorder, self.members, settings.project, announced, health,
-                               lambda container: _restarted(engine, container))
+                               lambda container: _restarted(engine, container), probes.is_one)
         self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data, stop)
         self.questions = Questions(self.observer, self.oracle, announced, recorder,

@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from operator_demo.engine import Container, Engine, EngineEvent, members
+from operator_demo.monitor.probes import Probes
 from operator_demo.subject import Member, Observation
 
 MISSING = "missing"
@@ -14,8 +16,9 @@ _DEADLY = ("9", "15", "SIGKILL", "SIGTERM")  # signals after which the engine do
 class Members:
     """The subject's members, refreshed on demand. Safe to use from several threads."""
 
-    def __init__(self, engine: Engine, project: str, names: Sequence[str]) -> None:
+    def __init__(self, engine: Engine, project: str, names: Sequence[str], probes: Probes | None = None) -> None:
         self._engine, self._project, self._names = engine, project, names
+        self._probes = probes or Probes(engine)
         self._lock = threading.Lock()
         self._containers: dict[str, Container] = {}
         self._members = [Member(name, "", MISSING) for name in names]
@@ -38,7 +41,7 @@ class Members:
         if c is None:
             known = self._containers.get(name)
             return Member(name, known.name if known else "", MISSING)
-        return Member(name, c.name, c.state, c.address, c.exit_code, c.health)
+        return Member(name, c.name, c.state, c.address, c.exit_code, c.health, partial(self._probes.run, c.id))
 
     def apply(self, event: EngineEvent) -> bool:
         """Updates a member from an event alone; False if the engine must be asked for the new state.

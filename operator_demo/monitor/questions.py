@@ -60,8 +60,11 @@ class Questions:
 
     def members(self) -> dict[str, Any]:
         observed = self._observer.last.members
-        return {"members": [asdict(m) | {"reachable": bool(observed.get(m.name, {}).get("reachable"))}
-                            for m in self._observer.members.latest]}
+        return {"members": [
+            {"name": m.name, "container": m.container, "state": m.state, "address": m.address,
+             "exit_code": m.exit_code, "health": m.health,
+             "reachable": bool(observed.get(m.name, {}).get("reachable"))}
+            for m in self._observer.members.latest]}
 
     def inspect(self, member: str) -> dict[str, Any]:
         """The engine's description of a member's container, reduced to what a diagnosis needs, without secrets."""

@@ -1,5 +1,6 @@
 """Everything of a run on the engine: the subject's project and our own."""
 
+import json
 import os
 import re
 import secrets
@@ -209,6 +210,7 @@ class Environment:
             "OPERATOR_PROJECT": self.project,
             "OPERATOR_RUN": run,
             "OPERATOR_API_KEY": key,
+            "OPERATOR_PROBES": json.dumps([list(command) for command in getattr(self.found.subject, "probes", ())]),
             "OPERATOR_CONTROL_NONCE": secrets.token_hex(16),
             "OPERATOR_READ_ONLY": "false" if copied_in else "true",
         }

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from project_names import new_name
 
+from operator_demo.engine import connect
 from operator_demo.events import GUARD
 from operator_demo.guard.callers import end_leftovers
 from operator_demo.guard.leftovers import Leftovers
@@ -21,12 +23,15 @@ from operator_demo.guard.memory import Memory
 from operator_demo.guard.policy import Policy
 from operator_demo.guard.proxy import Proxy
 from operator_demo.guard.record import Record
-from operator_demo.guard.request import AGENT
+from operator_demo.guard.request import AGENT, MONITOR
 from operator_demo.guard.upstream import Upstream
 from operator_demo.guard.world import World
+from operator_demo.monitor.probes import Probes
 from operator_demo.store import Recorder, Store
+from operator_demo.subject import Probed
 
 pytestmark = pytest.mark.engine
+HANGING, QUICK = ["sleep", "4247"], ["sh", "-c", "echo well; exit 3"]
 IMAGE = "operator-demo/base:trixie"
 ENGINE = Path("/var/run/docker.sock")
 PATIENCE = 30.0
@@ -51,10 +56,12 @@ class Stand:
         upstream = Upstream(ENGINE)
         memory = Memory()
         leftovers = Leftovers(upstream, record, memory, "run-1", IMAGE)
-        policy = Policy(World(upstream, self.project, "run-1"), memory=memory)
-        self.proxy = Proxy(policy, record, upstream,
-                           own={(AGENT, *LEFTOVERS): partial(leftovers.end, AGENT)})
+        policy = Policy(World(upstream, self.project, "run-1"), [HANGING, QUICK], memory=memory)
+        self.proxy = Proxy(policy, record, upstream, own={
+            (caller, *LEFTOVERS): partial(leftovers.end, caller) for caller in (AGENT, MONITOR)})
         self._do(self.proxy.serve(AGENT, self.socket))
+        self.monitors = folder / "monitor" / "docker.sock"
+        self._do(self.proxy.serve(MONITOR, self.monitors))
         # Last: what fails before leaves no container.
         self.member = docker("run", "-d", "--network", "none", "--init", "-v", "/data", "--label",
                              f"com.docker.compose.project={self.project}", "--label", "com.docker.compose.service=m",
@@ -62,6 +69,9 @@ class Stand:
 
     def _do(self, work: object) -> None:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(30)  # type: ignore[arg-type]
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [e.raw for e in self.store.events("run-1", types=["guard"])]
 
     def commands(self) -> str:
         return docker("top", self.member, "-eo", "pid,args")
@@ -122,11 +132,30 @@ def test_a_one_shot_container_is_removed(stand: Stand) -> None:
     assert docker("ps", "-aq", "--filter", "label=io.operator-demo.run=run-1") == ""
 
 
+def test_the_monitor_runs_the_subjects_probes_and_nothing_else(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{stand.monitors}")
+    engine = connect()
+    probes = Probes(engine)
+    try:
+        assert probes.run(stand.member, QUICK, 10) == Probed(3, "well\n")
+        assert stand.entries() == []
+        refused = probes.run(stand.member, ["sh", "-c", "echo else"], 10)
+        assert refused.status is None and "probe commands that the subject declares" in refused.output
+        assert [entry["ruling"] for entry in stand.entries()] == ["deny"]
+        docker("exec", "-d", stand.member, "sleep", "4248", at=stand.socket)
+        hanging = probes.run(stand.member, HANGING, 1)
+        assert hanging.status is None and "no end after 1 s" in hanging.output
+        assert "4247" not in stand.commands()
+        assert "4248" in stand.commands()
+    finally:
+        engine.close()
+
+
 def test_the_helper_stands_in_the_record(stand: Stand) -> None:
     since = time.time()
     leave(stand, "exec", stand.member, "sleep", "4246")
     end_leftovers(since, PATIENCE)
-    own = [e.raw for e in stand.store.events("run-1", types=["guard"]) if e.raw["caller"] == "guard"]
+    own = [entry for entry in stand.entries() if entry["caller"] == "guard"]
     assert [entry["rule"] for entry in own] == ["end of what a command left"]
     assert own[0]["object"].startswith("operator-demo-kill-")
 

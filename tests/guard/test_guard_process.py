@@ -16,6 +16,7 @@ import pytest
 
 IMAGE = "operator-demo/base:trixie"
 PROJECT = project_names.new_name()
+PROBE = ["echo", "well"]
 PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 pytestmark = pytest.mark.engine
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.engine
 def start(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     environment = {**os.environ, "OPERATOR_RUN": "run-guard000", "OPERATOR_SUBJECT": "etcd",
                    "OPERATOR_PROJECT": PROJECT, "OPERATOR_DATA": str(tmp_path), "OPERATOR_GUARD": str(tmp_path),
+                   "OPERATOR_PROBES": json.dumps([PROBE]),
                    "OPERATOR_ANSWERS": str(tmp_path / "answers" / "answers.sock")}
     started: list[subprocess.Popen[str]] = []
 
@@ -114,6 +116,8 @@ def test_its_policy_holds_for_the_docker_command(start: Callable[[], subprocess.
     wait_for(path)
     listed = docker("ps", "--format", "{{.Names}}", at=path)
     assert set(listed.stdout.split()) == {f"{PROJECT}.plain", f"{PROJECT}.risky"}
+    monitors = tmp_path / "monitor" / "docker.sock"
+    assert docker("exec", f"{PROJECT}.plain", *PROBE, at=monitors).stdout == "well\n"
     assert docker("pause", f"{PROJECT}.plain", at=path).returncode == 0
     assert docker("unpause", f"{PROJECT}.plain", at=path).returncode == 0
     assert docker("exec", f"{PROJECT}.plain", "echo", "hello", at=path).stdout == "hello\n"

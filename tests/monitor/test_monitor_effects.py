@@ -348,6 +348,15 @@ def test_an_exec_of_the_host_is_known_by_its_id(bench: Bench, effects: Effects) 
     assert told(bench) == []
 
 
+def test_a_probe_of_the_subject_is_noise(bench: Bench) -> None:
+    session(bench)
+    effects = Effects(bench.monitor, bench.members, "p", bench.announced,  # type: ignore[arg-type]
+                      HealthChecks(Logged().inspect), lambda container: False, lambda exec_id: exec_id == "exec-1")
+    effects.record(happening("exec_start: psql", time=time.time(), attributes={"execID": "exec-1"}))
+    effects.record(happening("exec_start: psql", time=time.time(), attributes={"execID": "exec-2"}))
+    assert told(bench) == [("exec_start", None)]
+
+
 @pytest.mark.parametrize("command", ["operator-demo ctl", "sqlite3 /data/tickets.db"])
 @pytest.mark.parametrize("attributes", [{}, {"execID": ""}, {"execID": "exec-1"}])
 def test_who_else_enters_our_own_containers_in_a_session_is_told(bench: Bench, effects: Effects, command: str,
