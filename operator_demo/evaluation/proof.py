@@ -14,6 +14,7 @@ from operator_demo.evaluation import runner
 from operator_demo.evaluation.campaign import NO_AGENT, Campaign, Trial
 from operator_demo.evaluation.runner import Result
 from operator_demo.events import Finding, Note
+from operator_demo.findings import standing
 from operator_demo.outcomes import FAILED, INTERRUPTED, REPAIRED
 from operator_demo.settings import REHEARSAL
 from operator_demo.store import Store
@@ -75,8 +76,9 @@ def _record(result: Result, home: Path) -> tuple[proven.Entry, bool]:
     with Store(home / "tickets.db", read_only=True) as store:
         (run,) = store.rows("SELECT * FROM runs ORDER BY started DESC LIMIT 1")
         data = [e.data for e in store.events(run["run"], types=["finding", "note"])]
-    causes = [finding.cause for finding in data if isinstance(finding, Finding)]
-    entry = {"outcome": result["outcome"], "reached": result["reached"], "cause": causes[-1] if causes else None,
+    named = [finding.cause for finding in standing([one for one in data if isinstance(one, Finding)])]
+    entry = {"outcome": result["outcome"], "reached": result["reached"],
+             "cause": ", ".join(dict.fromkeys(named)) or None,
              "ttd": _rounded(run["ttd"]), "ttm": _rounded(run["ttm"]), "version": run["version"],
              "date": run["started"][:10]}
     return entry, any(note.stand_ins for note in data if isinstance(note, Note))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from operator_demo import events
 from operator_demo.events import Event
+from operator_demo.findings import standing
 from operator_demo.score import calls as commands
 from operator_demo.score.incident import Incident, felt_by_clients, first_symptom, payloads, well_since
 
@@ -61,14 +62,15 @@ def _latest(well: float | None, good: float | None, loaded: bool) -> float | Non
 
 def _marks(incident: Incident, outcome: str, expected: Expected, reached: bool) -> events.Marks:
     violated = {invariant for ticket in incident.tickets for invariant in ticket.invariants}
-    findings = [finding.data for finding in incident.of_sessions(events.Finding)]
-    named = findings[-1].cause if findings else None
-    named_members = {finding.member for finding in findings if finding.cause == named and finding.member}
+    claimed = standing([finding.data for finding in incident.of_sessions(events.Finding)])
+    named = [finding.cause for finding in claimed]
+    counted = expected.cause if expected.cause in named else named[-1] if named else None
+    members = {finding.member for finding in claimed if finding.cause == counted and finding.member}
     known = bool(expected.cause) and expected.cause != "unknown"
     return events.Marks(
         detected=bool(violated) and all(set(entry.split(" or ")) & violated for entry in expected.invariants),
-        localised=(bool(findings) and named_members == set(expected.targets)) if known else None,
-        cause=named == expected.cause if known else None,
+        localised=(bool(claimed) and members == set(expected.targets)) if known else None,
+        cause=counted == expected.cause if known else None,
         repaired=reached if expected.outcome != "escalated" else outcome == "repaired")
 
 

@@ -15,6 +15,8 @@ from presenter import Result
 
 from operator_demo import subject
 from operator_demo.chaos import scenario
+from operator_demo.events import Finding
+from operator_demo.findings import standing
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- proven: begin ({}) -->", "<!-- proven: end ({}) -->"
@@ -60,8 +62,9 @@ def note(record: Record, name: str, brain: str, result: Result) -> None:
 
 def _told(result: Result) -> dict[str, Any]:
     finished = result.last("run_finished")
-    findings = [e["data"]["cause"] for e in result.of("finding")]
-    return {"outcome": finished["outcome"], "reached": result.status == 0, "cause": findings[-1] if findings else None,
+    named = [finding.cause for finding in standing([Finding.of(e["data"]) for e in result.of("finding")])]
+    return {"outcome": finished["outcome"], "reached": result.status == 0,
+            "cause": ", ".join(dict.fromkeys(named)) or None,
             "ttd": _seconds(finished.get("ttd")), "ttm": _seconds(finished.get("ttm")),
             "version": result.last("run_started")["version"], "date": datetime.now(UTC).date().isoformat()}
 

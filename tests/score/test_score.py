@@ -123,6 +123,24 @@ def test_a_finding_that_was_corrected_counts_as_corrected() -> None:
     assert marks.cause and marks.localised
 
 
+def test_findings_about_different_members_stand_beside_each_other() -> None:
+    events = [*incident(), finding(24, "etcd2", "overload")]
+    marks = grade(events, "repaired", RIGHT, True).marks
+    assert marks.cause and marks.localised
+
+
+@pytest.mark.parametrize("member", ["etcd1", None])
+def test_what_a_later_finding_takes_back_does_not_count(member: str | None) -> None:
+    taken_back = at(24, "agent", "finding", **MINE, member=member, cause="overload", text="seen")
+    assert grade([*incident(), taken_back], "repaired", RIGHT, True).marks.cause is False
+
+
+def test_a_cause_that_is_named_of_every_member_is_not_localised() -> None:
+    events = [*incident(), finding(24, "etcd0"), finding(25, "etcd2")]
+    marks = grade(events, "repaired", RIGHT, True).marks
+    assert (marks.cause, marks.localised) == (True, False)
+
+
 def test_without_a_truth_the_diagnosis_is_not_judged() -> None:
     marks = grade(incident(), "repaired", Expected("repaired"), True).marks
     assert marks.localised is None and marks.cause is None
