@@ -19,8 +19,10 @@ TITLE = "./operator-demo run"
 @click.command()
 @click.argument("record", metavar="RUN|FILE|SUBJECT/SCENARIO", shell_complete=completion.replayed)
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              shell_complete=completion.file,
               help="RUN.cast: the terminal, for asciinema. PICTURE.svg: the screen at the end of --chapter.")
 @click.option("--svg", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              shell_complete=completion.folder,
               help="Write a picture of each chapter's end into this folder.")
 @click.option("--chapter", type=click.Choice(chapters.NAMES), default="verified", show_default=True,
               help="Which chapter a single picture shows.")

@@ -152,6 +152,18 @@ def test_after_the_end_it_begins_anew() -> None:
     assert 0 < turned(made, clock, 1).shown < len(RECORD)
 
 
+@settings(max_examples=30)
+@given(st.floats(0.01, 60), st.floats(0, 1))
+def test_time_never_runs_back_and_nothing_is_left_out(idle_limit: float, share: float) -> None:
+    timeline = Timeline(RECORD, idle_limit)
+    seconds = [timeline.seconds(shown) for shown in range(1, len(RECORD) + 1)]
+    assert seconds == sorted(seconds) and seconds[-1] == timeline.length
+    assert timeline.length <= RECORD[-1].at - RECORD[0].at + 1e-6
+    assert timeline.shown(timeline.length) == len(RECORD)
+    at = share * timeline.length
+    assert timeline.time(0) <= timeline.time(at) <= timeline.time(timeline.length)
+
+
 # -- idle gaps ---------------------------------------------------------------------------------------------------------
 
 

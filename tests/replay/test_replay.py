@@ -7,11 +7,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from story import RUN, story
 
 from operator_demo import events, record_file
+from operator_demo.commands import completion
 from operator_demo.commands import replay as command
 from operator_demo.errors import Exit, OperatorError, UsageError
 from operator_demo.home import store_path
@@ -132,6 +134,17 @@ def test_a_chapter_that_was_never_reached() -> None:
 
 def test_the_list() -> None:
     assert run("--list").output.splitlines() == recordings()
+
+
+def test_completion_offers_recordings_runs_and_files(recorded: None) -> None:
+    def offered(typed: str) -> list[tuple[str, str]]:
+        context, parameter = click.Context(command.replay), command.replay.params[0]
+        return [(item.value, item.type) for item in completion.replayed(context, parameter, typed)]
+
+    assert ("etcd/member-kill", "plain") in offered("etcd/m")
+    assert offered("run-7") == [(RUN, "plain")]
+    assert offered("~/talk") == [("~/talk", "file")]
+    assert {"last", RUN, *recordings()} == {value for value, _ in offered("")}
 
 
 def test_it_needs_neither_engine_nor_model() -> None:
