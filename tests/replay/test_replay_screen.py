@@ -1,16 +1,23 @@
 """The screen of a replay, in a terminal of its own: marked at every size, steered by keys, drawn by the live screen."""
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pty_terminal import PATIENCE, Terminal
-from story import story
+from rich.console import Console
+from story import START, Author, story
 
-from operator_demo import record_file
+from operator_demo import events, record_file
 from operator_demo.home import store_path
+from operator_demo.screen.panels.approval import approval
+from operator_demo.screen.panels.view import View
+from operator_demo.screen.screen_state import ScreenState
+from operator_demo.screen.terminal_text import UNICODE
 from operator_demo.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +46,21 @@ def replayed(file: Path) -> Iterator[Callable[..., Terminal]]:
     yield start
     for terminal in opened:
         terminal.close()
+
+
+def test_a_request_of_then_offers_no_keys() -> None:
+    author = Author()
+    author.say(0, events.GUARD, "approval_requested", id="ask-1", rule="docker stop", method="POST", path="/stop",
+               digest="d", limit=90.0, member="etcd1")
+    state = ScreenState()
+    for e in author.events:
+        state.apply(e)
+    console = Console(file=io.StringIO(), width=80, height=24, _environ={})
+    live = View(console, UNICODE, START + 1, True)
+    keys = [text.plain for text in approval(state, live)][-1]
+    assert " y " in keys and " n " in keys
+    replayed = [text.plain for text in approval(state, replace(live, mark="REPLAY"))][-1]
+    assert replayed.startswith("a no in")
 
 
 def until(terminal: Terminal, holds: Callable[[list[str]], bool]) -> list[str]:

@@ -7,15 +7,18 @@ from operator_demo.screen.panels.view import STYLES, Lines, View, fit, line, wra
 from operator_demo.screen.quantities import seconds
 from operator_demo.screen.screen_state import ScreenState
 
+_KEYS = (("y", "yes"), ("n", "no"), ("a", "always for this on this member"))
+
 
 def approval(state: ScreenState, view: View) -> Lines:
-    """The oldest request that waits for a human, why the agent makes it, and the keys that answer."""
+    """The oldest request that waits for a human, why the agent makes it, and the keys that answer. A replay has none:
+    what was asked then is answered in the record."""
     s, asked = view.symbols, state.waiting[0]
     data = asked.data
     call = next((x for x in reversed(state.entries) if x.kind == "call" and x.call == data.call), None)
     left = max(0.0, asked.at + data.limit - view.now)
     keys = Text(no_wrap=True, end="")
-    for key, what in (("y", "yes"), ("n", "no"), ("a", "always for this on this member")):
+    for key, what in _KEYS if not view.mark else ():
         keys.append(f" {key} ", "reverse")
         keys.append(f" {what}  ")
     keys.append(f"a no in {seconds(left)}", STYLES["dim"])
