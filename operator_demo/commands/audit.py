@@ -90,13 +90,20 @@ def _follow(read: Callable[[], Row], full: bool) -> None:
     def tell(record: Row) -> None:
         output.with_symbols(lambda symbols: view.entries(record, symbols, full=full, width=output.width(), told=told))
 
+    def summarize(record: Row) -> None:
+        output.with_symbols(lambda symbols: view.head(record, symbols))
+
     record = read()
-    output.with_symbols(lambda symbols: view.head(record, symbols))
+    summarize(record)
     tell(record)
+    if records.is_over(record):
+        return
     while not records.is_over(record):
         time.sleep(_BEAT)
         record = read()
         tell(record)
+    output.line("")
+    summarize(record)  # as it is now
 
 
 @audit.command()

@@ -198,8 +198,9 @@ def _envelope(record: Sequence[Event], run: RunState) -> Json | None:
 def _chain(recorded: Recorded) -> Json:
     chain = recorded.chain
     head = chain.head.hex()
-    return {"entries": chain.entries, "unchained": chain.unchained, "head": head,
-            "verify": f"operator-demo audit verify {chain.run} --head {head}"}
+    verify = f"operator-demo audit verify {chain.run} --head {head}" if chain.entries else ""
+    return {"entries": chain.entries, "unchained": chain.unchained, "head": head if chain.entries else "",
+            "verify": verify}
 
 
 def _comparison(run: Recorded, other: Recorded) -> Json:

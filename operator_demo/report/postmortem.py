@@ -123,9 +123,13 @@ def _checks(told: Json) -> Iterator[str]:
 def _record(told: Json) -> Iterator[str]:
     yield "## Record"
     yield ""
-    yield f"{told['chain']['entries']} entries. Whoever has the record can check that it was not altered:"
+    chain = told["chain"]
+    if not chain["verify"]:
+        yield "It was made before records had a chain; nothing proves that it was not altered."
+        return
+    yield f"{chain['entries']} entries. Whoever has the record can check that it was not altered:"
     yield ""
-    yield f"    {told['chain']['verify']}"
+    yield f"    {chain['verify']}"
 
 
 def _seen(check: Json | None) -> str:

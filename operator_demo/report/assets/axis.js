@@ -2,6 +2,10 @@
 // One time axis: the clients' curves (uPlot), a lane for each member, the agent's commands, the engine's effects, and
 // one cursor through all of them. Times are seconds since the run began, and shown as seconds since the fault.
 
+function closed(column) {
+  return [...column, column.at(-1)]; // the last second ends as well
+}
+
 class TimeAxis {
   constructor(axis, story, other, onPick) {
     this.axis = axis;
@@ -117,10 +121,11 @@ class TimeAxis {
     const load = this.axis.load;
     if (load.at.length === 0) return;
     const other = this.other?.load;
-    const pale = (name) => other ? this.resampled(other, name, load.at) : null;
-    this.chart("Operations a second", 132, [load.at, load.ops, load.errors, ...(other ? [pale("ops")] : [])],
+    const pale = (name) => closed(this.resampled(other, name, load.at));
+    const times = [...load.at.map((at) => at - 1), load.at.at(-1)]; // a second is told when it is over
+    this.chart("Operations a second", 132, [times, closed(load.ops), closed(load.errors), ...(other ? [pale("ops")] : [])],
       [this.area("--accent"), this.bars(), ...(other ? [this.pale()] : [])], (value) => String(value));
-    this.chart("Latency, 99th percentile", 84, [load.at, load.p99, ...(other ? [pale("p99")] : [])],
+    this.chart("Latency, 99th percentile", 84, [times, closed(load.p99), ...(other ? [pale("p99")] : [])],
       [this.area("--agent"), ...(other ? [this.pale()] : [])], (value) => value < 1000 ? `${value} ms` : `${value / 1000} s`);
   }
 
@@ -139,17 +144,17 @@ class TimeAxis {
 
   area(name) {
     const color = this.color(name);
-    return {stroke: color, width: 1.75, fill: `${color}1f`, points: {show: false}, paths: uPlot.paths.stepped({align: -1})};
+    return {stroke: color, width: 1.75, fill: `${color}1f`, points: {show: false}, paths: uPlot.paths.stepped({align: 1})};
   }
 
   pale() {
     return {stroke: this.color("--pale"), width: 1.5, dash: [5, 4], points: {show: false},
-      paths: uPlot.paths.stepped({align: -1})};
+      paths: uPlot.paths.stepped({align: 1})};
   }
 
   bars() {
     const color = this.color("--bad");
-    return {stroke: color, fill: color, width: 0, points: {show: false}, paths: uPlot.paths.bars({size: [0.5, 12, 2], align: -1})};
+    return {stroke: color, fill: color, width: 0, points: {show: false}, paths: uPlot.paths.bars({size: [0.5, 12, 2], align: 1})};
   }
 
   chart(label, height, data, series, format) {

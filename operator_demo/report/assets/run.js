@@ -206,9 +206,9 @@ function record() {
   const about = "Each entry of the record is chained to the one before it. Whoever has this head can find out whether "
     + "anything was altered later.";
   return section("The record", about, null, pairs([["run", el("code", "", run.id)], ["entries", chain.entries],
-    ["head", el("code", "", chain.head)],
+    ...(chain.head ? [["head", el("code", "", chain.head)]] : []),
     ...(chain.unchained ? [["outside the chain", `${chain.unchained} entries, which nothing proves`, "warn"]] : [])]),
-  el("div", "copy", line, copy));
+  chain.verify ? el("div", "copy", line, copy) : null);
 }
 
 const [what, axis] = timeline();
