@@ -70,11 +70,14 @@ function table(looks, columns, rows) {
 // -- print: all that is folded is shown --------------------------------------------------------------------------------
 
 addEventListener("beforeprint", () => {
+  document.documentElement.dataset.theme = "light";
+  for (const draw of repaint) draw();
   for (const step of document.querySelectorAll("details")) {
     step.dataset.was = step.open ? "open" : "";
     step.open = true;
   }
 });
 addEventListener("afterprint", () => {
+  paint();
   for (const step of document.querySelectorAll("details")) step.open = step.dataset.was === "open";
 });
