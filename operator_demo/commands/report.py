@@ -11,18 +11,18 @@ from operator_demo.home import file_errors, private_opener
 
 
 @click.command()
-@click.argument("run", shell_complete=completion.recorded("run"))
+@click.argument("run", metavar="RUN|FILE|SUBJECT/SCENARIO", shell_complete=completion.replayed)
 @click.option("-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               shell_complete=completion.file,
               help="Where to write it; - is stdout.  [default: RUN.html or RUN.md, here]")
 @click.option("--md", "as_markdown", is_flag=True, help="A post-mortem in Markdown instead of a page.")
-@click.option("--compare", "other", metavar="RUN", shell_complete=completion.recorded("run"),
+@click.option("--compare", "other", metavar="RUN", shell_complete=completion.replayed,
               help="Draw this run pale behind, for instance one without an agent.")
 def report(run: str, file: Path | None, as_markdown: bool, other: str | None) -> None:
     """Write RUN as one HTML file, to open and send: it needs no network and holds all that it shows.
 
-    RUN is an id, the beginning of exactly one, `last`, or an exported .opdemo file. What looks like a secret is left
-    out. Needs no engine.
+    RUN is an id, the beginning of exactly one, or `last`; FILE one that `audit export` wrote; SUBJECT/SCENARIO a
+    recording that this program brings. What looks like a secret is left out. Needs no engine.
     """
     from operator_demo.redaction import secrets_of
     from operator_demo.report.digest import digest

@@ -31,10 +31,20 @@ class Record:
 
 
 def load(name: str) -> Record:
-    """`name` is a run's id or the beginning of exactly one, `last`, a file, or SUBJECT/SCENARIO of a recording.
+    """What is replayed. For `name` and what is raised see `unaltered`; an empty record is a `UsageError` too."""
+    chain, entries = unaltered(name)
+    if not entries:
+        raise UsageError(f"The record of {name} is empty.", HOW)
+    recorded = [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
+    return Record(chain.run, [*recorded, *_head(chain, recorded)])
 
-    Raises `UsageError` for what is none of these, and `OperatorError` with the exit status of `audit verify` for a
-    record that was altered.
+
+def unaltered(name: str) -> tuple[Chain, list[Entry]]:
+    """The whole record of a run, in the order in which it was taken in.
+
+    `name` is a run's id or the beginning of exactly one, `last`, a file, or SUBJECT/SCENARIO of a recording. Raises
+    `UsageError` for what is none of these, and `OperatorError` with the exit status of `audit verify` for a record
+    that was altered.
     """
     chain, entries = _read(name)
     if alterations := altered(chain, entries):
@@ -42,10 +52,7 @@ def load(name: str) -> Record:
                               f"`operator-demo audit verify {name}` says all of it.")
         error.exit_status = Exit.NOT_REACHED
         raise error
-    if not entries:
-        raise UsageError(f"The record of {name} is empty.", HOW)
-    recorded = [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
-    return Record(chain.run, [*recorded, *_head(chain, recorded)])
+    return chain, entries
 
 
 def recordings() -> list[str]:

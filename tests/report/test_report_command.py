@@ -11,7 +11,7 @@ from story import RUN, story
 
 from operator_demo.commands.audit import audit
 from operator_demo.commands.report import report
-from operator_demo.errors import UsageError
+from operator_demo.errors import OperatorError, UsageError
 from operator_demo.home import store_path
 from operator_demo.store import Store
 
@@ -47,13 +47,18 @@ def test_a_file_gives_the_same_page_as_the_store(home: Path) -> None:
     assert pages[0] == pages[1] and pages[0].startswith("<!doctype html>")
 
 
+def test_a_recording_that_the_program_brings() -> None:
+    page = CliRunner().invoke(report, ["etcd/member-kill", "-o", "-"], catch_exceptions=False).stdout
+    assert Page(page).data["run"]["scenario"] == "member-kill"
+
+
 def test_nothing_is_made_of_a_file_that_was_altered(home: Path) -> None:
     import gzip
 
     CliRunner().invoke(audit, ["export", RUN, "-o", "there.opdemo"], catch_exceptions=False)
     content = gzip.decompress(Path("there.opdemo").read_bytes())
     Path("there.opdemo").write_bytes(gzip.compress(content.replace(b'"kept":2412', b'"kept":9999')))
-    with pytest.raises(UsageError, match="was altered"):
+    with pytest.raises(OperatorError, match="was altered"):
         CliRunner().invoke(report, ["there.opdemo", "-o", "-"], catch_exceptions=False)
 
 
