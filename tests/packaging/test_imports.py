@@ -58,8 +58,8 @@ def imported(start: Run, command: list[str]) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("command", [["--version"], ["--help"], ["audit", "list"], ["replay", "etcd/member-kill"]],
-                         ids=" ".join)
+@pytest.mark.parametrize("command", [["--version"], ["--help"], ["audit", "list"], ["replay", "etcd/member-kill"],
+                                     ["report", "etcd/member-kill", "-o", "-"]], ids=" ".join)
 def test_a_command_that_only_reads_loads_neither_docker_nor_anthropic_nor_the_screen(
     start: Run, empty_store: None, command: list[str]
 ) -> None:
