@@ -11,6 +11,7 @@ An entry is {"at", "kind", "speaker", "lines": [[text, tone]]}; a step of the ag
     "output"          the tool's output, cut to `OUTPUT` bytes
     "effects"         [[text, tone]]: the guard's decisions and what the engine reported
     "changes"         did the engine report a change?
+    "refused"         did the guard deny something, or did the call not run?
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,12 @@ Json = dict[str, Any]
 def story(record: Sequence[Event], start: float) -> list[Json]:
     """The entries in the order of time; `start` is when the run began, in seconds since the epoch."""
     return list(_Story(record, start).entries())
+
+
+def _kind(data: events.Payload) -> str:
+    if isinstance(data, events.Guard) and data.ruling == "deny":
+        return "refusal"
+    return _KINDS.get(type(data), "event")
 
 
 class _Story:
@@ -70,28 +77,32 @@ class _Story:
                     continue
                 case events.Effect(call=id) | events.Guard(call=id) if id in self._calls:
                     continue
-            yield from self._last_words(e, thoughts)
+            if isinstance(e.data, events.SessionFinished):
+                yield from self._last_words(e.at, thoughts)
+                thoughts = []
             told = tell(e, UNICODE)
             if told is not None:
                 speaker = self._brain if told.speaker == events.AGENT else told.speaker
-                yield {"at": self._after(e.at), "kind": _KINDS.get(type(e.data), "event"), "speaker": speaker,
+                yield {"at": self._after(e.at), "kind": _kind(e.data), "speaker": speaker,
                        "lines": [list(line) for line in told.lines]}
+        if self._record:
+            yield from self._last_words(self._record[-1].at, thoughts)  # the session was cut off
 
-    def _last_words(self, e: Event, thoughts: list[str]) -> Iterator[Json]:
+    def _last_words(self, at: float, thoughts: list[str]) -> Iterator[Json]:
         """What the agent said after its last command."""
-        if thoughts and isinstance(e.data, events.SessionFinished):
-            yield {"at": self._after(e.at), "kind": "event", "speaker": self._brain,
-                   "lines": [[line, ""] for thought in thoughts for line in thought.splitlines()]}
-            thoughts.clear()
+        said = [[line, ""] for thought in thoughts for line in thought.splitlines()]
+        if said:
+            yield {"at": self._after(at), "kind": "event", "speaker": self._brain, "lines": said}
 
     def _step(self, e: Event, call: events.ToolCall, thoughts: list[str]) -> Json:
         result = self._results.get((e.session, call.call))
         done = result.data if result is not None else None
         words = f"{UNICODE.unknown} outcome unknown: no result was written", "warn"
-        output = ""
+        output, refused = "", self._denied(call.call)
         if isinstance(done, events.ToolResult):
             words = phrases.result(done.status, done.exit_code, done.duration, UNICODE)
             output, _ = cut(pretty(done.output.rstrip()), OUTPUT)
+            refused = refused or done.status == "refused"
         effects, changes = self._effects(call.call)
         at = self._after(e.at)
         return {
@@ -99,7 +110,8 @@ class _Story:
             "speaker": self._brain, "call": call.call, "tool": call.tool, "why": phrases.why(call.input).strip(),
             "thoughts": [thought for thought in thoughts if thought],
             "command": phrases.command(call.tool, call.input).removeprefix("$ "), "ran": phrases.what_ran(call),
-            "result": list(words), "output": output, "effects": effects, "changes": changes}
+            "result": list(words), "output": output, "effects": effects, "changes": changes,
+            "refused": refused}
 
     def _effects(self, call: str) -> tuple[list[list[str]], bool]:
         """What the guard decided and the engine reported during a call, and whether anything was changed."""
@@ -112,6 +124,9 @@ class _Story:
                     effects.append([f"engine: {phrases.effect(effect)}", "agent"])
                     changes = changes or effect.action != _LOOKING
         return effects, changes
+
+    def _denied(self, call: str) -> bool:
+        return any(isinstance(e.data, events.Guard) and e.data.ruling == "deny" for e in self._caused.get(call, []))
 
     def _after(self, at: float) -> float:
         return round(at - self._start, 3)

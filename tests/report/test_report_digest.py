@@ -76,6 +76,28 @@ def test_a_step_holds_thought_command_result_and_what_it_caused() -> None:
     assert [step["changes"] for step in steps] == [False, False, False, True, False]
 
 
+def test_what_the_guard_denied_is_a_refusal_in_a_step_and_alone() -> None:
+    author = Author()
+    author.events = story()
+    for at, call in ((22.0, "toolu_4"), (23.0, None)):
+        author.say(at, events.GUARD, "guard", session="ses-h2xk9dtm", ticket=TICKET, caller="agent", ruling="deny",
+                   rule="not offered", method="DELETE", path="/volumes/x", call=call)
+    told = told_of(sorted(author.events, key=lambda e: e.ts))["story"]
+    steps = [entry for entry in told if entry["kind"] == "step"]
+    assert [step["refused"] for step in steps] == [False, False, False, True, False]
+    assert [entry["speaker"] for entry in told if entry["kind"] == "refusal"] == ["guard"]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_last_words_are_told_whether_the_session_ended_or_not(ended: bool) -> None:
+    author = Author()
+    author.say(1, events.AGENT, "reasoning", ticket=TICKET, session="s", kind="text", text="I look.\nThen I act.")
+    if ended:
+        author.say(2, events.AGENT, "session_finished", ticket=TICKET, session="s", status="budget", summary="")
+    first = told_of(author.events)["story"][0]
+    assert first["lines"] == [["I look.", ""], ["Then I act.", ""]]
+
+
 def test_a_call_without_a_result_has_an_unknown_outcome() -> None:
     without = [e for e in story() if not (isinstance(e.data, events.ToolResult) and e.data.call == "toolu_4")]
     steps = [entry for entry in told_of(without)["story"] if entry["kind"] == "step"]

@@ -113,9 +113,9 @@ function step(entry) {
       el("pre", "command", entry.command), entry.ran ? el("div", "ran", entry.ran) : null,
       entry.output ? el("pre", "output", entry.output) : null,
       entry.effects.length ? el("div", "caused", toned(entry.effects)) : null));
-  if (entry.effects.length) {
-    made.querySelector("summary").append(el("span", "caused agent", entry.changes ? entry.effects.at(-1)[0] : ""));
-  }
+  const refused = entry.effects.find(([, tone]) => tone === "bad");
+  const [text, tone] = refused ?? (entry.changes ? entry.effects.at(-1) : ["", ""]);
+  if (text) made.querySelector("summary").append(el("span", `caused ${tone}`, text));
   return made;
 }
 
@@ -146,7 +146,7 @@ const KINDS = {
   All: () => true,
   Steps: (entry) => entry.kind === "step" || entry.kind === "finding",
   Changes: (entry) => entry.changes || entry.kind === "fault",
-  Refusals: (entry) => entry.kind === "refusal" || entry.result?.[1] === "bad" || entry.result?.[1] === "warn",
+  Refusals: (entry) => entry.kind === "refusal" || entry.refused,
 };
 
 function story(axis) {
