@@ -15,6 +15,7 @@ An entry is {"at", "kind", "speaker", "lines": [[text, tone]]}; a step of the ag
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from operator_demo import audit, events, phrases
@@ -24,6 +25,7 @@ from operator_demo.screen.terminal_text import UNICODE
 from operator_demo.telling import lines, tell
 from operator_demo.text import cut
 
+SYMBOLS = replace(UNICODE, shield=UNICODE.refused)  # few fonts of browsers have the shield
 OUTPUT = 8000  # bytes of a tool's output
 _KINDS: dict[type[events.Payload], str] = {
     events.Chapter: "chapter", events.Finding: "finding", events.Verdict: "verdict", events.Fault: "fault",
@@ -80,7 +82,7 @@ class _Story:
             if isinstance(e.data, events.SessionFinished):
                 yield from self._last_words(e.at, thoughts)
                 thoughts = []
-            told = tell(e, UNICODE)
+            told = tell(e, SYMBOLS)
             if told is not None:
                 speaker = self._brain if told.speaker == events.AGENT else told.speaker
                 yield {"at": self._after(e.at), "kind": _kind(e.data), "speaker": speaker,
@@ -97,10 +99,10 @@ class _Story:
     def _step(self, e: Event, call: events.ToolCall, thoughts: list[str]) -> Json:
         result = self._results.get((e.session, call.call))
         done = result.data if result is not None else None
-        words = f"{UNICODE.unknown} outcome unknown: no result was written", "warn"
+        words = f"{SYMBOLS.unknown} outcome unknown: no result was written", "warn"
         output, refused = "", self._denied(call.call)
         if isinstance(done, events.ToolResult):
-            words = phrases.result(done.status, done.exit_code, done.duration, UNICODE)
+            words = phrases.result(done.status, done.exit_code, done.duration, SYMBOLS)
             output, _ = cut(pretty(done.output.rstrip()), OUTPUT)
             refused = refused or done.status == "refused"
         effects, changes = self._effects(call.call)
@@ -119,7 +121,7 @@ class _Story:
         for e in self._caused.get(call, []):
             match e.data:
                 case events.Guard() as guard:
-                    effects += [[f"guard: {text}", tone] for text, tone in lines(guard, e, UNICODE)]
+                    effects += [[f"guard: {text}", tone] for text, tone in lines(guard, e, SYMBOLS)]
                 case events.Effect() as effect:
                     effects.append([f"engine: {phrases.effect(effect)}", "agent"])
                     changes = changes or effect.action != _LOOKING
