@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from operator_demo.fields import JsonObject
+from operator_demo.screen.quantities import plural
 
 Row = dict[str, str]
 
 _LONGEST = 200_000  # characters of JSON that are worth reading for one sentence
 _NAMES = ("name", "Name", "member", "endpoint", "Endpoint", "id", "address")
 _STATES = ("state_name", "state", "State", "status", "Status", "health", "healthy")
+_THINGS = ("ENDPOINT", "MEMBER", "NAME")
 _MATTER = ("error", "errors", "message", "reason", "alarm", "alarms", "health", "healthy", "state", "status", "leader",
            "name", "version", "count", "revision")
 """Fields of JSON by how much they say about a system that may be broken."""
@@ -123,22 +125,22 @@ def _aligned(lines: list[str]) -> Iterator[Row]:
 
 
 def about_table(table: list[Row]) -> str:
-    """`3 rows: 3 started, leader 10.0.0.2`; "" where it has nothing that is known to matter."""
+    """`3 endpoints: 10.0.0.2 leads`; "" where it has nothing that is known to matter."""
     if not table:
         return ""
-    heads = {head.upper(): head for head in table[0]}
+    heads, first = {head.upper(): head for head in table[0]}, next(iter(table[0]), "")
     told = []
     for head in ("STATUS", "HEALTH", "STATE"):
         if head in heads:
             states = Counter(row.get(heads[head], "") for row in table)
             told += [f"{count} {head.lower()} {state}" for state, count in states.most_common(4) if state]
     if "IS LEADER" in heads:
-        first = next(iter(table[0]))
         told += [f"{row.get(first, '')} leads" for row in table if row.get(heads["IS LEADER"]) == "true"]
     for head in ("ERRORS", "ERROR"):
         if head in heads:
             told += [text for row in table if (text := row.get(heads[head], ""))]
-    return f"{len(table)} rows: " + ", ".join(told) if told else ""
+    thing = first.lower() if first in _THINGS else "row"
+    return f"{plural(len(table), thing)}: " + ", ".join(told) if told else ""
 
 
 def about_statuses(lines: list[str]) -> str:

@@ -31,10 +31,12 @@ def default(tool: str, given: JsonObject) -> str:
 
 
 def last_sentence(prose: str) -> str:
-    """What was said last is what comes next. Blocks of code are no sentences."""
+    """What was said last is what comes next. Blocks of code are no sentences, and a list belongs to what introduces
+    it."""
     outside = prose.split(_FENCE)[::2]
-    paragraphs = [line for part in outside for line in part.splitlines() if line.strip()]
-    return _SENTENCE.split(plain(paragraphs[-1]))[-1] if paragraphs else ""
+    lines = [line for part in outside for line in part.splitlines() if line.strip()]
+    paragraphs = [line for line in lines if not _MARKS.match(line.strip())] or lines
+    return _SENTENCE.split(plain(paragraphs[-1]))[-1].rstrip(":") if paragraphs else ""
 
 
 def plain(text: str) -> str:

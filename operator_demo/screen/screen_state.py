@@ -41,6 +41,7 @@ class Entry:
     why: str = ""  # the reasoning that was given with the call
     ran: str = ""  # of a call: what ran, where it is shown otherwise
     changes: str = ""  # what of the cluster it changes, by the guard's word
+    denied: bool = False  # the guard refused a request of it
     status: str = ""  # of a call; empty while it runs
     exit_code: int | None = None
     duration: float | None = None
@@ -214,12 +215,15 @@ class ScreenState(RunState):
     def _with_result(self, entry: Entry) -> Entry:
         if not entry.status or not entry.tool:
             return entry
+        if entry.denied and entry.status != "refused" and not entry.worked:
+            return replace(entry, result="the guard refused it")
         ran = results.Ran(entry.tool, entry.input, entry.status, entry.output, entry.exit_code, self.run.project)
         return replace(entry, result=results.sentence(ran))
 
     def _hear_guard(self, at: float, ruling: events.Guard) -> None:
         """The guard's word may come before the call's own, or after it."""
         if ruling.ruling == "deny":
+            self._change(lambda entry: entry.call == ruling.call and entry.number > 0, denied=True)
             self._enter(Entry(at, "guard", phrases.refused_request(ruling)))
         elif ruling.ruling == "allow" and ruling.call:
             known = [entry.changes for entry in self.entries if entry.call == ruling.call]

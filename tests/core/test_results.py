@@ -75,7 +75,7 @@ STORES = {"count": 3, "stores": [{"store": {"id": n, "state_name": state}, "stat
     ("curl -s a && curl -s b", '{"health":"true"}\n{"health":"false","reason":"RAFT NO LEADER"}',
      "health true; reason RAFT NO LEADER, health false"),
     ("etcdctl member list -w table", MEMBERS, "2 rows: 2 status started"),
-    ("etcdctl endpoint status -w table", ENDPOINTS, "2 rows: 10.0.0.3:2379 leads, noisy"),
+    ("etcdctl endpoint status -w table", ENDPOINTS, "2 endpoints: 10.0.0.3:2379 leads, noisy"),
     ("pd-ctl store", json.dumps(STORES, indent=2), "3 stores: 2 Up, 1 Disconnected"),
     ("for a in b; do c; echo $a $?; done", "etcd0 10.0.0.2 0\netcd0 10.0.0.3 28", "1 of 2 failed (28)"),
     ("sleep 2", "", "waited 2 s"),

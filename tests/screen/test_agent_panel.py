@@ -86,7 +86,11 @@ def test_without_a_reasoning_the_last_sentence_before_it_is_the_reason() -> None
     agent = Agent()
     agent.prose("It has **exited**. Let me see what the `monitor` sees:")
     agent.call("observe")
-    assert "1 ▶ Let me see what the monitor sees:" in draw(agent.events)
+    assert "1 ▶ Let me see what the monitor sees" in draw(agent.events)
+    listing = Agent()
+    listing.prose("First the plan.\n\nI look at three things:\n\n1. this,\n2. that.")
+    listing.call("observe")
+    assert "1 ▶ I look at three things" in draw(listing.events)
     silent = Agent()
     silent.call("logs", member="etcd1")
     assert "1 ▶ reads the log of etcd1" in draw(silent.events)
@@ -149,6 +153,16 @@ def test_refusals_say_so_once() -> None:
     assert "⛨ THE GUARD REFUSED" in text
     assert text.count("Only to look.") == 1
     assert "⊘ Only to look." in text
+
+
+def test_what_the_guard_refused_is_not_told_again_by_the_command() -> None:
+    agent = Agent()
+    call = agent.call("shell", command="docker rm x", reasoning="Away with it.")
+    agent.guard("docker rm", "deny", call)
+    agent.result(call, output="exit status 1 (0.1 s)\n--- stderr\nError response from daemon: No.", exit_code=1)
+    text = draw(agent.events)
+    assert text.count("No.") == 1
+    assert "✖ the guard refused it" in text
 
 
 def test_an_answer_stands_with_what_was_asked() -> None:

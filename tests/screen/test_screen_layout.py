@@ -163,10 +163,11 @@ def asked(count: int = 1) -> list[Event]:
 @pytest.mark.parametrize("size", [(160, 45), (120, 32), (80, 24), (60, 15)])
 def test_what_waits_for_approval_is_in_a_box(size: tuple[int, int]) -> None:
     text = "\n".join(draw(asked(2), size, 12))
-    for part in ("asks for your approval (1 of 2)", "docker stop on etcd1", "destructive", " y ", " n ", " a "):
+    for part in ("asks for your approval (1 of 2)", "docker stop on etcd1", "DESTRUCTIVE", " y ", " n ", " a "):
         assert part in text, part
+    assert "1 of 2, a no in 80 s" in text
     if size[1] >= 24:
-        assert "It hangs." in text
+        assert "why: It hangs." in text
         assert "a no in 80 s" in text
     assert "asks for your approval" not in "\n".join(draw(until(22), size, 22))
 
