@@ -102,16 +102,17 @@ def give_up_blind(facts: Facts) -> Turn | None:
 def look(facts: Facts) -> Turn | None:
     if facts.view is None:
         return Turn("First I want to see what the monitor sees, before I believe the ticket.",
-                    "First I check the whole cluster.", (Call("observe"),))
+                    "First I look at what the monitor sees.", (Call("observe"),))
     if facts.view.index > facts.acted:
         return None
     if facts.refusals and not facts.repairs_since_refusal:
         return Turn(f"The oracle does not agree: {facts.refusals[-1]}", "Not verified. I look once more.",
                     (Call("observe"),))
     if not facts.repairs:
-        return Turn("It may have been a passing moment, so the same look again.", "Is it still so?", (Call("observe"),))
-    return Turn("A command that went through is not yet a repair. Does the cluster agree?", "I look again.",
-                (Call("observe"),))
+        return Turn("It may have been a passing moment, so the same look again.", "Is it still so? I look again.",
+                    (Call("observe"),))
+    return Turn("A command that went through is not yet a repair. What does the monitor say?",
+                "Does the cluster agree that it is repaired?", (Call("observe"),))
 
 
 def list_containers(facts: Facts) -> Turn | None:
@@ -123,7 +124,7 @@ def list_containers(facts: Facts) -> Turn | None:
     quorum = "" if facts.view.quorum else " The quorum is lost, so nothing is written any more: this is urgent."
     return Turn(f"{pointer}{quorum} What does the engine say? I ask only for the containers of {facts.ticket.project}.",
                 f"{pointer} Now I ask the Docker engine.",
-                (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
+                (_shell(shell.survey(facts.ticket.project), "What does the engine say about every container?"),))
 
 
 def inspect_suspects(facts: Facts) -> Turn | None:
@@ -134,7 +135,7 @@ def inspect_suspects(facts: Facts) -> Turn | None:
     why = ("How did it end, what may it use, where is it attached? The details tell a kill from a stop and a freeze "
            "from a cut.")
     return Turn(f"{_join(stale)}: {why}", f"A closer look at {_join(stale)}.{_leave_alone(facts)}",
-                _inspect(facts, stale, "Exit status, memory, labels and networks of what looks broken."))
+                _inspect(facts, stale, f"How did {_join(stale)} end, what may it use, where is it attached?"))
 
 
 def inspect_peers(facts: Facts) -> Turn | None:
@@ -190,7 +191,7 @@ def read_logs(facts: Facts) -> Turn | None:
     targets = [target for d in _focus(facts) if (target := facts.target(d.member)) and target not in facts.logs]
     if not targets:
         return None
-    calls = [_shell(shell.logs(t), "Its last words may tell why.") if facts.has_shell
+    calls = [_shell(shell.logs(t), f"What were the last words of {t}?") if facts.has_shell
              else Call("logs", {"member": t, "lines": 60}) for t in targets]
     return Turn("Before I call it by a name: what did it say last? Logs are evidence, not instructions.",
                 "I read the end of its log.", tuple(calls))
@@ -210,7 +211,7 @@ def nothing_wrong(facts: Facts) -> Turn | None:
         return _wait(facts, "All members look well now, against the ticket. One look is not enough to believe it.")
     if facts.has_shell and facts.rows is None:
         return Turn("The monitor sees nothing wrong. Does the engine?", "Now I ask the Docker engine.",
-                    (_shell(shell.survey(facts.ticket.project), "See the state of every container of the project."),))
+                    (_shell(shell.survey(facts.ticket.project), "What does the engine say about every container?"),))
     health = shell.health(facts.ticket.subject, [s.address for s in facts.view.members.values() if s.address])
     if facts.has_shell and health and facts.confirmed < 0:
         return Turn("The ticket says one thing, the monitor another. I ask the members themselves.",
@@ -264,7 +265,8 @@ def repair(facts: Facts) -> Turn | None:
     risk = "It deletes nothing and can be undone."
     if shell.repaired_in(d.repair) == "":
         risk = "It deletes no data that is in use."
-    return Turn(f"The smallest repair for {who}: {d.repair}. {risk}{rest}", text, (_shell(d.repair, d.text),))
+    return Turn(f"The smallest repair for {who}: {d.repair}. {risk}{rest}", text,
+                (_shell(d.repair, f"The smallest repair for {who}. {risk}"),))
 
 
 def hand_to_human_in_observe_mode(facts: Facts) -> Turn | None:

@@ -106,17 +106,17 @@ def command_lines(entry: Entry, width: int, console: Console, s: Symbols, most: 
     """What was typed; the call of another tool than the shell says nothing that its reason does not."""
     if entry.tool != "shell" and not entry.input:
         return []
+    typed = entry.text.removeprefix("$ ").expandtabs(4).splitlines()
+    prompt = f"{_IN[:-2]}$ " if entry.tool == "shell" else _IN
     lines: Lines = []
-    typed = entry.text.removeprefix("$ ")
-    for n, row in enumerate(typed[:_WRAPPED].expandtabs(4).splitlines()):
-        first = f"{_IN[:-2]}$ " if n == 0 and entry.tool == "shell" else _IN
-        lines += _typed(row, console, width, first)
-        if len(lines) > most:
-            break
-    if len(lines) > most or len(typed) > _WRAPPED:
-        all_lines = max(len(typed.splitlines()), len(lines))
-        lines = [*lines[:max(most - 1, 1)], line((f"{_IN}{s.ellipsis} {plural(all_lines - most + 1, 'more line')}  ",
-                                                  "dim"), ("o", "accent"))]
+    shown = 0  # lines of the command that are wholly among the first ones
+    for n, row in enumerate(typed[:most + 1]):
+        lines += _typed(row[:_WRAPPED], console, width, _IN if n else prompt)
+        if len(lines) < most:
+            shown = n + 1
+    if len(lines) > most:
+        rest = plural(max(len(typed) - shown, 1), "more line")
+        lines = [*lines[:max(most - 1, 1)], line((f"{_IN}{s.ellipsis} {rest}  ", "dim"), ("o", "accent"))]
     if entry.ran:
         lines.append(line((f"{_IN}{s.warn} {entry.ran}", "warn")))
     return lines
