@@ -1,6 +1,7 @@
 """The agent at work: each step by its reason, the newest one open, what is being written just now."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from rich.text import Text
 
@@ -49,10 +50,12 @@ def whole_log(state: ScreenState, view: View) -> tuple[Lines, list[tuple[int, En
     """All that is known of the agent's work, and at which line each step begins."""
     lines: Lines = []
     begins: list[tuple[int, Entry]] = []
-    for entry in state.entries:
+    for entry, after in zip_longest(state.entries, state.entries[1:]):
         if entry.number:
             begins.append((len(lines), entry))
-        lines += [*steps.whole(entry, view), line("")]
+        is_its_reason = entry.kind == "text" and after is not None and plain(entry.text) == after.reason
+        if not is_its_reason:
+            lines += [*steps.whole(entry, view), line("")]
     lines += [*_live(state, view), *_over(state, view)]
     return lines or list(wrapped(_idle(state), "dim", view)), begins
 
