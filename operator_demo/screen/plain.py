@@ -73,6 +73,8 @@ class Choice:
         match e.data:
             case events.Usage() | events.Score() | events.RecordHead():  # (the summary has the last)
                 return False
+            case events.ToolCall(tool="finding") | events.ToolResult(tool="finding", status="ok"):
+                return False  # the finding itself is told
             case events.Reasoning(text=text):
                 return bool(text.strip())
             case events.Prompt():

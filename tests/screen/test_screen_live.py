@@ -163,6 +163,28 @@ def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
     assert t.is_as_before()
 
 
+def test_each_key_that_looks_works_in_a_terminal(terminals: list[Terminal]) -> None:
+    terminals.append(t := Terminal(program()))
+    t.until(b"etcd2")
+    for sent, shown in [(b"1", "─ Cluster ─"), (b"2", "─ Agent ─"), (b"\x1b[5~", "1-"), (b"\x1b[F", "docker start"),
+                        (b"3", "─ Load ─"), (b"4", "─ Proof ─"), (b"4", "etcd"),
+                        (b"o", "Does it answer at all?"), (b"/", " /"), (b"curl\r", "curl: (6)"), (b"\x1b", "etcd"),
+                        (b"?", "─ Help ─"), (b"?", "etcd"), (b"\x1b[D", "(read again: Detected)"),
+                        (b" ", "It looks before it acts")]:
+        os.write(t.master, sent)
+        _until_shown(t, shown)
+    os.write(t.master, b"q")
+    assert t.ended() == 0
+    assert t.is_as_before()
+
+
+def _until_shown(t: Terminal, words: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while words not in "\n".join(t.screen()):
+        assert time.monotonic() < end, f"{words!r} never came"
+        t.read()
+
+
 @pytest.mark.parametrize("wrapper", ["", "timeout --foreground 60", """bash -c '"$@"; true' wrapper"""])
 def test_ctrl_z_and_fg_in_a_shell(terminals: list[Terminal], tmp_path: Path, wrapper: str) -> None:
     """Also under what has started it, which the shell sees stop."""

@@ -203,3 +203,14 @@ def test_symbols_by_encoding() -> None:
     for encoding in ("ascii", "latin-1", None, "no-such-encoding"):
         assert symbols_for(encoding) is ASCII
     assert all(value.isascii() for value in ASCII.__dict__.values())
+
+
+def test_a_finding_is_told_once() -> None:
+    a = Author()
+    given = {"member": "etcd1", "cause": "process_killed", "text": "It was killed."}
+    a.say(1, events.AGENT, "tool_call", call="c", tool="finding", input=given)
+    a.say(1, events.AGENT, "finding", **given)
+    a.say(1, events.AGENT, "tool_result", call="c", tool="finding", status="ok", output="noted")
+    text = shown(a.events)
+    assert text.count("It was killed.") == 1
+    assert "cause=" not in text and "noted" not in text

@@ -24,6 +24,8 @@ def agent(state: ScreenState, view: View) -> Lines:
     room = view.height - (1 if view.height >= _TELLS_WHAT_IS_ABOVE else 0)
     blocks = _blocks(state, view)
     for block, is_step in blocks:
+        while lines and block and len(block) + len(lines) > room and not block[0].plain:
+            block = block[1:]  # it would stand at the top: no blank line is needed over it
         if lines and len(block) + len(lines) > room:
             above = is_step + sum(step for _, step in blocks)
             break
