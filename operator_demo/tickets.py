@@ -7,7 +7,8 @@ What the holder claims when it hands the ticket to the oracle is `repaired`, or 
 left all as it was.
 
 Every move reads the state and says the event in one transaction, so of two movers one wins. A claim is a lease: it is
-renewed by the session that holds it, and a ticket whose lease ran out may be claimed by the next.
+renewed by the session that holds it, and a ticket whose lease ran out may be claimed by the next. Nobody claims one
+while the presenter lets the agent wait.
 """
 
 import json
@@ -16,7 +17,8 @@ from collections.abc import Sequence
 
 from operator_demo import events
 from operator_demo.errors import OperatorError
-from operator_demo.events import new_id
+from operator_demo.events import MONITOR, new_id
+from operator_demo.orders import GO
 from operator_demo.outcomes import REPAIRED
 from operator_demo.store import Recorder, Row, Store
 from operator_demo.ticket_state import OPEN_STATES
@@ -56,14 +58,27 @@ def open_(recorder: Recorder, *, subject: str, severity: str, title: str,
         return ticket
 
 
+def order(store: Store, run: str) -> str:
+    """What the presenter wants of the agent now (one of `orders.ORDERS`); `go` where nothing was ordered."""
+    row = store.row("SELECT json_extract(data, '$.order') AS name FROM events WHERE run=? AND source=? AND "
+                    "type='agent_order' ORDER BY seq DESC LIMIT 1", run, MONITOR)
+    return str(row["name"]) if row is not None else GO
+
+
+def free(store: Store, run: str) -> Row | None:
+    """The run's ticket, if it may be claimed."""
+    ticket = current(store, run)
+    if ticket is None or order(store, run) != GO:
+        return None
+    expired = ticket["state"] == "acknowledged" and ticket["lease_until"] < time.time()
+    return ticket if ticket["state"] == "open" or expired else None
+
+
 def claim(recorder: Recorder, session: str) -> Row | None:
     """Takes the run's ticket for `session` if nobody holds it; None when there is nothing to take."""
     with recorder.transaction():
-        ticket = current(recorder.store, recorder.run)
+        ticket = free(recorder.store, recorder.run)
         if ticket is None:
-            return None
-        expired = ticket["state"] == "acknowledged" and ticket["lease_until"] < time.time()
-        if ticket["state"] != "open" and not expired:
             return None
         recorder.say(events.TicketClaimed(holder=session), ticket=ticket["ticket"], session=session)
         _lease(recorder.store, ticket["ticket"])
@@ -129,15 +144,15 @@ def clear(recorder: Recorder, ticket: str) -> None:
         recorder.say(events.TicketCleared(), ticket=ticket)
 
 
-def escalate(recorder: Recorder, ticket: str, reason: str, session: str | None = None) -> None:
-    """Hands the ticket to a human. A session may do so only with a ticket that it holds."""
+def escalate(recorder: Recorder, ticket: str, reason: str, session: str | None = None, by: str = "") -> None:
+    """Hands the ticket to a human; `by` as in the event. A session may do so only with a ticket that it holds."""
     with recorder.transaction():
         row = get(recorder.store, ticket)
         if session is not None:
             _held(row, session, ("acknowledged",))
         else:
             _in_state(row, OPEN_STATES)
-        recorder.say(events.TicketEscalated(reason=reason), ticket=ticket, session=session)
+        recorder.say(events.TicketEscalated(reason=reason, by=by), ticket=ticket, session=session)
 
 
 def _lease(store: Store, ticket: str) -> None:

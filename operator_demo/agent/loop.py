@@ -8,11 +8,12 @@ from typing import Any
 from anthropic.types import Message
 
 from operator_demo import tickets
-from operator_demo.agent import prompts
+from operator_demo.agent import presenter, prompts
 from operator_demo.agent.dispatch import Dispatch
 from operator_demo.agent.request import Model, RequestFailed
 from operator_demo.agent.work import End, LeaseLost, Work
 from operator_demo.events import Refusal
+from operator_demo.orders import PRESENTER, STOPPED
 
 _MAX_CUT = 2  # answers in a row that were too long
 _MAX_PAUSES = 5  # in a row
@@ -30,6 +31,8 @@ class Loop:
         """Raises `LeaseLost` and `StoreError`."""
         messages: list[dict[str, Any]] = [{"role": "user", "content": first_message}]
         while True:
+            if await presenter.stops(self._work):
+                return self._stopped()
             if used_up := self._work.budget.exceeded():
                 return self._over_budget(used_up)
             try:
@@ -73,6 +76,8 @@ class Loop:
     async def _run_tools(self, calls: list[Any]) -> End | list[dict[str, Any]]:
         results = []
         for call in calls:
+            if await presenter.stops(self._work):
+                return self._stopped()
             if used_up := self._work.budget.exceeded_before_tool():
                 return self._over_budget(used_up)
             result = await self._dispatch(call.id, call.name, call.input)
@@ -86,9 +91,12 @@ class Loop:
         self._work.say(Refusal(reason=reason))
         return self._hand_over("budget", reason)
 
-    def _hand_over(self, status: str, reason: str) -> End:
+    def _stopped(self) -> End:
+        return self._hand_over("escalated", STOPPED, by=PRESENTER)
+
+    def _hand_over(self, status: str, reason: str, by: str = "") -> End:
         try:
-            tickets.escalate(self._work.recorder, self._work.ticket, reason, self._work.session)
+            tickets.escalate(self._work.recorder, self._work.ticket, reason, self._work.session, by)
         except tickets.TicketStateError as e:
             raise LeaseLost(e.message) from e
         return End(status, reason)

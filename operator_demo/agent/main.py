@@ -7,7 +7,6 @@ import asyncio
 import importlib
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING, TextIO
 
 from operator_demo import settings, tickets
@@ -62,7 +61,7 @@ async def serve(all_: Settings, agent: AgentSettings, store: Store, out: TextIO)
     brain: Brain | None = None
     try:
         while not stop.is_set():
-            if not _free(store, all_.run):
+            if tickets.free(store, all_.run) is None:
                 await stop.wait(_LOOK)
                 continue
             await loading
@@ -93,13 +92,6 @@ async def _leave_without_network(stop: Stop) -> None:
 def _load_brain() -> None:
     for name in ("brain", "session"):
         importlib.import_module(f"operator_demo.agent.{name}")
-
-
-def _free(store: Store, run: str) -> bool:
-    """Is there a ticket to claim? Reads only, without the write lock."""
-    row = tickets.current(store, run)
-    return row is not None and (row["state"] == "open"
-                                or (row["state"] == "acknowledged" and row["lease_until"] < time.time()))
 
 
 def _claim(recorder: AgentRecorder, all_: Settings, agent: AgentSettings) -> tuple[str, Row] | None:

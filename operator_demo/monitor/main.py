@@ -25,6 +25,7 @@ from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import MONITOR, MonitorStarted
 from operator_demo.guarded_subject import GuardedSubject
 from operator_demo.monitor import time_limit
+from operator_demo.monitor.agent_orders import AgentOrders
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.health_checks import HealthChecks
@@ -88,7 +89,8 @@ class Monitor:
                                lambda container: _restarted(engine, container), probes.is_one)
         self.oracle = Oracle(self.observer, recorder, lambda: fingerprint(engine, settings.project),
                              settings.workload_socket, settings.data, stop)
-        self.questions = Questions(self.observer, self.oracle, announced, recorder,
+        self.orders = AgentOrders(recorder)
+        self.questions = Questions(self.observer, self.oracle, announced, self.orders, recorder,
                                    lambda: discover_network(engine, settings.project),
                                    lambda id_: inspect(engine, id_), lambda id_, lines: read_log(engine, id_, lines),
                                    settings.is_host)
@@ -139,6 +141,7 @@ class Monitor:
             self.observer.look()
             self.effects.settle(time.time())
             self.effects.tell_of_others()
+            self.orders.look()
             self._wake.wait(max(0.0, PERIOD - (time.monotonic() - began)))
 
     def _watch(self, since: float) -> None:

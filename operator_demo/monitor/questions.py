@@ -7,6 +7,7 @@ from typing import Any
 
 from operator_demo import tickets
 from operator_demo.errors import UsageError
+from operator_demo.monitor.agent_orders import AgentOrders
 from operator_demo.monitor.announced import Announced
 from operator_demo.monitor.observer import FRESH, Observer
 from operator_demo.monitor.oracle import Oracle
@@ -25,17 +26,20 @@ _scrub = Scrubber(longest=_LONGEST)
 
 
 class Questions:
-    def __init__(self, observer: Observer, oracle: Oracle, announced: Announced, recorder: Recorder,
-                 network: Callable[[], str], inspect: Inspect, logs: Logs, is_host: Callable[[str], bool]) -> None:
+    def __init__(self, observer: Observer, oracle: Oracle, announced: Announced, orders: AgentOrders,
+                 recorder: Recorder, network: Callable[[], str], inspect: Inspect, logs: Logs,
+                 is_host: Callable[[str], bool]) -> None:
         """`is_host`: does this nonce belong to the host of the run?"""
-        self._observer, self._oracle, self._announced, self._recorder = observer, oracle, announced, recorder
+        self._observer, self._oracle, self._announced, self._orders = observer, oracle, announced, orders
+        self._recorder = recorder
         self._network, self._inspect, self._logs, self._is_host = network, inspect, logs, is_host
 
     def handlers(self) -> Mapping[str, Handler]:
         of_everybody: Mapping[str, Handler] = {"observe": self.observe, "members": self.members,
                                                "inspect": self.inspect, "logs": self.logs}
         of_the_host: Mapping[str, Handler] = {"arm": self.arm, "status": self.status, "fault": self.fault,
-                                              "report": self.report, "announce": self.announce}
+                                              "report": self.report, "announce": self.announce,
+                                              "order": self._orders.give}
         return {op: self._answering(handler, only_host=op in of_the_host)
                 for op, handler in {**of_everybody, **of_the_host}.items()}
 

@@ -25,6 +25,7 @@ from operator_demo.agent.work import Result
 from operator_demo.commands.audit import audit
 from operator_demo.events import Event
 from operator_demo.home import store_path
+from operator_demo.monitor.agent_orders import AgentOrders
 from operator_demo.monitor.oracle import Oracle
 from operator_demo.monitor.questions import Questions
 from operator_demo.redaction import Scrubber
@@ -51,7 +52,8 @@ class Monitor:
         self._out = io.StringIO()
         self._bench.monitor._out = self._out
         oracle = Oracle(self._bench.observer, self._bench.monitor, dict, folder / "w.sock", folder, threading.Event())
-        self._questions = Questions(self._bench.observer, oracle, self._bench.announced, self._bench.monitor,
+        self._questions = Questions(self._bench.observer, oracle, self._bench.announced,
+                                    AgentOrders(self._bench.monitor), self._bench.monitor,
                                     lambda: "net", self._inspect, lambda _, lines: self.log.pieces(), lambda _: True)
 
     def observe(self) -> None:

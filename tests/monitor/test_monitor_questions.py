@@ -10,6 +10,7 @@ from monitor_bench import Bench
 
 from operator_demo.engine import EngineEvent
 from operator_demo.errors import UsageError
+from operator_demo.monitor.agent_orders import AgentOrders
 from operator_demo.monitor.effects import Effects
 from operator_demo.monitor.health_checks import HealthChecks
 from operator_demo.monitor.oracle import Oracle
@@ -29,7 +30,8 @@ INSPECTED: dict[str, Any] = {
 @pytest.fixture
 def questions(bench: Bench, tmp_path: Path) -> Questions:
     oracle = Oracle(bench.observer, bench.monitor, dict, tmp_path / "w.sock", tmp_path, threading.Event())
-    return Questions(bench.observer, oracle, bench.announced, bench.monitor, lambda: "p_default", lambda _: INSPECTED,
+    return Questions(bench.observer, oracle, bench.announced, AgentOrders(bench.monitor), bench.monitor,
+                     lambda: "p_default", lambda _: INSPECTED,
                      lambda _, lines: [b"one\x1b[31m\r\ntwo \xff PASSWORD=hunter22\n"] * min(lines, 5000),
                      lambda nonce: nonce == "right")
 
