@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from operator_demo.settings import APPROVE, OBSERVE
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -27,3 +29,29 @@ CHAPTERS = (
             "The summary stays on the screen. `operator-demo audit show last` has every command, if somebody asks."),
 )
 NAMES = tuple(chapter.name for chapter in CHAPTERS)
+
+_OTHERWISE = {
+    "no agent": Chapter("repair", "Nobody repairs it", "This run has no agent. The system is left to itself."),
+    "only looks": Chapter("repair", "Diagnosis", "The agent claims the ticket and finds the cause. It may look, and "
+                          "change nothing."),
+    "asks": Chapter("repair", "Diagnosis and repair", "The agent claims the ticket and finds the cause. It asks before "
+                    "it changes anything."),
+    "nothing left": Chapter("repair", "Nothing to repair", "The ticket was closed before an agent took it."),
+    "escalated": Chapter("verified", "With a human", "The ticket went to a human. No repair was verified."),
+    "cleared": Chapter("verified", "Healed", "The system healed while nobody held the ticket. No repair was verified."),
+    "not verified": Chapter("verified", "Not verified", "Nobody has handed a repair to the oracle."),
+}
+
+
+def chapter(name: str, *, brain: str, mode: str, ticket: str, closed: bool) -> Chapter:
+    """The chapter as it is true in this run. `ticket` is the state of the incident's ticket."""
+    usual = CHAPTERS[NAMES.index(name)]
+    if name == "repair":
+        if closed:
+            return _OTHERWISE["nothing left"]
+        if brain == "none":
+            return _OTHERWISE["no agent"]
+        return _OTHERWISE.get({OBSERVE: "only looks", APPROVE: "asks"}.get(mode, ""), usual)
+    if name == "verified" and ticket not in ("verifying", "resolved"):
+        return _OTHERWISE.get(ticket, _OTHERWISE["not verified"])
+    return usual

@@ -182,7 +182,7 @@ class LiveScreen:
             if key == "suspend":
                 self._suspend(whole_job=True)
                 continue
-            word = self._steering.press(key, asked=self.asks())
+            word = self._steering.press(key, asked=self.asks(), confirming=bool(self._state.prompt.question))
             if word:
                 self.keys.put(word)
 

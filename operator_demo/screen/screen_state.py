@@ -64,7 +64,7 @@ class Live:
 
 @dataclass
 class ScreenState(RunState):
-    """Ephemeral events (`delta`, `progress`) change only `live` and `progress`, which the durable ones tidy up."""
+    """Ephemeral events (`delta`, `progress`, `prompt`) change only `live`, `progress` and `prompt`."""
 
     chapters: list[events.Chapter] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -72,6 +72,7 @@ class ScreenState(RunState):
     changing: dict[str, str] = field(default_factory=dict)  # what a call changes, where the guard told before the agent
     live: list[Live] = field(default_factory=list)
     progress: dict[tuple[str, str], events.Progress] = field(default_factory=dict)
+    prompt: events.Prompt = field(default_factory=events.Prompt)
     notes: list[Moment[events.Note]] = field(default_factory=list)
     effects: list[events.Effect] = field(default_factory=list)
 
@@ -85,6 +86,8 @@ class ScreenState(RunState):
                 self.chapters = [*self.chapters, chapter][-_MOST_CHAPTERS:]
             case events.Progress() as progress:
                 self.progress[(progress.task, progress.item)] = progress
+            case events.Prompt() as prompt:
+                self.prompt = prompt
             case events.Fault():
                 self.progress = {key: p for key, p in self.progress.items() if key[0] != "fault"}
             case events.Note() as note:

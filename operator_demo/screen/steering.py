@@ -90,10 +90,13 @@ class Steering:
         name = HELP if self.help else self.output or self.zoom
         return self.scrolls.setdefault(name, Scroll(grows=name == AGENT))
 
-    def press(self, key: str, asked: bool = False) -> str:
-        """The word for the run, or "" where there is none. While something is `asked` only answers count."""
+    def press(self, key: str, asked: bool = False, confirming: bool = False) -> str:
+        """The word for the run, or "" where there is none. While something is `asked` only answers count. While the
+        run is `confirming` what was pressed, y is a yes, and each key is heard."""
         if asked:
             return ANSWERS.get(key, "")
+        if confirming:
+            return ANSWERS.get(key) or self.words.get(key, ESCAPE)
         if self.typing is not None:
             self._type(key)
             return ""

@@ -12,6 +12,7 @@ from operator_demo.errors import Exit, OperatorError
 from operator_demo.events import Chapter, Note, Progress, RunFinished, RunStarted, TruthOpened, TruthSealed
 from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
+from operator_demo.stage.agent_control import AgentControl
 from operator_demo.stage.context import Context
 from operator_demo.stage.journal import Entry
 from operator_demo.stage.judging import Judging
@@ -21,6 +22,8 @@ from operator_demo.stage.truth import Truth, seal
 from operator_demo.store import StoreBusy
 
 COUNTDOWN = 3  # seconds
+DWELL = 2.0  # seconds that a chapter stays at least, where what happens brings the next one
+AIM = 1.5  # seconds of the chapter "fault" in which no press can strike yet
 BASELINE = 10  # seconds of good load before the fault, to compare with afterwards
 START_LIMIT = 90.0  # seconds for a cluster to become healthy, and for the load to become steady
 STEADY_LIMIT = 180.0  # seconds for both to stay so: a busy machine has its hiccups, and a false ticket takes its time
@@ -37,7 +40,9 @@ class Chapters:
         self.loop, self.recording = context.loop, context.recording
         self.situation, self.say = context.recording.situation, context.recording.say
         self.fault, self.judging = context.scenario.fault, Judging(context)
+        self.agent = AgentControl(context)
         self._injecting_again: Job[None] | None = None
+        self._since = 0.0  # when the chapter was entered, or the fault struck
         self.loop.each_turn.append(self._look_at_fault)
         self.recording.listeners.append(self.injection.see)
 
@@ -54,10 +59,11 @@ class Chapters:
             self._resume(self._entry())
         for name in names:
             self._enter(name)
-            entered = time.monotonic()
+            self._since = time.monotonic()
             self._perform(name)
+            self.loop.presses.confirms = name != names[-1]
             try:
-                self._hold(entered)
+                self._hold(name)
             except Quit as quit_:
                 if name != names[-1] or not quit_.by_key:
                     raise  # (in the last chapter all is said, and any key ends it)
@@ -66,10 +72,13 @@ class Chapters:
     def _enter(self, name: str) -> None:
         if self.situation.chapter == name:
             return  # it was entered by a host that is gone
-        chapter = next(c for c in chapters.CHAPTERS if c.name == name)
+        s = self.situation
+        chapter = chapters.chapter(name, brain=self.options.brain, mode=self.options.mode, ticket=s.ticket_state,
+                                   closed=s.closed)
         own = self.scenario.telling(name)
-        self.say(Chapter(name=name, title=chapter.title, narration=own.narration or chapter.narration,
-                 notes=own.notes or chapter.notes))
+        as_planned = chapter in chapters.CHAPTERS or s.ticket_state == self.scenario.outcome
+        narration = own.narration if own.narration and as_planned else chapter.narration
+        self.say(Chapter(name=name, title=chapter.title, narration=narration, notes=own.notes or chapter.notes))
 
     def _perform(self, name: str) -> None:
         match name:
@@ -90,15 +99,28 @@ class Chapters:
             case "end":
                 self._end()
 
-    def _hold(self, entered: float) -> None:
-        """Leaves the chapter on the screen: until the key in manual mode, else for the minimum time."""
-        while not self._may_go_on(entered):
+    def _hold(self, name: str) -> None:
+        """Leaves the chapter on the screen: until the key in manual mode, else for the minimum time. Between the strike
+        and the verdict what happens brings the next chapter; there the presenter lets the agent begin."""
+        dwell = DWELL if self.options.manual else min(DWELL, self.options.pace)
+        if name in ("fault", "repair"):
+            self._stay(dwell)
+        elif self.options.manual:
+            self.loop.await_next(self._next_step(name))
+        else:
+            self._stay(dwell if name == "detection" else self.options.pace)
+
+    def _stay(self, seconds: float) -> None:
+        while time.monotonic() - self._since < seconds:
             self.loop.turn()
 
-    def _may_go_on(self, entered: float) -> bool:
-        if self.options.manual:
-            return self.loop.next_pressed()
-        return time.monotonic() - entered >= self.options.pace
+    def _next_step(self, name: str) -> str:
+        """What the key does at the end of a chapter."""
+        if name == chapters.NAMES[-1]:
+            return "take everything down" if not self.options.keep else "end"
+        if name == "detection" and self.options.brain != "none":
+            return "the agent may begin"
+        return f"next: {chapters.CHAPTERS[chapters.NAMES.index(name) + 1].title}"
 
     # -- before the first --------------------------------------------------------------------------------------------
 
@@ -116,6 +138,8 @@ class Chapters:
         self._follow()
         for source in events.OF_CONTAINERS:
             self._read_recorded(source, self.recording.seen()[source])
+        if self.situation.chapter in chapters.NAMES[chapters.NAMES.index("load"):]:
+            self._control_agent()
 
     def _read_recorded(self, source: str, after: int) -> None:
         remark = self.recording.incoming.put
@@ -185,6 +209,12 @@ class Chapters:
             missing = " ".join(self.situation.run.missing)
             text = f"The cluster did not become healthy within {START_LIMIT:.0f} seconds. {missing}"
             raise OperatorError(text.strip(), NO_HINT)
+        self._control_agent()
+
+    def _control_agent(self) -> None:
+        """In manual mode the agent claims no ticket before the chapter "repair" is entered."""
+        before = chapters.NAMES[:chapters.NAMES.index("repair")]
+        self.agent.start(hold=self.options.manual and self.situation.chapter in before)
 
     def _load(self) -> None:
         self.loop.require(lambda s: s.loaded_for(STEADY), START_LIMIT, "The workload never became steady")
@@ -199,16 +229,27 @@ class Chapters:
         if self.fault.kind == BY_HAND and self.situation.armed:
             return  # somebody may have broken it already
         self._await_steady()
-        self._ask("arm", scenario={"allow": list(self.scenario.allow)})
         if self.fault.kind == BY_HAND:
+            self._arm()
             self.say(Note(level="info", text="All is armed. Break it now, by hand."))
+            self.loop.wait_for(lambda s: bool(s.run.strikes), self.scenario.detect_limit)
+            self._since = time.monotonic()
             return
+        if self.options.manual:
+            self.loop.sleep(AIM)
+            self.loop.await_next("strike")
+            self._await_steady()  # (the presenter may have taken time)
+        self._arm()
         self._plan_and_seal(entry)
         for left in range(COUNTDOWN, 0, -1):
             self.say(Progress(task="fault", item="fault", status=f"in {left}"))
             self.loop.sleep(1)
         self.loop.work("fault", lambda _: self.injection.inject())
+        self._since = time.monotonic()
         self._report()
+
+    def _arm(self) -> None:
+        self._ask("arm", scenario={"allow": list(self.scenario.allow)})
 
     def _await_steady(self) -> None:
         """By hand, a ticket that opens before all is armed ends the run: what is broken already cannot be judged."""
@@ -270,6 +311,7 @@ class Chapters:
         self.loop.require(lambda s: s.ticket is not None, self.scenario.detect_limit, "The monitor opened no ticket")
 
     def _repair(self) -> None:
+        self.agent.release()
         if self.options.brain == "none":
             self.loop.wait_for(lambda s: s.closed, SETTLE)
         else:

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from operator_demo.approvals import ANSWERS, NO
 from operator_demo.engine import Progress
 from operator_demo.errors import Exit, OperatorError
 from operator_demo.screen.display import Display
+from operator_demo.screen.steering import NEXT, QUIT
+from operator_demo.stage.presses import Presses
 from operator_demo.stage.recording import Recording
 from operator_demo.stage.situation import Situation
 from operator_demo.store import StoreBusy, StoreError
@@ -77,14 +78,15 @@ class Loop:
         self.each_turn: list[Callable[[], None]] = []  # called in each turn; must not wait for anything
         self.stop = threading.Event()  # set when background work shall end early
         self.stopping = False  # the run is over: turns raise nothing and call nobody any more
+        self.presses = Presses(clock)
+        self.space = ""  # what the key for the next chapter does now; "" where it does nothing
         self._recording, self._display = recording, display
         self._jobs: list[Job[Any]] = []
         self._clock, self._turned_at = clock, clock()
-        self._watched = 0.0  # seconds in which this loop has turned, and no human was waited for
+        self._watched = 0.0  # seconds in which this loop has turned, and nobody waited for a human
         self._signal: int | None = None
         self._first_signal: float | None = None
-        self._next_was_pressed = False
-        self._answer = ""
+        self._prompt = ("", "")  # what was shown last
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -114,13 +116,14 @@ class Loop:
         """One turn: what came in is taken in and drawn. Raises `Quit`. True when nothing is left waiting."""
         drained = self._take_in()
         now = self._clock()
-        if not self._recording.situation.run.waiting:  # (a human may take time to answer)
+        if not self._recording.situation.waits_for_presenter:
             self._watched += min(now - self._turned_at, LONGEST)
         self._turned_at = now
         if not self.stopping:
             for call in self.each_turn:
                 call()
         self._display.tick(time.time() + self._recording.store.skew)
+        self._hear_keys()
         self._look_for_quit()
         return drained
 
@@ -134,7 +137,6 @@ class Loop:
 
     def _look_for_quit(self) -> None:
         number, self._signal = self._signal, None
-        quit_pressed = "quit" in self._keys()
         if self.stopping:
             if number is not None:
                 self._recording.progress("down", "everything", ONCE_MORE)
@@ -142,32 +144,34 @@ class Loop:
         if number is not None:
             hung_up = number == signal.SIGHUP
             raise Quit(128 + number, down=not hung_up, goes_on=hung_up)
-        if quit_pressed:
+        if self.presses.take(QUIT):
             raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
 
-    def _keys(self) -> list[str]:
+    def _hear_keys(self) -> None:
         pressed = []
         while True:
             try:
                 pressed.append(self._display.keys.get_nowait())
             except queue.Empty:
                 break
-        answers = [key for key in pressed if key in ANSWERS]
-        if self._recording.situation.run.waiting:
-            self._answer = answers[-1] if answers else self._answer
-        elif "next" in pressed or NO in answers:  # (`n` is `next` where nothing is asked)
-            self._next_was_pressed = True
-        return pressed
+        self.presses.hear(pressed, approval=bool(self._recording.situation.run.waiting))
+        prompt = (self.space, self.presses.question)
+        if prompt != self._prompt and not self.stopping:
+            self._prompt = prompt
+            self._recording.prompt(*prompt)
 
     def answer_pressed(self) -> str:
         """The answer to what waits that was pressed since the last call; "" for none."""
-        pressed, self._answer = self._answer, ""
+        pressed, self.presses.answer = self.presses.answer, ""
         return pressed
 
-    def next_pressed(self) -> bool:
-        """Was the key for the next chapter pressed since the last call?"""
-        pressed, self._next_was_pressed = self._next_was_pressed, False
-        return pressed
+    def await_next(self, does: str) -> None:
+        """Turns until the key for the next chapter is pressed, which `does` this. Earlier presses do not count."""
+        self.presses.take(NEXT)
+        self.space = does
+        while not self.presses.take(NEXT):
+            self.turn()
+        self.space = ""
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from operator_demo import events
-from operator_demo.events import Event, Note, Payload, Progress, RecordHead
+from operator_demo.events import Event, Note, Payload, Progress, Prompt, RecordHead
 from operator_demo.screen.display import Display
 from operator_demo.stage.feed import Feed
 from operator_demo.stage.inbox import Inbox
@@ -68,6 +68,10 @@ class Recording:
     def progress(self, task: str, item: str, status: str) -> None:
         """From any thread; waits for nothing."""
         self.incoming.put(self._own(Progress(task=task, item=item, status=status)))
+
+    def prompt(self, space: str, question: str) -> None:
+        """What the run waits for. Waits for nothing."""
+        self.incoming.put(self._own(Prompt(space=space, question=question)))
 
     def _own(self, payload: Payload) -> Event:
         return events.event(self.run, events.STAGE, payload)

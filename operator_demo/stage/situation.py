@@ -68,6 +68,11 @@ class Situation:
         return self.run.agent.working
 
     @property
+    def waits_for_presenter(self) -> bool:
+        """A request waits for an answer, or the agent stands still: limits stand still as well."""
+        return bool(self.run.waiting) or self.run.agent.paused
+
+    @property
     def incident(self) -> Ticket | None:
         """The fault's ticket once the fault has struck, or may have by somebody's hand; before, the last one."""
         struck = self.run.fault.strikes or self.run.by_hand

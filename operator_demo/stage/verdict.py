@@ -2,6 +2,7 @@
 
 from operator_demo import events
 from operator_demo.chaos.scenario import BY_HAND, Scenario
+from operator_demo.orders import PRESENTER, STOPPED
 from operator_demo.outcomes import CLEARED, ESCALATED, NO_ACTION, REPAIRED, UNVERIFIED
 from operator_demo.stage.situation import Situation
 
@@ -22,7 +23,7 @@ def outcome(scenario: Scenario, s: Situation) -> str:
         passed_at_once = opening is not None and opening.data.passed
         return UNVERIFIED if missing(scenario, s) or passed_at_once else REPAIRED
     if ticket.state == "escalated":
-        return ESCALATED if ticket.escalated_by == events.AGENT else UNVERIFIED
+        return ESCALATED if ticket.escalated_by in (events.AGENT, PRESENTER) else UNVERIFIED
     return CLEARED if ticket.state == "cleared" else UNVERIFIED
 
 
@@ -40,6 +41,8 @@ def shortcomings(scenario: Scenario, s: Situation) -> list[str]:
         found.append(f"The monitor never saw what this scenario must show: {', '.join(missing(scenario, s))}.")
     if scenario.fault.again is not None and sum(strike.injected for strike in s.run.fault.strikes) < 2:
         found.append("The fault did not come back, as this scenario says it must.")
+    if s.incident is not None and s.incident.escalated_by == PRESENTER:
+        found.append(f"{STOPPED} It gave nothing up itself.")
     causes = s.incident.causes if s.incident is not None else set()
     if outcome(scenario, s) == scenario.outcome == ESCALATED and scenario.cause not in causes:
         named = ", ".join(sorted(causes)) or "no cause at all"

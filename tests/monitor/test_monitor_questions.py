@@ -132,7 +132,8 @@ def test_an_announced_fault_explains_effects(bench: Bench, questions: Questions)
 @pytest.mark.parametrize("nonce", [{}, {"nonce": ""}, {"nonce": "wrong"}, {"nonce": None}])
 @pytest.mark.parametrize(("op", "arguments"), [
     ("arm", {"scenario": {"allow": ["member_id", "data"]}}), ("fault", {"containers": ["id-m1"], "seconds": 60}),
-    ("report", {"invariant": "slow", "text": "it is slow"}), ("announce", {"ids": ["id-aux"]}), ("status", {})])
+    ("report", {"invariant": "slow", "text": "it is slow"}), ("announce", {"ids": ["id-aux"]}), ("status", {}),
+    ("order", {"order": "hold"})])
 def test_what_only_the_host_may_ask_needs_the_runs_nonce(bench: Bench, questions: Questions, op: str,
                                                          arguments: dict[str, Any], nonce: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Only the host"):

@@ -9,7 +9,7 @@ from any_event import any_event
 from drawn import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from story import Author, members, story, until
+from story import Author, members, until
 
 from operator_demo import events
 from operator_demo.events import Event
@@ -135,8 +135,17 @@ def test_a_warning_shows_in_the_footer_and_goes() -> None:
 
 
 def test_the_footer_names_only_keys_that_do_something() -> None:
-    assert " space  next" in draw(story(), (120, 32), 42, manual=True)[-1]
-    assert "next" not in draw(story(), (120, 32), 42, manual=False)[-1]
+    def foot(at: float, width: int = 120, **prompt: str) -> str:
+        a = Author()
+        a.say(at, events.STAGE, "prompt", **prompt)
+        return draw([*until(at), *a.events], (width, 32), at, manual=True)[-1]
+
+    assert "space" not in foot(5)
+    assert " space  next: Load   ?  help   q  quit " in foot(5, space="next: Load")
+    assert " p  pause agent   s  stop agent   ?  help   q  quit " in foot(20)
+    assert " p " not in foot(42)
+    assert foot(20, 60).split()[-1] == "00:20", "the clock stays where there is no room for the run's name"
+    assert foot(20, space="next", question="End it? y").strip() == "End it? y"
 
 
 @settings(max_examples=200, deadline=None)

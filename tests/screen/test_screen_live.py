@@ -56,7 +56,7 @@ def test_it_draws_and_q_gives_the_terminal_back(terminals: list[Terminal]) -> No
     t.read()
     drawn = t.screen()
     assert "operator-demo · etcd" in drawn[0]
-    assert " space  next   q  quit" in drawn[-1]
+    assert " ?  help   q  quit" in drawn[-1]
     assert t.raw.count(b"\x1b[?2026h") == t.raw.count(b"\x1b[?2026l")
     os.write(t.master, b"q")
     assert t.ended() == 0

@@ -7,7 +7,7 @@ from fakes import FakeFault, Run
 
 from operator_demo.chaos import helper
 from operator_demo.chaos.faults import FAULTS
-from operator_demo.stage import chapters
+from operator_demo.stage import chapters, presses
 
 
 @pytest.fixture
@@ -22,6 +22,10 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         return run
 
     monkeypatch.setattr(chapters, "COUNTDOWN", 0)
+    monkeypatch.setattr(chapters, "DWELL", 0.3)
+    monkeypatch.setattr(chapters, "AIM", 0.0)
+    monkeypatch.setattr(presses, "STEP", 0.0)
+    monkeypatch.setattr(presses, "REPEAT", 0.0)
     monkeypatch.setattr(helper, "sweep", lambda ground: None)
     monkeypatch.setattr(helper, "usable_image", lambda engine, *wanted: "image")
     yield make

@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -82,7 +83,10 @@ class Cluster:
     failing: dict[str, Exception] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    hesitates: float = 0.2  # seconds from the ticket to its claim
+    order: str = "go"  # what the presenter wants of the agent
+    asked: deque[tuple[str, dict[str, Any]]] = field(default_factory=deque)  # of the monitor, and not heard yet
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answered: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # what the guard was asked
     ended: dict[str, int | None] = field(default_factory=lambda: dict.fromkeys(SERVICES))  # with which exit code
     volume: list[Event] = field(default_factory=list)  # what the containers recorded
@@ -129,15 +133,34 @@ class FakeFeed:
         self.say(events.WORKLOAD, "workload_started", rate=100, read_share=0.5, keys=8)
         handled, incidents = False, 0
         while not self._stop.wait(self._cluster.tick):
-            for request, _ in list(self._cluster.asked):
-                if request == "arm":
-                    self._cluster.asked = [(op, more) for op, more in self._cluster.asked if op != "arm"]
-                    self.say(events.MONITOR, "armed", fingerprint={}, checks=[])
+            self._hear()
             self._observe()
             if self._cluster.broken and not handled:
                 handled, incidents = True, incidents + 1
                 self._incident(self._cluster.broken, f"tkt-{incidents}", f"ses-{incidents}")
             handled = handled and self._cluster.broken != ""
+
+    def _hear(self) -> None:
+        """Does what the monitor was asked to do."""
+        while self._cluster.asked:
+            op, arguments = self._cluster.asked.popleft()
+            if op == "arm":
+                self.say(events.MONITOR, "armed", fingerprint={}, checks=[])
+            elif op == "order":
+                self._order(arguments["order"])
+            else:
+                self._cluster.heard.append((op, arguments))
+
+    def _order(self, order: str) -> None:
+        if order != self._cluster.order:
+            self._cluster.order = order
+            self.say(events.MONITOR, "agent_order", order=order, by="anna")
+
+    def _wait_while(self, orders: Collection[str]) -> None:
+        """As the agent does before it claims a ticket, and between two steps."""
+        while self._cluster.order in orders and not self._stop.is_set():
+            self._stop.wait(0.02)
+            self._hear()
 
     def _observe(self) -> None:
         broken = self._cluster.broken
@@ -161,11 +184,25 @@ class FakeFeed:
             return
         while self._cluster.unproved and not self._stop.is_set():
             self._stop.wait(0.02)
-        self._stop.wait(0.2)
+        self._stop.wait(self._cluster.hesitates)
+        self._hear()
+        self._wait_while(("hold", "pause"))
+        if self._cluster.order == "stop":
+            self.say(events.MONITOR, "ticket_escalated", ticket=ticket, reason="stopped", by="presenter")
+            return
         mine = {"ticket": ticket, "session": session}
         self.say(events.AGENT, "ticket_claimed", **mine, holder=session)
         self.say(events.AGENT, "session_started", **mine, model="rehearsal", brain="rehearsal", mode="execute")
         if self._cluster.dies_at_work:
+            return
+        self._hear()
+        if self._cluster.order == "pause":
+            self.say(events.AGENT, "agent_paused", **mine)
+            self._wait_while(("pause",))
+            self.say(events.AGENT, "agent_resumed", **mine, seconds=0.1)
+        if self._cluster.order == "stop":
+            self.say(events.AGENT, "ticket_escalated", **mine, reason="stopped", by="presenter")
+            self.say(events.AGENT, "session_finished", **mine, status="escalated", summary="stopped")
             return
         self.say(events.AGENT, "finding", **mine, member=member, cause="process_killed", text="it is down")
         self._cluster.broken = ""
@@ -292,6 +329,19 @@ class FakeDisplay:
 
     def restore(self) -> None:
         self.stopped = True
+
+    def press(self, *words: str) -> None:
+        for word in words:
+            self.keys.put(word)
+
+    def quit(self) -> None:
+        """The key, and the answer to the question."""
+        self.press("quit", "yes")
+
+    def press_when_asked(self, e: Event) -> None:
+        """For `on_event`: the key for the next chapter, wherever it does something."""
+        if e.type == "prompt" and e.raw.get("space"):
+            self.press("next")
 
     def of(self, type: str) -> list[dict[str, Any]]:
         return [e.raw for e in self.events if e.type == type]

@@ -20,7 +20,7 @@ MakeRun = Callable[..., Run]
 def press_quit_at(run: Run, chapter: str) -> None:
     def look(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == chapter:
-            run.display.keys.put("quit")
+            run.display.quit()
 
     run.display.on_event = look
 
@@ -45,20 +45,18 @@ def test_the_fault_is_announced_before_it_is_injected(make_run: MakeRun) -> None
     run.stage.perform()
     calls = run.cluster.calls
     assert "ask" in calls[:calls.index("fault")]
-    announced = [more["seconds"] for op, more in run.cluster.asked if op == "fault"]
+    announced = [more["seconds"] for op, more in run.cluster.heard if op == "fault"]
     assert announced[0] > announced[1]
 
 
 def test_a_key_brings_each_chapter_forward(make_run: MakeRun) -> None:
     run = make_run(manual=True)
-
-    def press(e: Event) -> None:
-        if e.type == "chapter" or (e.type == "run_finished"):
-            run.display.keys.put("next")
-
-    run.display.on_event = press
+    run.display.on_event = run.display.press_when_asked
     assert run.stage.perform() == Exit.OK
     assert run.display.chapters == list(chapters.NAMES)
+    assert [d["space"] for d in run.display.of("prompt") if d.get("space")] == [
+        "next: A healthy cluster", "next: Under load", "next: A fault", "strike", "the agent may begin",
+        "next: The end", "take everything down"]
 
 
 @pytest.mark.parametrize("chapter", chapters.NAMES[:-1])

@@ -165,7 +165,7 @@ def test_a_run_that_was_interrupted_stays_so(make_run: MakeRun) -> None:
 
     def forge_and_quit(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "repair":
-            run.display.keys.put("quit")
+            run.display.quit()
 
     run.cluster.lie, run.display.on_event = forge_verdict, forge_and_quit
     assert run.stage.perform() == Exit.INTERRUPTED

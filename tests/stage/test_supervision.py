@@ -176,7 +176,7 @@ def test_the_first_end_counts_also_when_the_store_was_held(make_run: MakeRun, he
 def test_what_is_open_when_a_run_is_quit_is_closed(make_run: MakeRun) -> None:
     run = make_run()
     run.cluster.dies_at_work = True
-    at(run, "session_started", lambda: run.display.keys.put("quit"))
+    at(run, "session_started", lambda: run.display.quit())
     assert run.stage.perform() == Exit.INTERRUPTED
     assert row(run, "tickets")["state"] == "escalated"
     assert row(run, "agent_sessions")["status"] == "interrupted"

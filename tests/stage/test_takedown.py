@@ -26,7 +26,7 @@ def test_all_others_run(make_run: MakeRun, failing: str, error: Exception) -> No
 
     def fail_later(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "load":
-            run.display.keys.put("quit")
+            run.display.quit()
             run.cluster.failing[failing] = error
 
     run.display.on_event = fail_later
@@ -66,7 +66,7 @@ def test_a_monitor_that_is_gone_keeps_no_fault(make_run: MakeRun) -> None:
     def quit_in_repair(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "repair":
             run.cluster.failing["ask"] = refuse("there is no monitor")
-            run.display.keys.put("quit")
+            run.display.quit()
 
     run.display.on_event = quit_in_repair
     run.stage.perform()
@@ -83,7 +83,7 @@ def test_a_watch_that_hangs_holds_nothing_up(make_run: MakeRun, monkeypatch: pyt
     def hang_in_repair(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "repair":
             run.cluster.hanging.add("fault")
-            threading.Timer(0.5, run.display.keys.put, ["quit"]).start()
+            threading.Timer(0.5, run.display.quit).start()
 
     run.display.on_event = hang_in_repair
     assert run.stage.perform() == Exit.INTERRUPTED
@@ -98,7 +98,7 @@ def test_a_store_that_fails_when_q_is_pressed(make_run: MakeRun, monkeypatch: py
 
     def quit_in_load(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "load":
-            run.display.keys.put("quit")
+            run.display.quit()
             monkeypatch.setattr(Store, "record", full)
 
     run.display.on_event = quit_in_load

@@ -60,6 +60,6 @@ def cluster_line(state: ScreenState, view: View) -> Text:
     if state.quorum is not None:
         parts += [f" {s.dot}", quorum]
     leader = next((name for name, m in state.members.items() if m.leader), None)
-    if leader:
+    if leader and state.quorum is not False:  # (one that still believes it leads, leads nobody)
         parts += [f"{s.dot} ", (f"{s.leader} {leader} leads", "")]
     return line(*parts)
