@@ -89,6 +89,8 @@ def test_keys_bring_it_forward_and_q_leaves_nothing_behind(terminal: Terminal, d
     # A busy machine may show the next chapter only after the key was pressed again.
     terminal.until("▶ (Load|Fault|Detection|Repair)", look=lambda: terminal.key("Space"))
     terminal.key("q")
+    terminal.until("q again or y: yes")
+    terminal.key("y")
     shown = terminal.until(r"STATUS \d+", 60)
     assert "STATUS 130" in shown
     assert demo.leftovers() == []
