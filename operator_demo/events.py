@@ -220,7 +220,8 @@ class OracleWords:
 
 @said_by(STAGE)
 class Score(Payload):
-    """How good the run was; `operator_demo.score` tells what each measure is."""
+    """How good the run was; `operator_demo.score` tells what each measure is. `waited`: the seconds of `ttm` in which
+    the agent waited for the presenter."""
 
     outcome: str
     expected: str
@@ -233,6 +234,7 @@ class Score(Payload):
     collateral: tuple[str, ...]
     ttd: float | None = None
     ttm: float | None = None
+    waited: float | None = None
 
 
 @said_by(STAGE, MONITOR, WORKLOAD, GUARD)
@@ -269,12 +271,14 @@ class Contradiction(Payload):
 @said_by(STAGE)
 class RunFinished(Payload):
     """The run is over. `outcome` is `repaired`, `escalated`, `no_action`, `cleared`, `unverified`, `interrupted` or
-    `failed`; `ttd` and `ttm` are seconds, where known."""
+    `failed`; `ttd` and `ttm` are seconds, where known, and `waited` those in which the agent waited for the
+    presenter."""
 
     outcome: str
     exit_status: int
     ttd: float | None = None
     ttm: float | None = None
+    waited: float | None = None
 
 
 @said_by(STAGE, ephemeral=True)

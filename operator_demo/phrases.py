@@ -155,6 +155,15 @@ def violated(data: TicketUpdated) -> str:
     return ", ".join(v.key for v in data.violations) or "no violation left"
 
 
+def to_repair(ttm: float | None, waited: float | None) -> str:
+    """`from the fault to the verified repair; 10 s of it the agent waited for the presenter, 26 s are its own`"""
+    if ttm is None or not waited:
+        return "from the fault to the verified repair"
+    own = seconds(max(0.0, ttm - waited))
+    return (f"from the fault to the verified repair; {seconds(waited)} of it the agent waited for the presenter, "
+            f"{own} are its own")
+
+
 def member_state(data: MemberSeen) -> str:
     """`healthy`, `exited`, `running, not healthy`"""
     if data.healthy:

@@ -87,7 +87,8 @@ def _run(data: Payload, e: Event, symbols: Symbols) -> list[Line] | None:
             return [(f"the record has {data.entries} entries, head {data.head}", "dim")]
         case events.RunFinished():
             tone = "good" if data.outcome in ("repaired", "no_action") else "warn"
-            return [(f"the run is over: {data.outcome}", tone)]
+            waited = f"{seconds(data.ttm)} {phrases.to_repair(data.ttm, data.waited)}" if data.waited else ""
+            return [(f"the run is over: {data.outcome}", tone), *_toned(waited)]
     return None
 
 

@@ -124,7 +124,7 @@ def _whole(recorded: Recorded) -> Json:
 def _facts(run: RunState) -> list[Json]:
     """The few numbers that count: name, value, what it is."""
     facts = [{"name": "Time to detect", "value": _duration(run.ttd), "text": "from the fault to the ticket"},
-             {"name": "Time to mitigate", "value": _duration(run.ttm), "text": "from the fault to the verified repair"}]
+             {"name": "Time to mitigate", "value": _duration(run.ttm), "text": phrases.to_repair(run.ttm, run.waited)}]
     if run.writes is not None:
         all_writes = run.writes.kept + run.writes.lost + run.writes.unknown
         tone = "bad" if run.writes.lost else "good"

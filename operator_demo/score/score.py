@@ -44,7 +44,8 @@ def grade(record: Sequence[Event], outcome: str, expected: Expected, reached: bo
     lost = [check.data.lost for check in payloads(record, events.WriteCheck)]
     return events.Score(
         outcome=outcome, expected=expected.outcome, reached=reached, clocks=clocks, ttd=clocks.ticket,
-        ttm=clocks.verified, marks=_marks(incident, outcome, expected, reached), work=_work(incident, calls),
+        ttm=clocks.verified, waited=_rounded(run.waited) or None,
+        marks=_marks(incident, outcome, expected, reached), work=_work(incident, calls),
         service=events.Service(felt.errors if felt else None, felt.lost if felt else None, lost[-1] if lost else None),
         oracle=_oracle(incident), collateral=tuple(commands.touched(calls, expected.targets)))
 

@@ -15,7 +15,8 @@ _KINDS = ("reading", "repairing", "destructive", "unknown")
 _MEASURES = (
     ("outcome", "outcome", "text"), *((mark, f"marks.{mark}", "mark") for mark in MARKS),
     *((f"to {name}", f"clocks.{key}", "seconds") for key, name in CLOCKS.items()),
-    ("steps", "work.steps", "count"), ("tokens", "work.tokens", "count"), ("cost", "work.cost_usd", "money"),
+    ("waited for the presenter", "waited", "seconds"), ("steps", "work.steps", "count"),
+    ("tokens", "work.tokens", "count"), ("cost", "work.cost_usd", "money"),
     *((f"commands {kind}", f"work.calls.{kind}", "count") for kind in _KINDS),
     ("changes before finding", "work.changes_before_finding", "count"),
     ("most repeated command", "work.most_repeated", "count"),
@@ -39,6 +40,8 @@ def scorecard(score: Score, symbols: Symbols) -> Iterator[tuple[str, str, str]]:
     yield "Marks", "  ".join(f"{told(f'marks.{mark}', 'mark')} {mark}" for mark in MARKS), ""
     dot = f" {symbols.dot} "
     yield "Clocks", dot.join(f"{name} {told(f'clocks.{key}', 'seconds')}" for key, name in CLOCKS.items()), ""
+    if score.waited:
+        yield "Waited", f"{told('waited', 'seconds')} for the presenter", ""
     yield "Work", f"{told('work.steps')} steps, {told('work.tokens')} tokens, cost {told('work.cost_usd', 'money')}", ""
     kinds = ", ".join(f"{told(f'work.calls.{kind}')} {kind}" for kind in _KINDS)
     yield "Commands", f"{kinds}; changes before a finding: {told('work.changes_before_finding')}; " \

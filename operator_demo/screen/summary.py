@@ -33,7 +33,7 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         say("Truth", f"{phrases.json_fields(state.truth)} (sealed before the fault, {state.sealed[:12]})")
     if state.fault.phase:
         say("TTD", f"{seconds(state.ttd)} from the fault to the ticket")
-        say("TTM", f"{seconds(state.ttm)} from the fault to the verified repair")
+        say("TTM", f"{seconds(state.ttm)} {phrases.to_repair(state.ttm, state.waited)}")
     for ticket in sorted(state.tickets.values(), key=lambda t: t.opened or 0.0):
         reason = f"\n{ticket.reason}" if ticket.reason else ""
         say("Ticket", f"{ticket.id} {ticket.state}: {ticket.title}{reason}")

@@ -351,7 +351,7 @@ class Chapters:
         outcome, status = verdict.outcome(self.scenario, self.situation), self._exit_status()
         self._score(outcome, status == Exit.OK, truth)
         self.say(RunFinished(outcome=outcome, exit_status=int(status), ttd=self.situation.ttd,
-                 ttm=self.situation.ttm))
+                 ttm=self.situation.ttm, waited=self.situation.waited))
 
     def _score(self, outcome: str, reached: bool, truth: Truth | None) -> None:
         scenario, sealed = self.scenario, truth.content if truth is not None else {}

@@ -146,7 +146,8 @@ class Stage:
         situation = self.recording.situation
         if text:
             self._say(Note(level="error", text=text))
-        self._say(RunFinished(outcome=outcome, exit_status=int(status), ttd=situation.ttd, ttm=situation.ttm))
+        self._say(RunFinished(outcome=outcome, exit_status=int(status), ttd=situation.ttd, ttm=situation.ttm,
+                              waited=situation.waited))
 
     def _say(self, payload: Payload) -> None:
         """Where the store still takes it."""

@@ -106,3 +106,8 @@ class Situation:
     @property
     def ttm(self) -> float | None:
         return self.run.ttm
+
+    @property
+    def waited(self) -> float | None:
+        """None where the agent never waited for the presenter."""
+        return round(self.run.waited, 3) or None

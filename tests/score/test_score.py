@@ -102,6 +102,13 @@ def test_a_repair_is_measured() -> None:
     assert score.collateral == ()
 
 
+def test_the_time_that_the_agent_waited_for_the_presenter_is_told_beside_the_whole() -> None:
+    held = [at(5, "monitor", "agent_order", order="hold"), at(15, "monitor", "agent_order", order="go")]
+    score = grade(sorted([*held, *incident()], key=lambda e: e.ts), "repaired", RIGHT, True)
+    assert (score.ttm, score.waited) == (25.0, 4.0)
+    assert grade(incident(), "repaired", RIGHT, True).waited is None
+
+
 def without(kind: str) -> Callable[[list[Event]], list[Event]]:
     return lambda events: [e for e in events if e.type != kind]
 

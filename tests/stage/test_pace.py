@@ -10,6 +10,8 @@ from fakes import SCENARIO, Run, refuse
 from operator_demo import chapters, events
 from operator_demo.errors import Exit
 from operator_demo.events import AGENT, MONITOR, Event
+from operator_demo.screen.summary import summary
+from operator_demo.screen.terminal_text import UNICODE
 from operator_demo.stage import agent_control, presses
 from operator_demo.stage import chapters as played
 
@@ -50,6 +52,10 @@ def test_what_a_chapter_tells_is_never_past(make_run: MakeRun) -> None:
     state = run.stage.recording.situation.run
     assert 0.4 < state.waited < (state.ttm or 0)
     assert state.own_ttm == pytest.approx((state.ttm or 0) - state.waited)
+    for end in ("score", "run_finished"):
+        assert run.display.of(end)[0]["waited"] == pytest.approx(state.waited, abs=0.001)
+    last = "\n".join(text for text, _ in summary(state, UNICODE))
+    assert "of it the agent waited for the presenter" in last
 
 
 @pytest.mark.parametrize("more", [{"manual": False}, {"manual": False, "pace": 0.2}])
