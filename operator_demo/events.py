@@ -105,7 +105,7 @@ def said_by(*owners: str, ephemeral: bool = False) -> Callable[[P], P]:
 @said_by(STAGE)
 class RunStarted(Payload):
     """A run begins. `brain` is `claude`, `rehearsal` or `none`. `clock_offset`: by how many seconds the engine's clock
-    is ahead of the host's; `manual`: do keys advance it?"""
+    is ahead of the host's; `manual`: do keys advance it? `talk`: the seconds that the presenter has planned."""
 
     project: str
     subject: str
@@ -117,6 +117,7 @@ class RunStarted(Payload):
     seed: int | None
     clock_offset: float = 0.0
     manual: bool | None = None
+    talk: float | None = None
 
 
 @said_by(STAGE)

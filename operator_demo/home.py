@@ -16,7 +16,8 @@ from operator_demo.errors import OperatorError
 
 NAME_OF_LOG = "debug.log"  # written by `debug_log`
 HOMELESS = Path("/nonexistent")  # what Debian's passwd file says of users without a home directory
-_OURS = ("tickets.db", "debug.log", "journal", "aside", "proven", "proving", "trust")  # beginnings of names in it
+_OURS = ("tickets.db", "debug.log", "journal", "aside", "proven", "proving", "trust", "keys")
+"""The beginnings of the names of what is in it."""
 _NAME_ANOTHER = "Name another folder for the records with OPERATOR_HOME."
 
 

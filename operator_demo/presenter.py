@@ -1,6 +1,7 @@
 """Following a run in the host's record while it goes on, for the presenter's own terminal.
 
-Reads only: the store, and of the host's journal which scenario is played (not the truth that lies beside it).
+Reads the store, and of the host's journal which scenario is played (not the truth that lies beside it). Keys that bring
+the run forward go to its host (`stage.remote`).
 The notes of a chapter come with its event; those of the next one from the scenario's file, where it can be found.
 """
 
@@ -14,23 +15,40 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from operator_demo import audit as records
+from operator_demo import rpc
 from operator_demo.chapters import CHAPTERS, NAMES
 from operator_demo.document import Document, read
 from operator_demo.errors import UsageError
-from operator_demo.events import AGENT, MONITOR, STAGE, Chapter, Event, RunFinished, RunStarted, now, parse_ts
+from operator_demo.events import (
+    AGENT,
+    MONITOR,
+    STAGE,
+    Chapter,
+    Event,
+    Prompt,
+    RunFinished,
+    RunStarted,
+    event,
+    now,
+    parse_ts,
+)
 from operator_demo.home import home
 from operator_demo.screen.speaker import Upcoming
+from operator_demo.screen.steering import QUIT
+from operator_demo.stage.remote import WORDS, socket_path
 from operator_demo.store import Store, StoreError
 
 PERIOD = 0.25  # seconds between two looks into the store
 FORGOTTEN = 3600.0  # seconds without an event after which a run that never ended counts as over
 _PATIENCE = 2.0  # seconds that a new store may need until it is ready
 _TYPES = ("run_started", "chapter", "armed", "truth_sealed", "fault", "effect", "observation", "note", "gap",
-          "contradiction", "run_finished", *records.TICKET_MOVES)
+          "contradiction", "run_finished", "agent_order", "agent_paused", "agent_resumed", "session_started",
+          "session_finished", "tool_call", "finding", "verdict", *records.TICKET_MOVES)
+_ANSWER = 0.5  # seconds that the host of the run may take to answer
 
 
 class View(Protocol):
-    """What is shown to the presenter. `keys` yields `quit` where somebody wants to leave."""
+    """What is shown to the presenter. `keys` yields `quit` where somebody wants to leave, and what is for the run."""
 
     keys: SimpleQueue[str]
 
@@ -57,6 +75,31 @@ class View(Protocol):
     def abandon(self) -> None:
         """Ends the view and leaves nothing."""
         ...
+
+
+class Host:
+    """The process that plays a run, where it listens to keys."""
+
+    def __init__(self, run: str) -> None:
+        self._run, self._path = run, socket_path(home(), run)
+        self._told: str | None = None
+
+    def press(self, word: str) -> None:
+        with suppress(rpc.RpcError):
+            rpc.call(self._path, "press", _ANSWER, word=word)
+
+    @property
+    def listens(self) -> bool:
+        return self._told is not None
+
+    def prompt(self) -> Event | None:
+        """What the key for the next chapter does, where that has changed."""
+        try:
+            told = str(rpc.call(self._path, "state", _ANSWER)["space"])
+        except rpc.RpcError:
+            told = None
+        before, self._told = self._told, told
+        return event(self._run, STAGE, Prompt(space=told or "")) if told != before else None
 
 
 class Follower:
@@ -88,7 +131,8 @@ class Follower:
 
 
 def present(path: Path, name: str | None, view: View) -> bool:
-    """Shows a run until it is over; False where the presenter left before.
+    """Shows a run until it is over and its host has left the last chapter; False where the presenter left before it was
+    over.
 
     `name` is an id, the beginning of exactly one, or `last` for the newest; with None it is the run that goes on, or
     else the next one, and a newer one takes the place of one that never ended. Raises `UsageError` for an unknown
@@ -97,14 +141,16 @@ def present(path: Path, name: str | None, view: View) -> bool:
     with ExitStack() as held:
         store: Store | None = None
         follower: Follower | None = None
+        host: Host | None = None
         story: Mapping[str, str] | None = None
-        skew = 0.0
-        while not _wants_to_leave(view):
+        skew, over = 0.0, False
+        while not _hear(view, host):
             if store is None and (path.exists() or name not in (None, "last")):
                 store = _open(path, held)
             run = _chosen(store, name) if store is not None and (follower is None or name is None) else None
             if store is not None and run is not None and (follower is None or run != follower.run):
-                follower, story, skew = Follower(store, run), _story(store, run), 0.0
+                follower, host, story, skew = Follower(store, run), Host(run), _story(store, run), 0.0
+                over = False
                 view.begin()
             for e in follower.new() if follower is not None else ():
                 match e.data:
@@ -113,11 +159,14 @@ def present(path: Path, name: str | None, view: View) -> bool:
                     case Chapter(name=chapter):
                         view.expect(_next(chapter, story))
                 view.event(e)
-                if isinstance(e.data, RunFinished):
-                    return True
+                over = over or isinstance(e.data, RunFinished)
+            if host is not None and (prompt := host.prompt()) is not None:
+                view.event(prompt)
+            if over and (host is None or not host.listens):
+                return True
             view.tick(time.time() + skew)
             time.sleep(PERIOD)
-    return False
+    return over
 
 
 def is_over(path: Path, name: str | None) -> bool:
@@ -129,11 +178,15 @@ def is_over(path: Path, name: str | None) -> bool:
     return row is not None and row["finished"] is not None
 
 
-def _wants_to_leave(view: View) -> bool:
+def _hear(view: View, host: Host | None) -> bool:
+    """Passes keys on to the run. Does somebody want to leave?"""
     with suppress(Empty):
         while True:
-            if view.keys.get_nowait() == "quit":
+            word = view.keys.get_nowait()
+            if word == QUIT:
                 return True
+            if word in WORDS and host is not None:
+                host.press(word)
     return False
 
 

@@ -136,6 +136,7 @@ class Run:
     subject: str = ""
     version: str = ""
     manual: bool | None = None  # do keys advance it? None: it was not said
+    talk: float | None = None  # seconds that the presenter has planned
     began: float | None = None
     stand_ins: bool = False  # something answers in the place of the real system
 
@@ -276,7 +277,7 @@ class RunState:
         match e.data:
             case events.RunStarted() as run:
                 self.run.project, self.run.subject, self.run.version = run.project, run.subject, run.version
-                self.run.manual, self.run.began = run.manual, at
+                self.run.manual, self.run.talk, self.run.began = run.manual, run.talk, at
                 self._name_agent(e, run)
             case events.Chapter() as chapter:
                 self.chapter, self.chapter_at = chapter, at

@@ -36,6 +36,13 @@ IMAGE = "operator-demo/base:trixie"
 AT_ONCE = max(2, (os.cpu_count() or 1) // 2)  # demos: each is a cluster under load
 
 
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Paths of Unix sockets are at most 107 bytes long."""
+    with tempfile.TemporaryDirectory(prefix="o") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test of the built file, one that runs Compose in a container, or a wide one on an engine waits until fewer than

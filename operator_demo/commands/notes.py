@@ -24,7 +24,8 @@ def notes(run: str | None) -> None:
     Without RUN it follows the current run, or else the next one, so it may be started before `operator-demo run`. RUN
     is an id, the beginning of exactly one, or `last`.
 
-    It ends with the run; q or Ctrl-C ends it earlier. Needs no engine and changes nothing.
+    Space brings the run forward and p pauses the agent, as in the run's own terminal. With `run --talk 20m` it shows
+    the plan and the time that is left. It ends with the run; q or Ctrl-C ends it earlier. Needs no engine.
     """
     from operator_demo import presenter
 

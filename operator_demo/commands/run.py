@@ -50,6 +50,8 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--seed", type=int, help="Seed for the choice of the target.")
 @click.option("--pace", type=click.FloatRange(0, 600), default=4.0, show_default=True,
               help="Minimum seconds per chapter with --auto.")
+@click.option("--talk", metavar="20m", callback=lambda _ctx, _option, text: _duration(text),
+              help="The time that you have planned; `operator-demo notes` shows what is left.")
 @click.option("--rate", type=click.IntRange(1, 5000), default=200, show_default=True,
               help="Operations per second of the workload.")
 @click.option("--load", metavar="NAME", help="Also start this load maker of the subject's own; tikv has ycsb.")
@@ -133,6 +135,7 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
     from operator_demo.stage.attaching import as_it_was, check_can_attach
     from operator_demo.stage.closing import end_run
     from operator_demo.stage.journal import Journal
+    from operator_demo.stage.remote import socket_path
     from operator_demo.stage.run import Stage
     from operator_demo.store import Store
 
@@ -162,7 +165,8 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
             end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
         answers = options.mode == settings.APPROVE and not given.end_with_input
         display = make_display(resolved.display, manual=resolved.manual, answers=answers)
-        stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave)
+        keys = None if given.end_with_input else socket_path(home.home(), run_id)
+        stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave, keys)
         return stage.perform(attach=attach)
 
 
@@ -182,6 +186,7 @@ class Given:
     display: str
     seed: int | None
     pace: float
+    talk: float | None
     rate: int
     load: str | None
     max_time: float
@@ -263,7 +268,7 @@ def make_options(given: Given, resolved: Resolved, environment: "Environment", r
         run=run_id, scenario=scenario, mode=given.mode, brain=resolved.brain, model=resolved.model,
         variables=variables, engine_socket=given.engine_socket, key=own_variables.api_key(),
         manual=resolved.manual, keep=given.keep, pace=given.pace, seed=given.chosen_seed(), version=describe(),
-        fallback=resolved.fallback)
+        talk=given.talk, fallback=resolved.fallback)
 
 
 def remove_leftovers(environment: "Environment", volumes: bool) -> None:
@@ -324,6 +329,15 @@ def settle_leftovers(leftover: str | None, project: str, attach: bool, restart: 
     if choice == "quit":
         raise click.Abort
     return choice == "attach", choice == "restart"
+
+
+def _duration(text: str | None) -> float | None:
+    from operator_demo import talk
+
+    try:
+        return talk.parse(text) if text is not None else None
+    except ValueError as e:
+        raise click.BadParameter(str(e)) from e
 
 
 def _text(value: float | None) -> str:

@@ -10,18 +10,23 @@ from rich.console import RenderableType
 from rich.layout import Layout
 from rich.text import Text
 
+from operator_demo.orders import PAUSE
 from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
 from operator_demo.screen.panels.footer import clock
 from operator_demo.screen.panels.ticket import ticket_line
 from operator_demo.screen.panels.view import ALARM, CALM, Lines, View, fit, line, wrapped
-from operator_demo.screen.quantities import seconds
+from operator_demo.screen.quantities import plural, seconds
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.speaker import Upcoming, ended, heading, told
 from operator_demo.screen.terminal_text import Line, Symbols
+from operator_demo.talk import timing
 
 WAITING = "No run goes on. Start `operator-demo run` in the other terminal; this one follows it."
 _FRAMED = (40, 14)  # the least (columns, lines) for frames
+_LATE = 30.0  # seconds that a talk may be behind its plan before that is told
+_STEPS = ("call", "finding", "refusal", "guard")
+_UNTOLD = 5  # steps of the agent that are shown
 _MARGIN = 4  # cells that a frame takes of the width
 
 
@@ -82,15 +87,40 @@ def _narrow(state: ScreenState, view: View) -> Text:
 
 
 def here(state: ScreenState, view: View) -> Lines:
-    """The notes, for the speaker to read; below, small, what the audience reads."""
+    """The notes, for the speaker to read; below, small, what the audience reads, and what the agent did since then."""
     chapter = state.chapter
     notes = list(wrapped(chapter.notes, "strong", view)) if chapter.notes else [line(("no notes for this chapter",
                                                                                       "dim"))]
-    if not chapter.narration:
-        return fit(notes, view)
-    return fit([*notes, line(""), line(("on their screen", "dim")),
-                       *wrapped(chapter.narration, "dim", view, f"{view.symbols.quote} ", f"{view.symbols.quote} ")],
-                      view)
+    lines = [*plan_line(state, view), *notes]
+    if chapter.narration:
+        quote = f"{view.symbols.quote} "
+        lines += [line(""), line(("on their screen", "dim")), *wrapped(chapter.narration, "dim", view, quote, quote)]
+    return fit([*lines, *untold(state, view)], view)
+
+
+def plan_line(state: ScreenState, view: View) -> Lines:
+    """`this chapter 42 s of 2 min 24 s   left of the talk 16 min 10 s   1 min 03 s late`"""
+    times = timing(state, state.outcome.at if state.outcome else view.now)
+    if times is None:
+        return []
+    over = times.spent > times.planned
+    parts = [("this chapter ", "dim"), (f"{seconds(times.spent)} of {seconds(times.planned)}", "warn" if over else ""),
+             ("   left of the talk ", "dim"), (seconds(times.left), "strong" if times.left > 0 else "bad")]
+    if times.late >= _LATE:
+        parts.append((f"   {seconds(times.late)} late", "warn"))
+    return [line(*parts), line("")]
+
+
+def untold(state: ScreenState, view: View) -> Lines:
+    """The last things that the agent did since the chapter began: nobody has told the audience of them yet."""
+    entries = [e for e in state.entries if e.at >= state.chapter_at and e.kind in _STEPS]
+    if not entries:
+        return []
+    steps = plural(len(entries), "step")
+    lines = [line(""), line((f"the agent since then, {steps}", "dim"))]
+    for entry in entries[-_UNTOLD:]:
+        lines.append(line((f"{view.symbols.dot} ", "dim"), (entry.why or entry.text, "")))
+    return lines
 
 
 def next_lines(upcoming: Upcoming, view: View) -> Lines:
@@ -124,15 +154,16 @@ def ticket(state: ScreenState, view: View) -> Text:
 
 
 def keys(state: ScreenState, view: View) -> Text:
-    """Which key goes on, and where it must be pressed."""
+    """What the keys do now, here as in the run's own terminal."""
     made = Text(no_wrap=True, end="")
-    if state.outcome is None and state.run.manual:
+    if state.prompt.space:
         made.append(" space ", "reverse")
-        made.append(" or ")
-        made.append(" enter ", "reverse")
-        made.append(" in the run's terminal: next chapter   ")
+        made.append(f" {state.prompt.space}   ")
     elif state.run.manual is False:
         made.append(" it goes on by itself   ", "dim")
+    if state.agent.working and state.outcome is None:
+        made.append(" p ", "reverse")
+        made.append(" the agent goes on   " if state.agent.order == PAUSE else " pause the agent   ")
     made.append(" q ", "reverse")
     made.append(" close this view", "dim")
     return made

@@ -7,7 +7,7 @@ from operator_demo.stage.fallback import Fallback
 
 @dataclass(frozen=True)
 class Options:
-    """`pace` is the minimum time of a chapter in seconds."""
+    """`pace` is the minimum time of a chapter, `talk` what the presenter has planned for all, both in seconds."""
 
     run: str
     scenario: str  # a name, or the path of a file
@@ -22,4 +22,5 @@ class Options:
     pace: float
     seed: int
     version: str
+    talk: float | None = None
     fallback: Fallback | None = None  # what is shown where the run cannot go on

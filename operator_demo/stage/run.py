@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from operator_demo.chaos.injection import Injection
 from operator_demo.chaos.journal import FaultJournal
@@ -24,6 +25,7 @@ from operator_demo.stage.journal import Journal
 from operator_demo.stage.loop import Loop, Quit
 from operator_demo.stage.options import Options
 from operator_demo.stage.recording import Recording
+from operator_demo.stage.remote import Remote
 from operator_demo.stage.supervision import EngineGone, Supervision
 from operator_demo.stage.takedown import TakeDown
 from operator_demo.store import Store
@@ -36,8 +38,8 @@ class Stage:
 
     def __init__(self, environment: Environment, scenario: Scenario, store: Store, journal: Journal,
                  faults: FaultJournal, display: Display, options: Options,
-                 asked_to_leave: Callable[[], str] = lambda: "") -> None:
-        """`asked_to_leave`: see `Supervision`."""
+                 asked_to_leave: Callable[[], str] = lambda: "", keys: Path | None = None) -> None:
+        """`asked_to_leave`: see `Supervision`. `keys`: the socket on which keys of another terminal are heard."""
         self.environment, self.display, self.options = environment, display, options
         self.run, self.subject = options.run, environment.subject_reference
         store.wait_for_lock(STORE_WAIT)
@@ -51,6 +53,7 @@ class Stage:
         self.loop.leave_at_once = self._leave_at_once
         self._asked_to_leave = asked_to_leave
         self.supervision = Supervision(self.context, asked_to_leave)
+        self.remote = Remote(keys, display.keys.put, lambda: self.loop.space) if keys is not None else None
 
     def ground(self, image: str = "", *, up: bool = True) -> Ground:
         return self.environment.ground(image, up=up)
@@ -65,9 +68,13 @@ class Stage:
         Outlet.asked_to_end = staticmethod(lambda: self.loop.asked_to_end() or bool(self._asked_to_leave()))
         with self.loop.signals():
             self.display.start()
+            if self.remote is not None:
+                self.remote.start()
             try:
                 return self._play(attach)
             finally:
+                if self.remote is not None:
+                    self.remote.stop()
                 with suppress(OperatorError):  # a store that fails now
                     self.recording.tell_head()
                 self.display.stop()

@@ -1,4 +1,3 @@
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +10,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
     made.store.close()
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """Paths of Unix sockets are at most 107 bytes long."""
-    with tempfile.TemporaryDirectory(prefix="o") as folder:
-        yield Path(folder)

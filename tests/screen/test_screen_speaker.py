@@ -43,7 +43,29 @@ def test_notes_clocks_ticket_next_chapter_and_key() -> None:
     for part in ("5/8 Detected", "no notes for this chapter", "│ The monitor saw an invariant", "Next: 6/8 Diagnosis",
                  "Point at the order.", f"{TICKET}  ACKNOWLEDGED"):
         assert part in whole, part
-    assert drawn[-1].startswith(" space  or  enter  in the run's terminal: next chapter")
+    assert drawn[-1].startswith(" p  pause the agent    q  close this view")
+
+
+def test_keys_do_here_what_they_do_in_the_run_s_terminal() -> None:
+    a = Author()
+    a.say(5, events.STAGE, "prompt", space="strike")
+    assert draw([*until(5), *a.events], 5)[-1].startswith(" space  strike    q  close this view")
+
+
+def test_the_plan_of_the_talk_and_the_time_that_is_left() -> None:
+    planned = [replace(e, raw={**e.raw, "talk": 1200.0}) if e.type == "run_started" else e for e in until(16.9)]
+    whole = "\n".join(draw(planned, 16.9))
+    assert "this chapter 0.7 s of 2 min 00 s" in whole and "left of the talk 19 min 43 s" in whole
+    assert " s late" not in whole
+    assert "left of the talk" not in "\n".join(draw(until(16.9), 16.9))
+    late = "\n".join(draw(planned, 1260, (120, 24)))
+    assert "this chapter 20 min 44 s of 2 min 00 s" in late and "9 min 36 s late" in late
+
+
+def test_what_the_agent_did_since_the_chapter_began_is_told_to_the_speaker_alone() -> None:
+    whole = "\n".join(draw(until(24), 24))
+    assert "the agent since then, " in whole
+    assert "the agent since then" not in "\n".join(draw(until(16.9), 16.9))
 
 
 def test_the_notes_stand_before_what_the_audience_reads() -> None:
