@@ -81,6 +81,42 @@ def test_a_whole_run_is_seen(terminal: Terminal, demo: Demo) -> None:
     terminal.keep("summary", shown)
 
 
+@pytest.mark.wide
+def test_the_story_keeps_the_presenters_pace(terminal: Terminal, demo: Demo) -> None:
+    """By hand from the first chapter to the last; the agent is let go from the presenter's second terminal."""
+    def step(does: str) -> None:
+        terminal.until(re.escape(does))
+        time.sleep(0.8)  # (two presses within a moment are one)
+        terminal.key("Space")
+
+    terminal.type(f"{terminal.prefix} run etcd --project {demo.project} --talk 5m; echo STATUS $?")
+    for does in ("next: A healthy cluster", "next: Under load", "next: A fault"):
+        step(does)
+    terminal.until("space +strike")
+    for _ in range(3):  # as a clicker
+        terminal.key("q")
+        terminal.key("x")
+    assert "Fault" in terminal.until("space +strike")
+    step("strike")
+    terminal.until("the agent may begin")
+    time.sleep(4)
+    assert re.search("OPEN", terminal.screen()), "the ticket waits"
+    terminal.tmux("split-window", "-t", "t", f"{terminal.prefix} notes")
+    notes = terminal.until("left of the talk")
+    assert "the agent may begin" in notes
+    terminal.key("Space")  # there
+    terminal.until("6/8 Diagnosis and repair")
+    terminal.until("agent since then")
+    terminal.key("q")
+    terminal.keep("after-notes", terminal.screen())
+    step("next: The end")
+    step("take everything down")
+    terminal.until(r"STATUS \d+")
+    shown = terminal.tmux("capture-pane", "-p", "-S", "-100", "-t", "t")
+    assert "STATUS 0" in shown
+    assert "of it the agent waited for the presenter" in " ".join(shown.split())
+
+
 def test_keys_bring_it_forward_and_q_leaves_nothing_behind(terminal: Terminal, demo: Demo) -> None:
     terminal.type(f"{terminal.prefix} run etcd --project {demo.project}; echo STATUS $?")
     terminal.until("3 of 3 healthy")
