@@ -296,10 +296,11 @@ class Progress(Payload):
 @said_by(STAGE, ephemeral=True)
 class Prompt(Payload):
     """What the run waits for. `space`: what the key for the next chapter does now, "" where it does nothing;
-    `question`: what the presenter must confirm."""
+    `question`: what the presenter must confirm; `menu`: what else there is to go on with."""
 
     space: str = ""
     question: str = ""
+    menu: str = ""
 
 
 @said_by(STAGE, ephemeral=True)

@@ -39,7 +39,8 @@ LIVE = (
     Binding(BACK, ("left", "page_up"), "←", "back", "read the chapter before again; space: return"),
     Binding(PAUSE, ("p",), "p", "pause agent", "the agent waits before its next step; again: it goes on", manual=True),
     Binding(STOP, ("s",), "s", "stop agent", "the agent stops after this step; the ticket is escalated", manual=True),
-    Binding(MENU, ("f",), "f", "menu", "what else can be done", manual=True),
+    Binding(MENU, ("f",), "f", "recording", "with run --fallback: leave the live run, go on from its recording",
+            manual=True),
     *LOOKING,
     Binding(QUIT, ("q", "Q"), "q", "quit", "ends the run and takes everything down"),
 )

@@ -41,6 +41,8 @@ class Chapters:
         self.situation, self.say = context.recording.situation, context.recording.say
         self.fault, self.judging = context.scenario.fault, Judging(context)
         self.agent = AgentControl(context)
+        if self.options.fallback is not None:
+            self.loop.presses.offer_recording()
         self._injecting_again: Job[None] | None = None
         self._since = 0.0  # when the chapter was entered, or the fault struck
         self.loop.each_turn.append(self._look_at_fault)
@@ -61,7 +63,8 @@ class Chapters:
             self._enter(name)
             self._since = time.monotonic()
             self._perform(name)
-            self.loop.presses.confirms = name != names[-1]
+            if name == names[-1]:
+                self.loop.presses.end()
             try:
                 self._hold(name)
             except Quit as quit_:

@@ -15,8 +15,10 @@ from typing import Any, Generic, TypeVar
 
 from operator_demo.engine import Progress
 from operator_demo.errors import Exit, OperatorError
+from operator_demo.events import Prompt
 from operator_demo.screen.display import Display
-from operator_demo.screen.steering import NEXT, QUIT
+from operator_demo.screen.steering import MENU, NEXT, QUIT
+from operator_demo.stage.fallback import FallBack
 from operator_demo.stage.presses import Presses
 from operator_demo.stage.recording import Recording
 from operator_demo.stage.situation import Situation
@@ -86,7 +88,7 @@ class Loop:
         self._watched = 0.0  # seconds in which this loop has turned, and nobody waited for a human
         self._signal: int | None = None
         self._first_signal: float | None = None
-        self._prompt = ("", "")  # what was shown last
+        self._prompt = Prompt()  # what was shown last
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -113,7 +115,7 @@ class Loop:
     # -- turns -------------------------------------------------------------------------------------------------------
 
     def turn(self) -> bool:
-        """One turn: what came in is taken in and drawn. Raises `Quit`. True when nothing is left waiting."""
+        """One turn: what came in is taken in and drawn. True when nothing is left. Raises `Quit` and `FallBack`."""
         drained = self._take_in()
         now = self._clock()
         if not self._recording.situation.waits_for_presenter:
@@ -144,6 +146,8 @@ class Loop:
         if number is not None:
             hung_up = number == signal.SIGHUP
             raise Quit(128 + number, down=not hung_up, goes_on=hung_up)
+        if self.presses.take(MENU):
+            raise FallBack
         if self.presses.take(QUIT):
             raise Quit(Exit.INTERRUPTED, down=True, by_key=True)
 
@@ -155,10 +159,11 @@ class Loop:
             except queue.Empty:
                 break
         self.presses.hear(pressed, approval=bool(self._recording.situation.run.waiting))
-        prompt = (self.space, self.presses.question)
+        menu = "recording" if self.presses.offers_recording else ""
+        prompt = Prompt(space=self.space, question=self.presses.question, menu=menu)
         if prompt != self._prompt and not self.stopping:
             self._prompt = prompt
-            self._recording.prompt(*prompt)
+            self._recording.prompt(prompt)
 
     def answer_pressed(self) -> str:
         """The answer to what waits that was pressed since the last call; "" for none."""

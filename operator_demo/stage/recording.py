@@ -69,9 +69,9 @@ class Recording:
         """From any thread; waits for nothing."""
         self.incoming.put(self._own(Progress(task=task, item=item, status=status)))
 
-    def prompt(self, space: str, question: str) -> None:
-        """What the run waits for. Waits for nothing."""
-        self.incoming.put(self._own(Prompt(space=space, question=question)))
+    def prompt(self, prompt: Prompt) -> None:
+        """As `progress`."""
+        self.incoming.put(self._own(prompt))
 
     def _own(self, payload: Payload) -> Event:
         return events.event(self.run, events.STAGE, payload)

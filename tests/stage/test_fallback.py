@@ -15,7 +15,6 @@ from operator_demo.engine import EngineUnavailable
 from operator_demo.errors import Exit, OperatorError, UsageError
 from operator_demo.events import Event
 from operator_demo.stage import container_watch
-from operator_demo.stage.fallback import FallBack
 from operator_demo.stage.supervision import EngineGone
 
 MakeRun = Callable[..., Run]
@@ -84,15 +83,18 @@ def test_the_presenter_asks_for_it(make_run: MakeRun, recording: FromRecording,
                                    capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(fallback=recording)
     run.cluster.repairs = False
-
-    def press() -> None:
-        raise FallBack
-
-    when(run, "ticket_opened", press)
+    when(run, "ticket_opened", lambda: run.display.press("menu", "yes"))
     assert run.stage.perform() == Exit.NOT_REACHED
     shown_by(run, capsys)
     assert run.cluster.calls[-1] == "down"
     assert_nothing_of_it_is_recorded(run)
+
+
+def test_the_key_does_nothing_where_there_is_no_recording(make_run: MakeRun) -> None:
+    run = make_run()
+    when(run, "ticket_opened", lambda: run.display.press("menu", "yes"))
+    assert run.stage.perform() == Exit.OK
+    assert not any(d.get("menu") or d.get("question") for d in run.display.of("prompt"))
 
 
 def test_without_it_nothing_is_shown(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,9 +85,20 @@ def test_a_question_that_nobody_answers_is_over(keys: Keys) -> None:
 
 
 def test_at_the_end_nothing_is_asked(keys: Keys) -> None:
-    keys.presses.confirms = False
-    keys.press("quit")
+    keys.presses.offer_recording()
+    keys.presses.end()
+    keys.press("quit", "menu")
     assert keys.counted() == {"quit"}
+
+
+def test_a_recording_is_gone_on_from_where_there_is_one(keys: Keys) -> None:
+    keys.press("menu")
+    assert (keys.presses.question, keys.counted()) == ("", set())
+    keys.presses.offer_recording()
+    keys.press("menu")
+    assert "recording" in keys.presses.question
+    keys.press("yes")
+    assert keys.counted() == {"menu"}
 
 
 def test_while_a_request_waits_only_an_answer_counts(keys: Keys) -> None:

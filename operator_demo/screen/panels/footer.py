@@ -60,6 +60,8 @@ def _does_now(binding: Binding, state: ScreenState) -> str:
     match binding.word:
         case steering.NEXT:
             return state.prompt.space
+        case steering.MENU:
+            return state.prompt.menu
         case steering.PAUSE if working:
             return "go on" if state.agent.order == PAUSE else binding.does
         case steering.STOP if working:
