@@ -96,5 +96,5 @@ def as_lines(player: Player, *, at_once: bool = False, is_over: Callable[[], boo
         time.sleep(TURN)
         player.playing = True  # nobody can press a key
         player.turn()
-    writer.lines(summary(player.state, writer.symbols))
+    writer.lines(summary(player.state, writer.symbols, program=""))
     writer.line(player.about.title, "strong")

@@ -61,7 +61,7 @@ class ReplayScreen(LiveScreen):
         return replace(live, now=self._player.now, mark=mark(self._player, live.symbols))
 
     def farewell(self, symbols: Symbols) -> list[Line]:
-        return [("", ""), (self._player.about.title, "strong"), *summary(self._state, symbols)]
+        return [("", ""), (self._player.about.title, "strong"), *summary(self._state, symbols, program="")]
 
 
 def mark(player: Player, symbols: Symbols) -> str:

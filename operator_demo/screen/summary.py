@@ -12,7 +12,8 @@ _TONES = {"repaired": "good", "no_action": "good", "cleared": "warn", "escalated
 
 
 def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo") -> list[Line]:
-    """Outcome, fault, times, ticket, agent, each check of the oracle, the head of the record, and where to read on."""
+    """Outcome, fault, times, ticket, agent, each check of the oracle, the head of the record, and where to read on
+    (not without a `program`, for a record that is in no store)."""
     outcome = state.outcome
     name = outcome.data.outcome if outcome else "not finished"
     tone = _TONES.get(name, "bad")
@@ -53,7 +54,7 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         say(title, text, mark_tone)
     if state.record:
         say("Record", f"{state.record.entries} entries; the head of their chain is\n{state.record.head}")
-    if state.run.id:
+    if state.run.id and program:
         say("Audit", f"{program} audit show {state.run.id}", "strong")
     lines.append((symbols.rule * 78, tone))
     return [(text.replace("—", symbols.none), t) for text, t in lines]

@@ -14,6 +14,7 @@ from operator_demo.score import Expected, grade
 from operator_demo.stage import verdict
 from operator_demo.stage.agent_control import AgentControl
 from operator_demo.stage.context import Context
+from operator_demo.stage.fallback import FallBack
 from operator_demo.stage.journal import Entry
 from operator_demo.stage.judging import Judging
 from operator_demo.stage.loop import NO_HINT, Job, Quit
@@ -317,8 +318,17 @@ class Chapters:
         self.agent.release()
         if self.options.brain == "none":
             self.loop.wait_for(lambda s: s.closed, SETTLE)
-        else:
-            self.loop.wait_for(lambda s: s.closed or s.ticket_state == "verifying", self.scenario.repair_limit)
+            return
+        limit = self.scenario.repair_limit
+        in_time = self.loop.wait_for(lambda s: s.closed or s.ticket_state == "verifying", limit)
+        if self.options.fallback is not None and not self.options.manual:  # (else the presenter decides)
+            self._fall_back_unless(in_time, limit)
+
+    def _fall_back_unless(self, in_time: bool, limit: float) -> None:
+        if not in_time:
+            raise FallBack(f"The agent did not finish within {limit:.0f} seconds.")
+        if self.situation.run.agent.session.status == "error":
+            raise FallBack("The agent could not go on: its session ended with an error.")
 
     def _verified(self) -> None:
         if self.options.brain != "none":

@@ -5,7 +5,11 @@ from typing import Protocol
 
 
 class FallBack(BaseException):
-    """The presenter goes on from the recording; the run ends here."""
+    """From here on the recording is shown; the run ends. `why` is a sentence."""
+
+    def __init__(self, why: str = "The presenter went on from a recording.") -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Fallback(Protocol):

@@ -93,8 +93,8 @@ class Stage:
             status, down, reason = quit_.status, down and quit_.down, "The run was interrupted."
             incomplete = quit_.status
             self._quit(quit_)
-        except FallBack:
-            status, reason = Exit.NOT_REACHED, "The presenter went on from a recording."
+        except FallBack as e:
+            status, reason = Exit.NOT_REACHED, e.why
             self._finish(FAILED, status, reason)
             self._fall_back(reason)
         except EngineGone as e:

@@ -1,11 +1,12 @@
 """A run that cannot go on is continued from a recording: marked, never with status 0, and not in its record."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from fakes import RUN, Run
+from fakes import RUN, SCENARIO, Run
 
 from operator_demo.chapters import NAMES
 from operator_demo.commands import fallback as command
@@ -95,6 +96,15 @@ def test_the_key_does_nothing_where_there_is_no_recording(make_run: MakeRun) -> 
     when(run, "ticket_opened", lambda: run.display.press("menu", "yes"))
     assert run.stage.perform() == Exit.OK
     assert not any(d.get("menu") or d.get("question") for d in run.display.of("prompt"))
+
+
+def test_an_agent_that_does_not_finish(make_run: MakeRun, recording: FromRecording,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(fallback=recording, scenario=replace(SCENARIO, repair_limit=0.2))
+    run.cluster.repairs = False
+    assert run.stage.perform() == Exit.NOT_REACHED
+    assert "The agent did not finish within 0 seconds." in shown_by(run, capsys)[0]
+    assert_nothing_of_it_is_recorded(run)
 
 
 def test_without_it_nothing_is_shown(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
