@@ -84,9 +84,7 @@ def test_what_is_no_record() -> None:
 
 def test_an_altered_file_names_the_entry_and_has_its_own_status(exported: Path) -> None:
     content = gzip.decompress(exported.read_bytes()).split(b"\n")
-    content[5] = content[5].replace(b'"healthy":true', b'"healthy":false').replace(b'"status":"', b'"status":"x')
-    line = content[9]
-    content[9] = line.replace(b"2026-03-14", b"2026-03-15")
+    content[9] = content[9].replace(b"2026-03-14", b"2026-03-15")
     exported.write_bytes(gzip.compress(b"\n".join(content)))
     with pytest.raises(OperatorError, match=r"altered \(changed: entry \d+ \(") as raised:
         load(str(exported))
