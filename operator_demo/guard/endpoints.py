@@ -94,7 +94,7 @@ ENDPOINTS = (
 
     Endpoint("POST", ("containers", NAME, "exec"), "docker exec: without privileges", _SUBJECT, _SUBJECT,
              make="exec_create", changes=True, takes_body=True),
-    Endpoint("POST", ("exec", NAME, "start"), "docker exec: the start of the caller's own", _SUBJECT, _SUBJECT,
+    Endpoint("POST", ("exec", NAME, "start"), "docker exec: its start", _SUBJECT, _SUBJECT,
              make="exec_start", shape=Shape.RAW, changes=True, takes_body=True),
     Endpoint("GET", ("exec", NAME, "json"), "docker exec: its exit status", _SUBJECT, _SUBJECT),
     Endpoint("POST", ("exec", NAME, "resize"), "docker exec -t: the terminal's size", _SUBJECT, _NONE, _TERMINAL),

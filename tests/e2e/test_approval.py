@@ -1,5 +1,6 @@
 """`run --mode approve`: a human, here in a second terminal, decides about each change."""
 
+import signal
 import threading
 from typing import Any
 
@@ -9,7 +10,10 @@ from presenter import Demo, Result
 pytestmark = pytest.mark.e2e
 
 
-def answered(demo: Demo, option: str) -> Result:
+RUN = ("--mode", "approve", "--scenario", "member-kill", "--seed", "7", "--model", "rehearsal")
+
+
+def answered(demo: Demo, option: str, *arguments: str) -> Result:
     """A run in which every question gets this answer."""
     done = threading.Event()
     failures: list[str] = []
@@ -24,7 +28,7 @@ def answered(demo: Demo, option: str) -> Result:
                     if given.returncode != 0 and "does not wait" not in given.stderr:
                         failures.append(given.stderr)
 
-    demo.start("--mode", "approve", "--scenario", "member-kill", "--seed", "7", "--model", "rehearsal")
+    demo.start(*(arguments or RUN))
     human = threading.Thread(target=answer)
     human.start()
     try:
@@ -37,7 +41,9 @@ def answered(demo: Demo, option: str) -> Result:
 
 
 def allowed(result: Result) -> list[dict[str, Any]]:
-    return [e["data"] for e in result.of("guard") if e["data"]["caller"] == "agent" and e["data"]["ruling"] == "allow"]
+    """(That an exec is started was approved when it was made.)"""
+    entries = [e["data"] for e in result.of("guard") if e["data"]["caller"] == "agent"]
+    return [entry for entry in entries if entry["ruling"] == "allow" and not entry["path"].startswith("/exec/")]
 
 
 def test_what_is_approved_is_done_and_the_run_is_repaired(demo: Demo) -> None:
@@ -66,3 +72,15 @@ def test_what_is_not_approved_is_not_done_and_a_human_gets_the_ticket(demo: Demo
     assert [e["data"]["rule"] for e in result.of("guard") if e["data"]["ruling"] == "deny"].count("not approved") >= 1
     told = [e["data"]["output"] for e in result.of("tool_result")]
     assert any("not approved" in output for output in told), result.story
+
+
+@pytest.mark.wide
+def test_who_attaches_answers_what_the_first_host_left_unanswered(demo: Demo) -> None:
+    demo.start(*RUN)
+    left = demo.until(lambda event: event["type"] == "approval_requested")["data"]["id"]
+    demo.signal(signal.SIGHUP)
+    assert demo.wait().status == 128 + signal.SIGHUP
+    result = answered(demo, "--yes", "--attach")
+    assert (result.status, result.outcome) == (0, "repaired"), result.story
+    answers = {e["data"]["id"]: e["data"]["answer"] for e in result.of("approval_answered")}
+    assert answers[left] == "yes", result.story
