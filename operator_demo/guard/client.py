@@ -28,7 +28,7 @@ class Client:
         self.line = ""  # the request line, as it came
         self._connection = self._fresh()
         self._method, self._upgrade = "", False
-        self._held: bytes | None = None
+        self._held: bytearray | None = None
 
     def _fresh(self) -> HttpConnection:
         return HttpConnection(self.reader, self.writer, h11.SERVER, MAX_HEAD)
@@ -98,13 +98,13 @@ class Client:
             held += piece
             if len(held) > MAX_HELD:
                 raise BadRequest(f"an archive that a human is asked about has at most {MAX_HELD} bytes")
-        self._held = bytes(held)
-        return sealed(request, self._held)
+        self._held = held
+        return sealed(request, held)
 
     async def body(self) -> AsyncIterator[bytes]:
         """The body of a request with `stream`, piece by piece. Raises `BadRequest`."""
         if self._held is not None:
-            yield self._held
+            yield bytes(self._held)
             return
         pieces = self._connection.body()
         while True:

@@ -168,7 +168,7 @@ def canonical(value: Any) -> bytes:
     return text.encode("utf-8")
 
 
-def sealed(request: Request, archive: bytes | None = None) -> Request:
+def sealed(request: Request, archive: bytes | bytearray | None = None) -> Request:
     """With the digest of what it now holds, and of the archive that follows, where that is known."""
     content = [request.method, request.path, dict(request.query), request.body]
     if archive is not None:
