@@ -196,6 +196,7 @@ def test_by_hand_broken_too_early(make_run: MakeRun) -> None:
     def break_it(e: Event) -> None:
         if e.type == "chapter" and e.raw["name"] == "load":
             run.cluster.broken = "etcd1"
+            run.stage.recording.situation.healthy_looks = -1000  # so that nothing is armed before it is seen
 
     run.display.on_event = break_it
     began = time.monotonic()
