@@ -1,4 +1,4 @@
-"""A subject made of somebody's Compose file, with nothing beside it: its members and its scenarios."""
+"""A subject made of somebody's Compose file, and of subject.yaml where that is beside it: its members and scenarios."""
 
 import os
 import re
@@ -7,9 +7,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from operator_demo.compose import COMPLETED, Project, load_project, read_dotenv
+from operator_demo.declared import FILE
+from operator_demo.declared_subject import DeclaredSubject, subject_of
 from operator_demo.errors import UsageError
 from operator_demo.own_variables import foreign_environment
-from operator_demo.plain_subject import Description, PlainSubject
+from operator_demo.plain_subject import Description
 from operator_demo.subject import Found
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -41,9 +43,13 @@ def describe(file: Path) -> Found:
     if not members:
         raise UsageError(f"{file} has no service that keeps running.", "A member is a service that does not end by "
                          "design: no other waits until it has completed.")
-    description = Description(name, f"{name}: {', '.join(members)}", members)
-    return Found(PlainSubject(description), folder, outside=True, compose=file.name, described=description.to_json(),
-                 scenarios=scenarios(one_network=len(_networks(project)) == 1))
+    declared = folder / FILE
+    description = Description(name, f"{name}: {', '.join(members)}", members,
+                              declared.read_text(encoding="utf-8") if declared.is_file() else "")
+    subject = subject_of(description)
+    return Found(subject, folder, outside=True, compose=file.name, described=description.to_json(),
+                 scenarios=scenarios(one_network=len(_networks(project)) == 1,
+                                     leader=isinstance(subject, DeclaredSubject) and subject.has_leader))
 
 
 def _members(project: Project) -> Iterator[str]:
@@ -59,6 +65,8 @@ def _networks(project: Project) -> set[str]:
 
 _SCENARIOS: Mapping[str, tuple[str, str, str, str, str]] = {
     # name: title, kind of fault, cause, repair, narration
+    "leader-kill": ("The leader is killed", "kill", "process_killed", "docker start $CONTAINER",
+                    "The member that leads is killed without warning."),
     "member-kill": ("A service is killed", "kill", "process_killed", "docker start $CONTAINER",
                     "One service is killed without warning, as in a power failure."),
     "member-stop": ("A service is shut down", "stop", "process_stopped", "docker start $CONTAINER",
@@ -71,11 +79,12 @@ _SCENARIOS: Mapping[str, tuple[str, str, str, str, str]] = {
 }
 
 
-def scenarios(one_network: bool) -> dict[str, str]:
+def scenarios(one_network: bool, leader: bool) -> dict[str, str]:
     """Those that fit the system, by name, as the text of a scenario file. A member of several networks cannot be cut
     off from all of them at once."""
-    return {name: _scenario(*about) for name, about in _SCENARIOS.items()
-            if one_network or name != "member-disconnect"}
+    unfit = {"member-disconnect": not one_network, "leader-kill": not leader}
+    return {name: _scenario("leader" if name == "leader-kill" else "random", *about)
+            for name, about in _SCENARIOS.items() if not unfit.get(name)}
 
 
 _STORY = """
@@ -85,7 +94,7 @@ _STORY = """
 """
 
 
-def _scenario(title: str, kind: str, cause: str, repair: str, narration: str) -> str:
-    return (f"title: {title}\ndifficulty: easy\nfault: {{kind: {kind}, target: random}}\ncause: {cause}\n"
+def _scenario(target: str, title: str, kind: str, cause: str, repair: str, narration: str) -> str:
+    return (f"title: {title}\ndifficulty: easy\nfault: {{kind: {kind}, target: {target}}}\ncause: {cause}\n"
             f"invariants: [member_down]\nlimits: {{detect: 30, repair: 240}}\nrepair: ['{repair}']\n"
             f"story: {_STORY}  fault: '{narration}'\n")

@@ -21,5 +21,6 @@ OPERATOR_VERSION = "io.operator-demo.version"  # of the program that began the r
 SCHEMA = "io.operator-demo.schema"  # the schema version of what the containers of the run say
 SUBJECT = "io.operator-demo.subject"
 SESSION = "io.operator-demo.session"  # on containers that a session of the agent makes
+MARK = "io.operator-demo.mark"  # on volumes that we make: random, so that one made anew can be told
 STAND_IN = "io.operator-demo.stand-in"  # on images that answer in the place of the real system, in tests
 CONTEXT = "io.operator-demo.context"  # on images: the digest of what they were built from

@@ -5,7 +5,7 @@ A member is well where it runs, is on the network and passes its health check, i
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,30 +33,32 @@ _REMEMBERED = 20.0  # seconds for which a restart by the engine counts
 class Description:
     """What makes a subject of a Compose file, as plain data: so it goes to where the folder is not.
 
-    `members` are services in the order of the file.
+    `members` are services in the order of the file; `declared` is the text of subject.yaml, "" without one.
     """
 
     name: str
     title: str
     members: tuple[str, ...]
+    declared: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
-
-def from_json(text: str) -> "PlainSubject":
-    """The subject that `Description.to_json` described. Raises `ValueError` for anything else."""
-    try:
-        fields = json.loads(text)
-        return PlainSubject(Description(str(fields["name"]), str(fields["title"]), tuple(map(str, fields["members"]))))
-    except (KeyError, TypeError) as e:
-        raise ValueError(f"not the description of a subject: {e!r}") from e
+    @staticmethod
+    def from_json(text: str) -> "Description":
+        """Raises `ValueError` for anything that `to_json` does not write."""
+        try:
+            fields = json.loads(text)
+            return Description(str(fields["name"]), str(fields["title"]), tuple(map(str, fields["members"])),
+                               str(fields["declared"]))
+        except (KeyError, TypeError) as e:
+            raise ValueError(f"not the description of a subject: {e!r}") from e
 
 
 class PlainSubject:
     """Fulfils `subject.Subject`. One instance belongs to one run: it remembers restarts."""
 
-    invariants = INVARIANTS
+    invariants: Sequence[Invariant] = INVARIANTS
     quorum: int | None = None
     members: Sequence[str]
     heal_time = 60.0  # seconds: a health check's usual interval is 30 s
@@ -64,6 +66,7 @@ class PlainSubject:
     def __init__(self, description: Description) -> None:
         self.description = description
         self.name, self.title, self.members = description.name, description.title, description.members
+        self.kinds: Mapping[str, str] = {}
         self._restarted: dict[str, float] = {}  # when a member was last seen waiting for a restart
 
     def observe(self, members: Sequence[Member], deadline: float) -> Observation:
@@ -75,7 +78,7 @@ class PlainSubject:
         return Observation(now, seen, {}, duration=time.time() - now)
 
     def _look(self, m: Member, now: float) -> dict[str, Any]:
-        look = as_the_engine_sees(m) | {"health": m.health}
+        look = as_the_engine_sees(m) | {"health": m.health, "kind": self.kinds.get(m.name, "service")}
         look["restarting"] = now - self._restarted.get(m.name, 0.0) < _REMEMBERED
         if m.state == "running" and m.address:
             sick = f"its health check says {m.health}" if m.health in (UNHEALTHY, STARTING) else None

@@ -31,6 +31,9 @@ class Probed:
     output: str
 
 
+KEY, VALUE = CHOSEN = ("$KEY", "$VALUE")
+"""Words of a probe in whose places the monitor puts a key and a value, of letters, digits and dashes."""
+
 RunProbe = Callable[[Sequence[str], float], Probed]
 """Runs one of the subject's `probes` in a member, within so many seconds."""
 
@@ -386,9 +389,10 @@ def load_inside(text: str) -> Subject:
     """In our containers: by its name, by the folder that was copied in, or by its description."""
     if not text.startswith("{"):
         return load(text, agreed_by_the_host).subject
-    from operator_demo.plain_subject import from_json  # (which knows this module)
+    from operator_demo.declared_subject import subject_of  # (which know this module)
+    from operator_demo.plain_subject import Description
 
-    return from_json(text)
+    return subject_of(Description.from_json(text))
 
 
 def _load_path(path: Path, agree: Agree) -> Found:

@@ -1,5 +1,6 @@
 """The networks and volumes of a project on the engine: what is there must fit, what is missing is created."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -67,8 +68,10 @@ def create_network(engine: Engine, project: Project, key: str, progress: Progres
 
 def create_volume(engine: Engine, project: Project, key: str, progress: Progress) -> None:
     name = project.volumes[key].name
+    arguments = volume_arguments(project, key)
+    arguments["labels"] = {**arguments["labels"], labels.MARK: secrets.token_hex(8)}
     with engine_errors(f"volume {name}"):
-        created = engine.api.create_volume(name, **volume_arguments(project, key))
+        created = engine.api.create_volume(name, **arguments)
     _check_owner(project, "volume", name, created.get("Labels"))  # where somebody was faster, this is theirs
     progress(f"volume {name}", "created")
 

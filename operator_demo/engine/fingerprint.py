@@ -57,14 +57,16 @@ def _aliases(described: Mapping[str, Any], endpoint: Mapping[str, Any]) -> list[
 
 
 def _volumes(engine: Engine, described: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A volume of the same name that was made anew has no mark, or another one. (The engine's `CreatedAt` is no help:
+    on Docker it is when something in the volume's top folder changed last.)"""
     volumes = []
     for mount in described.get("Mounts") or []:
         if mount["Type"] != "volume":
             continue
         with engine_errors(f"looking at the volume {mount['Name']}"):
             try:
-                created: str | None = engine.api.inspect_volume(mount["Name"]).get("CreatedAt")
+                carried = engine.api.inspect_volume(mount["Name"]).get("Labels") or {}
             except docker.errors.NotFound:
-                created = None
-        volumes.append({"name": mount["Name"], "target": mount["Destination"], "created_at": created})
+                carried = {}
+        volumes.append({"name": mount["Name"], "target": mount["Destination"], "mark": carried.get(labels.MARK)})
     return sorted(volumes, key=lambda v: str(v["target"]))

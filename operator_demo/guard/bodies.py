@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from operator_demo import labels
 from operator_demo.guard.refused import PRIVILEGED, UNKNOWN_KEY, WRONG_VALUE, Refused
+from operator_demo.subject import CHOSEN
 
 Check = Callable[[str, Any], Any]
 """Takes a key (with those above it, for the message) and its value; returns what is forwarded, or LEFT_OUT."""
@@ -158,13 +159,24 @@ def exec_start(body: Any) -> dict[str, Any]:
     return checked(body or {}, _EXEC_START)
 
 
+_CHOSEN = re.compile(r"[A-Za-z0-9-]{1,80}")  # which a shell, and SQL in quotes, take for text
+
+
 def check_probe(asked: Mapping[str, Any], probes: Sequence[Sequence[str]]) -> None:
-    """An exec of the monitor is one of the subject's probe commands, word for word, with nothing else set."""
-    if asked.get("Cmd") not in [list(p) for p in probes]:
+    """An exec of the monitor is one of the subject's probe commands, word for word, with nothing else set; a key and a
+    value that the monitor chooses stand in the places that the command has for them."""
+    if not any(_is_probe(asked.get("Cmd"), probe) for probe in probes):
         raise Refused(WRONG_VALUE, "The monitor runs the probe commands that the subject declares, and no others.")
     for key in ("User", "Env", "WorkingDir", "AttachStdin"):
         if asked.get(key):
             raise _wrong(key, "a probe runs as it was declared")
+
+
+def _is_probe(command: Any, probe: Sequence[str]) -> bool:
+    if not isinstance(command, list) or len(command) != len(probe):
+        return False
+    return all(bool(_CHOSEN.fullmatch(word)) if declared in CHOSEN else word == declared
+               for word, declared in zip(command, probe, strict=True))
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

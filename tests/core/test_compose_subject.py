@@ -11,7 +11,7 @@ from operator_demo import subject
 from operator_demo.chaos import scenario
 from operator_demo.compose import load_project, with_networks
 from operator_demo.errors import UsageError
-from operator_demo.plain_subject import Description, PlainSubject, from_json
+from operator_demo.plain_subject import Description, PlainSubject
 from operator_demo.subject import Found, Member, Observation
 
 FILE = """
@@ -125,7 +125,7 @@ names = st.text(min_size=1)
 @given(names, names, st.lists(names, min_size=1))
 def test_a_description_arrives_as_it_was(name: str, title: str, members: list[str]) -> None:
     description = Description(name, title, tuple(members))
-    assert from_json(description.to_json()).description == description
+    assert Description.from_json(description.to_json()) == description
     inside = subject.load_inside(description.to_json())
     assert isinstance(inside, PlainSubject)
     assert inside.description == description

@@ -32,8 +32,10 @@ def test_the_fingerprint_survives_repair_and_shows_change(engine: Engine, load: 
     assert json.loads(json.dumps(before)) == before
     assert before["one"]["aliases"][f"{project_name}_main"] == sorted([f"{project_name}-one-1", "one", "uno"])
     assert before["one"]["volumes"][0]["name"] == f"{project_name}_data"
-    assert before["one"]["volumes"][0]["created_at"]
+    assert before["one"]["volumes"][0]["mark"]
 
+    written = f"{before['one']['volumes'][0]['target']}/written"
+    assert exec_in(engine, ids(engine, project_name)["one"], ["touch", written], timeout=20)[0] == 0
     two = ids(engine, project_name)["two"]
     for action in ("kill", "start", "restart", "disconnect", "connect"):
         container_action(engine, two, action, timeout=0)

@@ -10,7 +10,7 @@ import pytest
 from guarded_engine import ETCD, NETWORK, OTHER_IMAGE, PROJECT, RUN, FakeEngine, id_of, request
 
 from operator_demo import labels
-from operator_demo.guard import rules
+from operator_demo.guard import bodies, rules
 from operator_demo.guard.decision import Decision, Forward, Ruling, Shape
 from operator_demo.guard.endpoints import ENDPOINTS, NAME
 from operator_demo.guard.host_access import ways_around
@@ -26,6 +26,7 @@ from operator_demo.guard.refused import (
     UNKNOWN_KEY,
     WRONG_OBJECT,
     WRONG_VALUE,
+    Refused,
 )
 from operator_demo.guard.request import AGENT, MONITOR
 from operator_demo.guard.world import World
@@ -286,6 +287,16 @@ def test_the_monitor_runs_the_probes_of_the_subject_word_for_word() -> None:
                  {"Cmd": PROBE, "WorkingDir": "/tmp"}, {"Cmd": PROBE, "AttachStdin": True}):
         assert decide(line, body, MONITOR).rule == WRONG_VALUE
     assert decide(line, {"Cmd": PROBE, "Privileged": True}, MONITOR).rule == PRIVILEGED
+
+
+def test_a_probe_takes_a_key_and_a_value_where_it_has_places_for_them() -> None:
+    declared = ["sh", "-c", "put", "probe", "$KEY", "$VALUE"]
+    bodies.check_probe({"Cmd": [*declared[:4], "operator-demo-1f", "a0"]}, [declared])
+    fixed = declared[:4]
+    for command in (declared, [*fixed, "a"], [*fixed, "a;b", "c"], [*fixed, "a", "'"], [*fixed, "a", ""],
+                    ["sh", "-c", "x", "probe", "a", "b"], [*declared, "c"], "sh", None):
+        with pytest.raises(Refused):
+            bodies.check_probe({"Cmd": command}, [declared])
 
 
 def test_what_a_lookup_has_read_is_the_answer_unless_the_query_asks_for_more() -> None:

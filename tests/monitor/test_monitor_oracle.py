@@ -25,7 +25,7 @@ class World:
     def __init__(self, bench: Bench, folder: Path) -> None:
         self.bench, self.folder, self.stop = bench, folder, threading.Event()
         self.fingerprint: dict[str, dict[str, Any]] = {
-            name: {"image": "i", "environment": ["A=1"], "volumes": [{"name": f"{name}-data", "created_at": "then"}]}
+            name: {"image": "i", "environment": ["A=1"], "volumes": [{"name": f"{name}-data", "mark": "a1"}]}
             for name in bench.subject.members}
         self.writes: dict[str, Any] = {"kept": 100, "lost": 0, "unknown": 0, "details": []}
         self.seconds: list[dict[str, Any]] = []
@@ -144,7 +144,7 @@ def load(**data: Any) -> Callable[[World], None]:
     (another_m1, "fingerprint", "failed"),
     (changed("image", "other"), "fingerprint", "failed"),
     (changed("environment", []), "fingerprint", "failed"),
-    (changed("volumes", [{"name": "m1-data", "created_at": "now"}]), "fingerprint", "failed"),
+    (changed("volumes", [{"name": "m1-data", "mark": None}]), "fingerprint", "failed"),
     (changed("limits", {"memory": 1}), "fingerprint", "failed"),
     (writes(lost=1, details=["k: 1 lost"]), "writes", "failed"),
     (writes(unknown=1), "writes", "unknown"),

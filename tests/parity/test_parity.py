@@ -31,6 +31,7 @@ MEANT = [
           "half a second is rounded up to one, not down to no grace at all"),
     Meant("process", "container strings/Config/Env/DECIMAL", "a number is the text that the file has: 1.50, not 1.5"),
     Meant("process", "container strings/Config/Env/OCTAL", "a number is the text that the file has: 022, not 18"),
+    Meant("storage", "volume */Labels/io.operator-demo.mark", "tells a volume from one that was made anew"),
     Meant("storage", "container given/Mounts/|run|secrets|renamed/*", _COPIED),
     Meant("storage", "container given/HostConfig/Mounts/|run|secrets|renamed/*", _COPIED),
     Meant("storage", "container given/Mounts/|etc|app|app.conf/*", _COPIED),
