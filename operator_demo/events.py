@@ -105,7 +105,8 @@ def said_by(*owners: str, ephemeral: bool = False) -> Callable[[P], P]:
 @said_by(STAGE)
 class RunStarted(Payload):
     """A run begins. `brain` is `claude`, `rehearsal` or `none`. `clock_offset`: by how many seconds the engine's clock
-    is ahead of the host's; `manual`: do keys advance it? `talk`: the seconds that the presenter has planned."""
+    is ahead of the host's; `manual`: do keys advance it? `talk`: the seconds that the presenter has planned; `title`
+    says in words what the subject is."""
 
     project: str
     subject: str
@@ -118,6 +119,7 @@ class RunStarted(Payload):
     clock_offset: float = 0.0
     manual: bool | None = None
     talk: float | None = None
+    title: str = ""
 
 
 @said_by(STAGE)
@@ -241,11 +243,12 @@ class Score(Payload):
 @said_by(STAGE, MONITOR, WORKLOAD, GUARD)
 class Note(Payload):
     """A remark for people; `level` is `info`, `warning` or `error`. `stand_ins` are services that answer in the place
-    of the real system."""
+    of the real system, `others` counts containers outside the demo that changed."""
 
     level: str
     text: Text
     stand_ins: tuple[str, ...] = ()
+    others: int = 0
 
 
 @said_by(STAGE)
@@ -314,18 +317,38 @@ class RecordHead(Payload):
 # -- what is seen -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Group:
+    """Members that stand together in the picture, from the top down; `quorum` is how many of them must live, None where
+    the service does not depend on them."""
+
+    title: str
+    members: tuple[str, ...]
+    quorum: int | None = None
+
+
 @said_by(MONITOR)
 class MonitorStarted(Payload):
-    """The monitor watches these members."""
+    """The monitor watches these members; `groups` say how they are laid out."""
 
     subject: str
     members: tuple[str, ...]
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A short figure with its unit under its name; `share` from 0 to 1 where it is one of something."""
+
+    name: str
+    text: str
+    share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemberSeen:
     """A member as observed. `state` is the engine's word for its container; sizes in bytes, `read_latency` in
-    seconds. A subject may add fields of its own to the raw object."""
+    seconds; `figures` are what its subject shows of it. A subject may add fields of its own to the raw object."""
 
     container: str = ""
     state: str = ""
@@ -341,6 +364,7 @@ class MemberSeen:
     db_size: float | None = None
     read_latency: float | None = None
     alarms: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     @property
     def role(self) -> str:
@@ -350,8 +374,11 @@ class MemberSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSeen:
+    """`shown` are lines in which the subject says more."""
+
     leader: str | None = None
     quorum: bool | None = None
+    shown: tuple[Text, ...] = ()
 
 
 @said_by(MONITOR)

@@ -15,8 +15,10 @@ from operator_demo import events
 from operator_demo.redaction import Scrubber
 from operator_demo.subject import (
     Check,
+    Group,
     HasClient,
     HasOwnLoad,
+    HasPicture,
     HasRecords,
     Invariant,
     KeyValue,
@@ -24,6 +26,7 @@ from operator_demo.subject import (
     Member,
     MembersNow,
     Observation,
+    Shown,
     Subject,
     Violation,
     as_the_engine_sees,
@@ -75,6 +78,24 @@ class GuardedSubject:
             failure = self._defect("observe", e)
             blind = {m.name: as_the_engine_sees(m) | {"error": "not looked at"} for m in members}
             return Observation(began, blind, {}, duration=time.time() - began, failure=failure)
+
+    @property
+    def groups(self) -> tuple[events.Group, ...]:
+        """How the members are laid out: as the subject says, else all together."""
+        groups = self._subject.groups if isinstance(self._subject, HasPicture) else [
+            Group("", self.members, self.quorum)]
+        return tuple(events.Group(str(g.title), tuple(g.members), g.quorum) for g in groups)
+
+    def show(self, observation: Observation) -> Shown:
+        """What is told of the members and the whole in the picture; a defect is told there."""
+        if not isinstance(self._subject, HasPicture) or observation.failure:
+            return Shown({})
+        try:
+            shown = self._subject.show(observation)
+            _check_plain(asdict(shown))
+            return shown
+        except Exception as e:
+            return Shown({}, [self._defect("show", e)])
 
     def violations(self, observation: Observation) -> list[Violation]:
         if observation.failure:

@@ -124,6 +124,29 @@ def statement(tool: str, arguments: JsonObject) -> str:
     return redact(as_text(arguments.get("reason")))
 
 
+_FAULTS = {
+    "kill": "the kill of {}", "stop": "a stop of {}", "pause": "a freeze of {}",
+    "disconnect": "a cut of {} from the network", "restart": "a restart of {}, which is harmless",
+    "crash-loop": "a wrong setting that keeps {} from starting",
+    "wal-cut": "a cut in the write-ahead log of {}", "none": "nothing at all",
+    "decoy": "a failed container beside the system, which is harmless", "load-surge": "more load from the clients",
+    "lost-data": "the loss of all data of {}", "partition": "a partition between {} and the others",
+    "loss": "a loss of packets to {}", "latency": "a delay of what {} sends", "bandwidth": "a throttled network of {}",
+    "cpu": "too little processor for {}", "memory": "too little memory for {}", "slow-disk": "a slow disk of {}",
+    "disk-full": "a full disk of {}", "evict-leaders": "an order that takes all leaders from {}",
+}
+"""What a fault was, by its kind."""
+
+
+def opened(truth: JsonObject, sha256: str) -> str:
+    """`It was the kill of etcd1, as sealed before: sha256 e7df…`"""
+    kind = one_line(as_text(truth.get("fault")))
+    targets = truth.get("targets")
+    hit = " and ".join(one_line(as_text(name)) for name in targets) if isinstance(targets, list) else ""
+    what = _FAULTS.get(kind, f"{kind.replace('-', ' ') or 'a fault'} of {{}}").format(hit or "the system")
+    return f"It was {what}, as sealed before: sha256 {sha256[:16]}"
+
+
 def check_mark(status: str, symbols: Symbols) -> tuple[str, str]:
     """The mark and tone of one check of the oracle; what was not checked never looks like passed."""
     marks = {"passed": (symbols.ok, "good"), "failed": (symbols.bad, "bad"), "unknown": (symbols.unknown, "warn")}

@@ -42,7 +42,7 @@ from operator_demo.spans import Span, common, total, within
 from operator_demo.ticket_state import OPEN, Moment, Order, Ticket, order
 
 EFFECT_WITHIN = 60.0  # seconds after `injecting` in which the engine's event may come; an injection takes less
-LOAD_WINDOW = 60.0  # seconds of load that are kept
+LOAD_WINDOW = 180.0  # seconds of load that are kept
 _LOOKING = "exec_start"
 _EXEC = "docker exec"  # the guard's word for a command in a member, with which an agent mostly looks
 NO_CHAPTER = events.Chapter(name="", title="", narration="")
@@ -134,6 +134,7 @@ class Run:
     id: str = ""
     project: str = ""
     subject: str = ""
+    title: str = ""  # of the subject, in words
     version: str = ""
     manual: bool | None = None  # do keys advance it? None: it was not said
     talk: float | None = None  # seconds that the presenter has planned
@@ -278,6 +279,7 @@ class RunState:
             case events.RunStarted() as run:
                 self.run.project, self.run.subject, self.run.version = run.project, run.subject, run.version
                 self.run.manual, self.run.talk, self.run.began = run.manual, run.talk, at
+                self.run.title = run.title
                 self._name_agent(e, run)
             case events.Chapter() as chapter:
                 self.chapter, self.chapter_at = chapter, at

@@ -300,6 +300,45 @@ class HasKinds(Protocol):
 
 
 @dataclass(frozen=True)
+class Group:
+    """Members that stand together in the picture; `quorum` is how many of them must live for the cluster to serve, None
+    where it does not depend on them."""
+
+    title: str
+    members: Sequence[str]
+    quorum: int | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A short figure with its unit under its name (either may be empty), such as `leads` `6 of 14`; `share` from 0 to
+    1 where it is one of something."""
+
+    name: str
+    text: str
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the picture tells of each member, by its name, and lines about the whole."""
+
+    figures: Mapping[str, Sequence[Figure]]
+    lines: Sequence[str] = ()
+
+
+@runtime_checkable
+class HasPicture(Protocol):
+    """A subject that says how its members are drawn; `Subject` plus this. `groups` stand from the top down."""
+
+    groups: Sequence[Group]
+
+    def show(self, observation: Observation) -> Shown:
+        """Figures that fit in a box: some 13 characters each, name included, the most important first."""
+        ...
+
+
+@dataclass(frozen=True)
 class Load:
     """A moment of a load that others make. Rates are per second; latencies in seconds, None without any answer."""
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, TimeoutError
 
-from operator_demo.subject import Check, Deadline, HasThrough, Member, Through
+from operator_demo.subject import Check, Deadline, Figure, HasThrough, Member, Through
 
 MAX_ANSWER = 4 * 1024 * 1024  # bytes
 _LATE = 0.05  # seconds by which an answer may come after the deadline
@@ -57,6 +57,18 @@ def failed_share(load: Mapping[str, Any]) -> float:
     """Per cent of the clients' operations that failed; `load` is the data of a `load` event."""
     failed, done = sum(load["errors"].values()), load["ops"]
     return 100.0 * failed / (failed + done) if failed else 0.0
+
+
+def in_ms(seconds: float) -> str:
+    """`3.0 ms`, for a figure."""
+    ms = 1000 * seconds
+    return f"{ms:.1f} ms" if ms < 9.95 else f"{ms:.0f} ms"
+
+
+def of_capacity(used: float, capacity: float) -> Figure:
+    """`2.1 of 8 GiB`, with its share."""
+    gib = 2.0**30
+    return Figure("", f"{used / gib:.1f} of {capacity / gib:.0f} GiB", used / capacity if capacity else None)
 
 
 def ask_all(members: Sequence[Member], limit: Deadline, ask: Callable[[Member], T]) -> dict[str, T | Exception]:

@@ -47,6 +47,7 @@ LEFTOVERS = "Use --attach to go on with it, --restart to take it down first, or 
 @click.option("--project", metavar="NAME", help="Compose project of the subject.  [default: demo-SUBJECT]")
 @click.option("--display", type=click.Choice(["auto", "tui", "plain", "json", "quiet"]), default="auto",
               show_default=True, help="auto: tui on a terminal, else plain.")
+@click.option("--big", is_flag=True, help="Show one panel at a time, for a terminal with a big font.")
 @click.option("--seed", type=int, help="Seed for the choice of the target.")
 @click.option("--pace", type=click.FloatRange(0, 600), default=4.0, show_default=True,
               help="Minimum seconds per chapter with --auto.")
@@ -164,7 +165,7 @@ def perform(given: "Given", resolved: "Resolved", environment: "Environment", ho
                 remove_old(environment)
             end_run(store, journal.run(), "Its host ended, and nothing was left of it.")
         answers = options.mode == settings.APPROVE and not given.end_with_input
-        display = make_display(resolved.display, manual=resolved.manual, answers=answers)
+        display = make_display(resolved.display, manual=resolved.manual, answers=answers, big=given.big)
         keys = None if given.end_with_input else socket_path(home.home(), run_id)
         stage = Stage(environment, scenario, store, journal, faults, display, options, host.asked_to_leave, keys)
         return stage.perform(attach=attach)
@@ -184,6 +185,7 @@ class Given:
     keep_data: bool
     project: str | None
     display: str
+    big: bool
     seed: int | None
     pace: float
     talk: float | None

@@ -98,7 +98,8 @@ class Monitor:
     def run(self) -> None:
         since = self._engine.now()
         self._recorder.say(MonitorStarted(subject=self.observer.subject.name,
-                                          members=tuple(self.observer.subject.members)))
+                                          members=tuple(self.observer.subject.members),
+                                          groups=self.observer.subject.groups))
         self.observer.look()
         parts: dict[str, Callable[[], None]] = {
             "events": lambda: self._watch(since),

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from operator_demo import events
@@ -130,9 +131,12 @@ class Observer:
             self._holds_since = observation.ts
         if self._readiness.see(observation, state):
             self._incidents.follow(state, observation.ts)
+        shown = self.subject.show(observation)
+        members = {name: seen | {"figures": [asdict(figure) for figure in shown.figures.get(name, ())]}
+                   for name, seen in observation.members.items()}
         self._recorder.say(events.Observation.of({
-            "members": observation.members, "cluster": observation.cluster, "violations": sorted(state),
-            "duration": round(observation.duration, 4)}))
+            "members": members, "cluster": observation.cluster | {"shown": list(shown.lines)},
+            "violations": sorted(state), "duration": round(observation.duration, 4)}))
 
     def newest_load(self, now: float) -> dict[str, Any] | None:
         for event in loads(self._recorder, 1):

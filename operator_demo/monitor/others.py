@@ -36,6 +36,6 @@ class Others:
         counts = ", ".join(f"{count} {action}" for action, count in actions.most_common())
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         named = f" ({', '.join(names[:_NAMED])}{more})" if names else ""
-        self._recorder.say(Note(level="info", text=(
+        self._recorder.say(Note(level="info", others=len(names) or actions.total(), text=(
             f"Others used this engine during the session: {counts} of containers that are neither the subject's nor "
             f"ours{named}. No tool call accounts for it.")))

@@ -122,15 +122,16 @@ class Json:
 
 
 def make_display(name: str, *, out: TextIO | None = None, env: Mapping[str, str] = os.environ,
-                 manual: bool = False, answers: bool = False) -> Display:
+                 manual: bool = False, answers: bool = False, big: bool = False) -> Display:
     """`name` is one of `color.DISPLAYS`; `manual` says that keys bring the run forward (for the footer),
-    `answers` that lines on stdin answer what is asked (in the plain display)."""
+    `answers` that lines on stdin answer what is asked (in the plain display), `big` that the full screen shows few
+    things at a time."""
     stream = sys.stdout if out is None else out
     if name == "json":
         return Json(stream)
     if name == "tui":
         from operator_demo.screen.live import LiveScreen  # Rich is needed for this one only
 
-        return LiveScreen(stream, env, manual=manual)
+        return LiveScreen(stream, env, manual=manual, big=big)
     answers_from = sys.stdin.fileno() if answers and name == "plain" and sys.stdin.isatty() else None
     return Lines(stream, env, quiet=name == "quiet", answers_from=answers_from)

@@ -1,194 +1,193 @@
-"""Which panels stand where, for the size of the terminal. No size is refused."""
+"""Which panels stand where, for the size of the terminal. No size is refused.
 
-from collections.abc import Callable
+A panel keeps its place and its size within a chapter: both follow from the size of the terminal, the chapter and the
+number of members alone.
+"""
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.layout import Layout
-from rich.panel import Panel
-from rich.segment import Segment
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from rich.text import Text
 
-from operator_demo import phrases
+from operator_demo.headline import headline
+from operator_demo.screen.frame import Column, Section, framed
 from operator_demo.screen.overlays import overlay
+from operator_demo.screen.pane import Words, line_of, lines_of
+from operator_demo.screen.panels.about import about
 from operator_demo.screen.panels.agent import agent, agent_use
 from operator_demo.screen.panels.approval import approval
-from operator_demo.screen.panels.cluster import cluster
-from operator_demo.screen.panels.footer import footer, status_line
+from operator_demo.screen.panels.cluster import cluster, height_of_cluster
+from operator_demo.screen.panels.ending import ending
+from operator_demo.screen.panels.footer import footer, header, status_line
 from operator_demo.screen.panels.load import load, load_line
-from operator_demo.screen.panels.story import chapter, chapter_line
-from operator_demo.screen.panels.ticket import monitor, ticket_line
-from operator_demo.screen.panels.view import ALARM, CALM, WORK, Body, View
+from operator_demo.screen.panels.moment import strike
+from operator_demo.screen.panels.proof import proof, verdict
+from operator_demo.screen.panels.story import story, title_line
+from operator_demo.screen.panels.ticket import monitor
+from operator_demo.screen.panels.timeline import timeline
+from operator_demo.screen.panels.view import Body, Lines, View, wrapped
 from operator_demo.screen.screen_state import ScreenState
-from operator_demo.settings import CLAUDE
+from operator_demo.screen.steering import PANELS
 
 FULL, MEDIUM, SMALL = (120, 32), (80, 24), (40, 10)
 """The least (columns, lines) of each tier."""
+_SIDES = 4  # cells that a frame takes of the width
+_LEAST, _LOAD, _LARGE_LOAD = 5, 9, 13  # lines of a panel that is not the main one
 
-Style = Callable[[ScreenState], str]
-Words = Callable[[ScreenState, View], Text]
 
-
+@dataclass(frozen=True)
 class Pane:
-    """A frame around a body. What goes wrong in it is shown in its place; the others go on."""
+    """A panel. `key` is the one that gives it the whole screen; 0 where it has none."""
 
-    def __init__(self, state: ScreenState, view: View, body: Body, title: Words, color: Style,
-                 subtitle: Words | None = None) -> None:
-        self._state, self._view = state, view
-        self._body, self._title, self._color, self._subtitle = body, title, color, subtitle
+    name: str
+    body: Body
+    more: Words | None = None  # beside the name
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = options.max_width, options.height or options.size.height
-        try:
-            panel = self._panel(width, height)
-            lines = console.render_lines(panel, options.update(height=height))
-        except Exception as e:
-            panel = Panel(Text(f"this panel failed: {type(e).__name__}: {e}", "red"), height=height)
-            lines = console.render_lines(panel, options.update(height=height))
-        for row in lines:
-            yield from row
-            yield Segment.line()
-
-    def _panel(self, width: int, height: int) -> Panel:
-        view = self._view.sized(width - 4, height - 2)
-        body = Text("\n", end="").join(self._body(self._state, view))
-        body.no_wrap = True
-        head, foot = self._title(self._state, view), self._subtitle(self._state, view) if self._subtitle else None
-        for text in (head, foot):
-            if text is not None:
-                text.truncate(max(width - 6, 0))
-        return Panel(body, title=head, title_align="left", subtitle=foot, subtitle_align="right", height=height,
-                     border_style=self._color(self._state), padding=(0, 1))
+    def title(self, state: ScreenState, view: View) -> Text:
+        key = PANELS.index(self.name.lower()) if self.name.lower() in PANELS else None
+        mark = "" if key is None else view.symbols.keys[key]
+        row = Text.assemble((mark, ""), (self.name, "bold"), no_wrap=True, end="")
+        if self.more is not None:
+            row.append("  ")
+            row.append_text(line_of(self.more, state, view))
+        return row
 
 
-class Bar:
-    """One line without a frame."""
-
-    def __init__(self, state: ScreenState, view: View, body: Words) -> None:
-        self._state, self._view, self._body = state, view, body
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        try:
-            row = self._body(self._state, self._view.sized(options.max_width, 1))
-        except Exception as e:
-            row = Text(f"this line failed: {type(e).__name__}: {e}", "red", no_wrap=True, end="")
-        row.truncate(options.max_width)
-        yield from console.render_lines(row, options.update(height=1))[0]
+def _use(state: ScreenState, view: View) -> Text:
+    return Text(agent_use(state, view), "")
 
 
-def arrange(state: ScreenState, view: View) -> Layout | Text:
+def _promise(state: ScreenState, view: View) -> Text:
+    return Text("the oracle looks from outside")
+
+
+CLUSTER, LOAD = Pane("Cluster", cluster), Pane("Load", load)
+AGENT, PROOF = Pane("Agent", agent, _use), Pane("Proof", proof, _promise)
+ABOUT, STRIKE = Pane("What you will see", about), Pane("The fault", strike)
+VERDICT = Pane("Proof", verdict, _promise)
+TICKET, ENDING = Pane("The ticket", monitor), Pane("What happened", ending)
+
+
+def main_pane(state: ScreenState) -> Pane:
+    """The panel that matters now."""
+    match state.chapter.name:
+        case "welcome" | "healthy" | "load":
+            return ABOUT
+        case "fault" if state.fault_ticket is None:
+            return STRIKE
+        case "fault" | "detection" if not state.agent.sessions:
+            return TICKET
+        case "repair":
+            return AGENT
+        case "verified":
+            return VERDICT
+        case "end":
+            return ENDING
+    return AGENT if state.entries else ABOUT
+
+
+def arrange(state: ScreenState, view: View) -> Text:
     """The whole screen for the size in `view`."""
     size = (view.width, view.height)
     if not _holds(size, SMALL):
-        return status_line(state, view)
+        return Text("\n", no_wrap=True, end="").join(lines_of(_words, state, view))
     if view.steering.covered:
         return Text("\n", no_wrap=True, end="").join(overlay(state, view))
-    tier = _full if _holds(size, FULL) else _medium if _holds(size, MEDIUM) else _small
-    if not state.waiting:
-        return tier(state, view)
-    box = 7 if tier is not _small else 5
-    root = Layout()
-    root.split_column(tier(state, view.sized(view.width, view.height - box)), Layout(_approval(state, view), size=box))
-    return root
+    if not _holds(size, MEDIUM):
+        rows = _small(state, view)
+    elif not _holds(size, FULL) or view.big:
+        rows = _medium(state, view)
+    else:
+        rows = _full(state, view)
+    return Text("\n", no_wrap=True, end="").join(rows)
 
 
 def _holds(size: tuple[int, int], least: tuple[int, int]) -> bool:
     return size[0] >= least[0] and size[1] >= least[1]
 
 
-def _full(state: ScreenState, view: View) -> Layout:
-    root, middle, left = Layout(), Layout(), Layout()
-    wanted = len(chapter(state, view.sized(view.width - 4, 6))) + 2
-    most = 8 if state.ticket is None or view.height >= 36 else 6  # the oracle's checks need the room later
-    members = max(len(state.members), 3) + 3
-    left.split_column(Layout(_cluster(state, view), size=members), Layout(_monitor(state, view)),
-                      Layout(_load(state, view), size=5))
-    middle.split_row(Layout(left, ratio=46), Layout(_agent(state, view), ratio=54))
-    root.split_column(Layout(_chapter(state, view), size=max(6, min(wanted, most))), middle,
-                      Layout(Bar(state, view, footer), size=1))
-    return root
+def _words(state: ScreenState, view: View) -> Lines:
+    """Where there is no room for a panel: all in a sentence."""
+    return [*wrapped(status_line(state, view).plain, "", view), *wrapped(headline(state), "strong", view)]
 
 
-def _medium(state: ScreenState, view: View) -> Layout:
-    root = Layout()
-    members = max(len(state.members), 3) + 3
-    root.split_column(
-        Layout(Bar(state, view, chapter_line), size=1),
-        Layout(_cluster(state, view), size=min(members, 8)),
-        Layout(_agent(state, view)),
-        Layout(Bar(state, view, _labelled("ticket", ticket_line)), size=1),
-        Layout(Bar(state, view, _labelled("load", load_line)), size=1),
-        Layout(Bar(state, view, footer), size=1),
-    )
-    return root
+# -- the tiers -------------------------------------------------------------------------------------------------------
 
 
-def _small(state: ScreenState, view: View) -> Layout:
-    """The one panel that matters now: the cluster, then the agent at work, then the oracle's verdict."""
-    root = Layout()
-    if state.ticket is not None and state.ticket.final is not None:
-        pane = _monitor(state, view)
-    elif state.agent.sessions and not state.outcome:
-        pane = _agent(state, view)
-    else:
-        pane = _cluster(state, view)
-    root.split_column(Layout(Bar(state, view, chapter_line), size=1), Layout(pane),
-                      Layout(Bar(state, view, status_line), size=1))
-    return root
+def _full(state: ScreenState, view: View) -> Lines:
+    """The system at the left; at the right what matters in this chapter."""
+    gap = [Text()] if view.height >= 38 else []
+    head = [_bar(header, state, view), *gap, *_inset(story, state, view, 4), *gap, *_inset(timeline, state, view, 2),
+            *gap]
+    asked = _asked(state, view)
+    height = view.height - len(head) - len(asked) - 3  # the rules over and under the panels, the footer
+    left = (view.width - 7) * 48 // 100
+    right = view.width - 7 - left
+    main = main_pane(state)
+    last = AGENT if main is VERDICT else PROOF
+    panels = framed([Column(left, _stacked(state, view, left, height, last)),
+                     Column(right, [_section(main, state, view, right, height)])], view.symbols)
+    return [*head, *panels, *asked, _bar(footer, state, view)]
 
 
-def _labelled(name: str, body: Words) -> Words:
-    def labelled(state: ScreenState, view: View) -> Text:
-        return Text.assemble((f" {name:<7}", "dim"), body(state, view.sized(view.width - 9, 1)), no_wrap=True, end="")
-    return labelled
+def _stacked(state: ScreenState, view: View, width: int, height: int, last: Pane) -> list[Section]:
+    """Cluster, load and a third panel. The cluster comes first, then the load, as far as the others keep the least."""
+    room = height - 2  # the rules between them
+    for_cluster = min(height_of_cluster(state, view.sized(width, room)), room - 2 * _LEAST)
+    for_load = min(_LOAD if room < 36 else _LARGE_LOAD, room - for_cluster - _LEAST)
+    return [_section(CLUSTER, state, view, width, for_cluster), _section(LOAD, state, view, width, for_load),
+            _section(last, state, view, width, room - for_load - for_cluster)]
 
 
-# -- the panes -------------------------------------------------------------------------------------------------------
+def _medium(state: ScreenState, view: View) -> Lines:
+    """The one panel that matters in this chapter, between the story and the load."""
+    head = [_bar(header, state, view), *_inset(story, state, view, 4), *_inset(timeline, state, view, 2)]
+    asked = _asked(state, view)
+    height = view.height - len(head) - len(asked) - 4  # the frame, the load's line, the footer
+    width = view.width - _SIDES
+    panel = framed([Column(width, [_section(_one_pane(state), state, view, width, height)])], view.symbols)
+    return [*head, *panel, *asked, _bar(load_line, state, view), _bar(footer, state, view)]
 
 
-def _titled(text: str) -> Words:
-    return lambda state, view: Text(text, "bold")
+def _one_pane(state: ScreenState) -> Pane:
+    """Where there is room for one: before the fault is there, the system itself."""
+    main = main_pane(state)
+    return CLUSTER if main is ABOUT and state.observed else main
 
 
-def _chapter(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, chapter,
-                lambda s, v: Text(f"operator-demo {v.symbols.dot} {s.run.subject or 'starting'}", "bold"),
-                lambda s: ("green" if s.outcome.data.exit_status == 0 else ALARM) if s.outcome else CALM)
+def _small(state: ScreenState, view: View) -> Lines:
+    lines = 2 if view.height >= 14 else 1
+    head = [_bar(title_line, state, view), *_inset(story, state, view, lines)]
+    asked = _asked(state, view)
+    height = max(view.height - len(head) - len(asked) - 3, 0)
+    width = view.width - _SIDES
+    panel = framed([Column(width, [_section(_one_pane(state), state, view, width, height)])], view.symbols)
+    return [*head, *panel, *asked, _bar(status_line, state, view)]
 
 
-def _cluster(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, cluster, _titled("Cluster" if state.members else "Preparing"),
-                lambda s: ALARM if s.quorum is False else WORK if any(m.healthy is False for m in s.members.values())
-                else CALM)
+# -- the parts -------------------------------------------------------------------------------------------------------
 
 
-def _monitor(state: ScreenState, view: View) -> Pane:
-    def color(s: ScreenState) -> str:
-        ticket = s.ticket
-        if ticket is None:
-            return WORK if s.violated else CALM
-        return {"resolved": "green", "cleared": WORK, "verifying": WORK}.get(ticket.state, ALARM)
-    return Pane(state, view, monitor, _titled("Monitor and ticket"), color)
+def _section(pane: Pane, state: ScreenState, view: View, width: int, height: int) -> Section:
+    room = view.sized(width, height)
+    return Section(pane.title(state, room), lines_of(pane.body, state, room))
 
 
-def _agent(state: ScreenState, view: View) -> Pane:
-    def title(s: ScreenState, v: View) -> Text:
-        if not s.agent.brain:
-            return Text("Agent", "bold")
-        label = phrases.brain_label(s.agent.brain, s.agent.model)
-        name = label if v.width >= 50 else phrases.brain_source(s.agent.brain).upper()
-        style = "bold white on blue" if s.agent.brain == CLAUDE else "bold black on yellow"
-        return Text.assemble(("Agent  ", "bold"), (f" {name} ", style))
-    return Pane(state, view, agent, title, lambda s: "magenta" if s.agent.sessions else CALM,
-                lambda s, v: Text(agent_use(s, v)))
+def _asked(state: ScreenState, view: View) -> Sequence[Text]:
+    """What waits for a human's answer, over the footer."""
+    if not state.waiting:
+        return []
+    more = f" (1 of {len(state.waiting)})" if len(state.waiting) > 1 else ""
+    title = Text(f" The agent asks for your approval{more} ", "bold reverse")
+    room = view.sized(view.width - _SIDES, 5 if _holds((view.width, view.height), MEDIUM) else 3)
+    return framed([Column(room.width, [Section(title, lines_of(approval, state, room))])], view.symbols)
 
 
-def _approval(state: ScreenState, view: View) -> Pane:
-    def title(s: ScreenState, v: View) -> Text:
-        more = f" (1 of {len(s.waiting)})" if len(s.waiting) > 1 else ""
-        return Text(f"The agent asks for your approval{more}", "bold black on yellow")
-    return Pane(state, view, approval, title, lambda s: ALARM if s.waiting[0].data.destructive else WORK)
+def _bar(words: Words, state: ScreenState, view: View) -> Text:
+    return line_of(words, state, view.sized(view.width, 1))
 
 
-def _load(state: ScreenState, view: View) -> Pane:
-    return Pane(state, view, load, _titled("Load"),
-                lambda s: WORK if s.load and s.load[-1].data.failed else CALM)
+def _inset(body: Body, state: ScreenState, view: View, height: int) -> Lines:
+    """Lines without a frame, a cell away from both edges."""
+    return [Text.assemble(" ", row, no_wrap=True, end="")
+            for row in lines_of(body, state, view.sized(view.width - 2, height))]

@@ -127,9 +127,9 @@ class LiveScreen:
     """See `display.Display`."""
 
     def __init__(self, out: TextIO, env: Mapping[str, str], *, stdin: IO[Any] | None = None,
-                 manual: bool = False, steering: Steering | None = None) -> None:
+                 manual: bool = False, steering: Steering | None = None, big: bool = False) -> None:
         self.keys: SimpleQueue[str] = SimpleQueue()
-        self._out, self._manual = out, manual
+        self._out, self._manual, self._big = out, manual, big
         self._color = use_color(out, env)
         # A size in the environment would freeze the screen at it.
         self._env = {k: v for k, v in env.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
@@ -188,7 +188,8 @@ class LiveScreen:
 
     def view(self, console: Console, now: float, size: tuple[int, int]) -> View:
         """With what it is drawn."""
-        return View(console, symbols_for(console.encoding), now, self._manual, *size, steering=self._steering)
+        return View(console, symbols_for(console.encoding), now, self._manual, *size, steering=self._steering,
+                    big=self._big)
 
     def asks(self) -> bool:
         """Do the keys answer a request of the agent?"""

@@ -13,14 +13,14 @@ from operator_demo.screen.panels.cluster import cluster
 from operator_demo.screen.panels.footer import footer
 from operator_demo.screen.panels.keycaps import keycap, keycaps
 from operator_demo.screen.panels.load import load
+from operator_demo.screen.panels.proof import verdict
 from operator_demo.screen.panels.steps import output_lines
-from operator_demo.screen.panels.ticket import monitor
 from operator_demo.screen.panels.view import STYLES, Body, Lines, View, fit, line
 from operator_demo.screen.quantities import plural
 from operator_demo.screen.screen_state import Entry, ScreenState
 from operator_demo.screen.steering import AGENT, CLUSTER, LOAD, PROOF, SCROLLING, Binding
 
-_ZOOMED: dict[str, Body] = {CLUSTER: cluster, LOAD: load, PROOF: monitor}
+_ZOOMED: dict[str, Body] = {CLUSTER: cluster, LOAD: load, PROOF: verdict}
 _TALL = 400  # lines that a panel may have which is scrolled
 _ASKED = 5  # lines of a request that waits for a human
 _OTHER_KEYS = (

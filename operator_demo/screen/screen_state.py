@@ -75,6 +75,13 @@ class ScreenState(RunState):
     prompt: events.Prompt = field(default_factory=events.Prompt)
     notes: list[Moment[events.Note]] = field(default_factory=list)
     effects: list[events.Effect] = field(default_factory=list)
+    groups: tuple[events.Group, ...] = ()  # of members, as they are laid out
+    system: tuple[str, ...] = ()  # what the subject tells of the whole
+    others: int = 0  # containers outside the demo that changed
+    checks: tuple[str, ...] = ()  # that the oracle makes, by name
+    findings: list[float] = field(default_factory=list)  # when the agent named a cause
+    repairs: list[float] = field(default_factory=list)  # when a command of the agent changed a member
+    well_since: float | None = None  # None while an invariant is violated
 
     def apply(self, e: Event) -> None:
         super().apply(e)
@@ -92,6 +99,7 @@ class ScreenState(RunState):
                 self.progress = {key: p for key, p in self.progress.items() if key[0] != "fault"}
             case events.Note() as note:
                 self._note(e.at, note)
+                self.others += note.others
             case events.Gap(filled=False) as gap:
                 self._note(e.at, events.Note(level="warning", text=f"events {gap.first} to {gap.last} "
                                                                    f"of {gap.from_source} are missing"))
@@ -99,6 +107,8 @@ class ScreenState(RunState):
                 self._note(e.at, events.Note(level="error", text=text))
             case events.Effect() as effect:
                 self.effects = [*self.effects, effect][-_MOST_EFFECTS:]
+                if effect.explained == "tool_call" and effect.member and effect.action != "exec_start":
+                    self.repairs = [*self.repairs, e.at][-_MOST_EFFECTS:]
             case events.Guard(caller=events.AGENT) as ruling:
                 self._hear_guard(e.at, ruling)
             case events.ApprovalRequested() as asked:
@@ -107,6 +117,13 @@ class ScreenState(RunState):
                 said = _ANSWERED.get(answered.answer, answered.answer)
                 self._change(lambda entry: entry.kind == "approval" and entry.call == answered.id,
                              status=answered.answer, result=f"{said} ({answered.by})" if answered.by else said)
+            case events.Armed(checks=checks):
+                self.checks = checks
+            case events.MonitorStarted(groups=groups):
+                self.groups = groups
+            case events.Observation(violations=violations, cluster=whole):
+                self.system = whole.shown
+                self.well_since = None if violations else e.at if self.well_since is None else self.well_since
             case _ if e.source == events.AGENT:
                 self._log(e)
 
@@ -144,6 +161,7 @@ class ScreenState(RunState):
                 self._end_call(e.at, result)
             case events.Finding() as finding:
                 self._hear_finding(e.at, phrases.finding(finding))
+                self.findings = [*self.findings, e.at][-_MOST_ENTRIES:]
             case events.Retry(reason=reason, delay=delay):
                 self.live = []
                 self._enter(Entry(e.at, "retry", f"{reason}; again in {seconds(delay)}"))

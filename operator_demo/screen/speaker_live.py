@@ -11,8 +11,8 @@ from rich.layout import Layout
 from rich.text import Text
 
 from operator_demo.orders import PAUSE
-from operator_demo.screen.layout import Bar, Pane
 from operator_demo.screen.live import LiveScreen
+from operator_demo.screen.pane import Bar, Pane
 from operator_demo.screen.panels.footer import clock
 from operator_demo.screen.panels.ticket import ticket_line
 from operator_demo.screen.panels.view import ALARM, CALM, Lines, View, fit, line, wrapped

@@ -38,12 +38,29 @@ class Symbols:
     quote: str = "│"
     bars: str = "▁▂▃▄▅▆▇█"
     working: str = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+    now: str = "◉"
+    done_line: str = "━"
+    open_line: str = "╌"
+    keys: str = "¹²³⁴"
+    ties: str = "├┤┬┴┼"
+    link: str = "═"
+    broken: str = "\u2573"  # a diagonal cross
+    block: str = "█"
+    marker: str = "▼"
+    braille: str = "\u2800"  # the empty pattern, from which the others count; "" where there are none
+    # Frames: two corners above, two below, a horizontal and a vertical line.
+    frame: str = "╭╮╰╯─│"
+    gone_frame: str = "╭╮╰╯╌╎"
+    frozen_frame: str = "╔╗╚╝═║"
+    slow_frame: str = "┌┐└┘┈┊"
 
 
 UNICODE = Symbols()
 ASCII = Symbols(ok="+", bad="x", warn="!", healthy="*", paused="=", unknown="?", refused="-", shield="#", leader="L",
                 here=">", todo="o", stated="*", dot="-", none="-", ellipsis="...", rule="-", cursor="_", quote="|",
-                bars="_.-~=+*#", working="|/-\\")
+                bars="_.-~=+*#", working="|/-\\", now="@", done_line="=", open_line=".", keys="1234", ties="+++++",
+                link="=", broken="x", block="#", marker="v", braille="", frame="++++-|", gone_frame=".....:",
+                frozen_frame="####=#", slow_frame="++++~|")
 
 
 def symbols_for(encoding: str | None) -> Symbols:

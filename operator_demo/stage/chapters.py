@@ -134,7 +134,7 @@ class Chapters:
         self.say(RunStarted(project=environment.project, subject=environment.found.subject.name, mode=options.mode,
                  model=options.model, brain=options.brain, version=options.version,
                  engine=environment.engine_version, seed=options.seed, clock_offset=self.recording.store.skew,
-                 manual=options.manual, talk=options.talk))
+                 manual=options.manual, talk=options.talk, title=environment.found.subject.title))
 
     def _catch_up(self) -> None:
         """Takes in what the store holds, and what happened since the last host was gone, before anything is decided."""

@@ -13,17 +13,20 @@ from operator_demo.subject import (
     Anatomy,
     Check,
     Deadline,
+    Figure,
+    Group,
     Invariant,
     KeyValue,
     Member,
     MembersNow,
     Observation,
     Refused,
+    Shown,
     Through,
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout, ask_all, data_plane
+from operator_demo.subject_kit import NoAnswer, NoConnection, Timeout, ask_all, data_plane, in_ms
 from subjects.etcd.anatomy import ANATOMY
 from subjects.etcd.gateway import Answer, Gateway, number
 from subjects.etcd.invariants import INVARIANTS, violations
@@ -46,6 +49,7 @@ class Etcd:
     quorum = 2
     invariants: Sequence[Invariant] = INVARIANTS
     anatomy: Anatomy = ANATOMY
+    groups: Sequence[Group] = (Group("", members, quorum),)
 
     def observe(self, members: Sequence[Member], deadline: float = 2.0) -> Observation:
         began, limit = time.time(), Deadline(deadline)
@@ -59,6 +63,11 @@ class Etcd:
 
     def violations(self, observation: Observation) -> list[Violation]:
         return violations(observation, self.quorum)
+
+    def show(self, observation: Observation) -> Shown:
+        """How fast a member answers a read, how far it is behind the newest entry of the log, how much data it has."""
+        newest = max([m["index"] for m in observation.members.values() if m.get("index")], default=0)
+        return Shown({name: _figures(m, newest) for name, m in observation.members.items() if m["reachable"]})
 
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         """A key written through every member, each read back through every other."""
@@ -161,6 +170,17 @@ class Client:
         """The next calls go to another member."""
         self._avoid_until[self._address] = time.monotonic() + _AVOID
         self.close()
+
+
+def _figures(m: dict[str, Any], newest: int) -> list[Figure]:
+    figures = []
+    if m.get("read_latency") is not None:
+        figures.append(Figure("read", in_ms(m["read_latency"])))
+    if m.get("index"):
+        figures.append(Figure("behind", str(newest - m["index"])))
+    if m.get("db_size"):
+        figures.append(Figure("data", f"{m['db_size'] / 1e6:.0f} MB"))
+    return figures
 
 
 # -- one observation -------------------------------------------------------------------------------------------------

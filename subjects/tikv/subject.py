@@ -12,17 +12,20 @@ from operator_demo.subject import (
     Anatomy,
     Check,
     Deadline,
+    Figure,
+    Group,
     Invariant,
     KeyValue,
     Member,
     MembersNow,
     Needs,
     Observation,
+    Shown,
     Through,
     Violation,
     as_the_engine_sees,
 )
-from operator_demo.subject_kit import NoAnswer, ask_all, data_plane
+from operator_demo.subject_kit import NoAnswer, ask_all, data_plane, in_ms, of_capacity
 from subjects.tikv import checks
 from subjects.tikv.anatomy import ANATOMY
 from subjects.tikv.http import Http, Refusal
@@ -44,6 +47,10 @@ _NEEDS = Needs(pull=1_000_000_000, memory=1_000_000_000,
                       "November 2026")
 
 
+def _of_kind(kind: str) -> tuple[str, ...]:
+    return tuple(name for name, of in KINDS.items() if of == kind)
+
+
 class Tikv:
     name = "tikv"
     title = "TiKV 8.5, three PD members and three stores"
@@ -53,6 +60,9 @@ class Tikv:
     anatomy: Anatomy = ANATOMY
     quorum = 2  # of the PD members, and of the stores
     invariants: Sequence[Invariant] = INVARIANTS
+    groups: Sequence[Group] = (
+        Group("PD", _of_kind(PD), quorum), Group("stores", _of_kind(STORE), quorum),
+        Group("metrics", _of_kind(METRICS)))
     heal_time = 30.0  # PD calls a store that comes back Up only with its next heartbeat, measured after 8 to 14 s
     needs = _NEEDS
     records = 5000  # 14 regions, with the region-split-size of compose.yaml
@@ -74,6 +84,13 @@ class Tikv:
 
     def violations(self, observation: Observation) -> list[Violation]:
         return violations(observation)
+
+    def show(self, observation: Observation) -> Shown:
+        """How many of the regions each store leads, what space it uses, and what PD has to do."""
+        regions = observation.cluster.get("regions") or {}
+        figures = {name: _figures(m, int(regions.get("count", 0))) for name, m in observation.members.items()
+                   if m["reachable"]}
+        return Shown(figures, [_told_of(regions, int(observation.cluster.get("operators", 0)))] if regions else [])
 
     def data_plane(self, members: Sequence[Member], deadline: float) -> Check:
         """A write through every store that leads a region, read back at the replicas of the others. A leader may move
@@ -155,6 +172,28 @@ def _look_at_metrics(address: str, limit: Deadline) -> dict[str, Any]:
         return {"reachable": True, "healthy": True, "error": None, "metrics": prometheus.stores(limit.left())}
     finally:
         prometheus.close()
+
+
+def _figures(m: dict[str, Any], regions: int) -> list[Figure]:
+    """The most important first."""
+    if m["kind"] != STORE:
+        return [Figure("ping", in_ms(m["read_latency"]))] if m.get("read_latency") is not None else []
+    figures = []
+    if m.get("leaders") is not None and regions:
+        figures.append(Figure("leads", f"{m['leaders']} of {regions}", m["leaders"] / regions))
+    if m.get("capacity"):
+        figures.append(of_capacity(m["capacity"] - m.get("available", 0), m["capacity"]))
+    if m.get("p99") is not None:
+        figures.append(Figure("p99", in_ms(m["p99"])))
+    return figures
+
+
+def _told_of(regions: Mapping[str, Any], operators: int) -> str:
+    """`14 regions · 2 lack a replica · PD moves 3`"""
+    missing = len(regions["missing"])
+    replicas = f"{missing} lack a replica" if missing else "none lacks a replica"
+    moves = f"PD moves {operators}" if operators else "PD moves nothing"
+    return f"{regions['count']} regions, {replicas}; {moves}"
 
 
 # -- the whole -------------------------------------------------------------------------------------------------------

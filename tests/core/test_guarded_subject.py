@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operator_demo.guarded_subject import GuardedSubject
-from operator_demo.subject import Check, Invariant, KeyValue, Load, Member, MembersNow, Observation, Violation
+from operator_demo.subject import Check, Invariant, KeyValue, Load, Member, MembersNow, Observation, Shown, Violation
 
 MEMBERS = [Member("a", "p-a-1", "running", "10.0.0.1"), Member("b", "p-b-1", "exited", None, 1)]
 
@@ -137,3 +137,20 @@ def test_what_a_subject_can_do_is_asked_of_the_subject(missing: str, monkeypatch
     assert (GuardedSubject(FakeSubject()).has_client, GuardedSubject(FakeSubject()).load_maker) == (True, "a maker")
     monkeypatch.delattr(FakeSubject, missing)
     assert GuardedSubject(FakeSubject()).load_maker is None
+
+
+def test_members_are_drawn_together_unless_the_subject_says_otherwise() -> None:
+    subject = GuardedSubject(FakeSubject())
+    assert [tuple(group.members) for group in subject.groups] == [tuple(subject.members)]
+    assert subject.show(Observation(0.0, {}, {})) == Shown({})
+
+
+def test_a_defect_of_show_is_told_in_the_picture() -> None:
+    class Drawn(FakeSubject):
+        groups = ()
+
+        def show(self, observation: Observation) -> Shown:
+            raise ValueError("no figures")
+
+    (line,) = GuardedSubject(Drawn()).show(Observation(0.0, {}, {})).lines
+    assert "show failed: ValueError: no figures" in line

@@ -99,7 +99,7 @@ def test_a_member_that_is_gone_has_no_role() -> None:
     assert list(state.members) == ["etcd1", "etcd2", "etcd3"]
 
 
-def test_load_is_kept_for_a_minute() -> None:
+def test_load_is_kept_for_some_minutes() -> None:
     a = Author()
     for second in range(200):
         a.say(second, events.WORKLOAD, "load", ops=second, p50=0.1, p99=0.2, errors={"timeout": 2, "refused": 1})

@@ -52,10 +52,10 @@ def program(until: float = 22, setup: str = "", each: str = "pass") -> str:
 
 def test_it_draws_and_q_gives_the_terminal_back(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program(41.2)))
-    t.until(b"VERIFIED")
+    t.until(b"verified from outside")
     t.read()
     drawn = t.screen()
-    assert "operator-demo · etcd" in drawn[0]
+    assert drawn[0].startswith(" etcd ")
     assert " ?  help   q  quit" in drawn[-1]
     assert t.raw.count(b"\x1b[?2026h") == t.raw.count(b"\x1b[?2026l")
     os.write(t.master, b"q")
@@ -68,18 +68,18 @@ def test_it_draws_and_q_gives_the_terminal_back(terminals: list[Terminal]) -> No
 
 def test_columns_and_lines_of_the_environment_do_not_count(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program(), 80, 24, {"COLUMNS": "30", "LINES": "5"}))
-    t.until(b" ticket ")
+    t.until(b" op/s")
     t.read()
     assert "quit" in t.screen()[23]
 
 
 def test_it_follows_the_size(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program()))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.raw = ENTER
     t.resize(80, 24)
     end = time.monotonic() + PATIENCE
-    while "6/8" not in t.screen()[0]:  # a frame of the old size may come first
+    while not t.screen()[7].startswith("╭─ ²Agent"):  # a frame of the old size may come first
         assert time.monotonic() < end, t.screen()
         t.read()
 
@@ -93,7 +93,7 @@ def handler(n, f):
     os._exit(7)
 signal.signal({int(number)}, handler)"""
     terminals.append(t := Terminal(program(setup=setup)))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.process.send_signal(number)
     assert t.ended() == 7
     assert t.is_as_before()
@@ -123,7 +123,7 @@ thread = threading.Thread(target=fail)
 thread.start()
 thread.join()'''
     terminals.append(t := Terminal(program(setup=setup)))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     assert b"oh dear" not in t.raw
     os.write(t.master, b"q")
     assert t.ended() == 0
@@ -138,7 +138,7 @@ def handler(n, f):
     raise SystemExit(7)
 signal.signal(signal.SIGTERM, handler)"""
     terminals.append(t := Terminal(program(setup=setup, each="display._dirty, display._drawn = True, 0.0")))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.until_full()
     t.process.send_signal(signal.SIGTERM)
     assert t.process.wait(PATIENCE) == 7
@@ -148,7 +148,7 @@ signal.signal(signal.SIGTERM, handler)"""
 
 def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program()))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.process.send_signal(signal.SIGTSTP)
     t.until(LEAVE)
     end = time.monotonic() + PATIENCE
@@ -158,7 +158,7 @@ def test_stopped_and_continued_as_by_ctrl_z(terminals: list[Terminal]) -> None:
     assert t.is_as_before()
     t.raw = b""
     t.process.send_signal(signal.SIGCONT)
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     os.write(t.master, b"q")
     assert t.ended() == 0
     assert t.is_as_before()
@@ -210,7 +210,7 @@ def test_ctrl_z_and_fg_in_a_shell(terminals: list[Terminal], tmp_path: Path, wra
 
 def test_colour_is_left_out_with_no_color(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program(), env={"NO_COLOR": "1"}))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.read()
     assert b"\x1b[31m" not in t.raw
     assert b";31m" not in t.raw
@@ -219,7 +219,7 @@ def test_colour_is_left_out_with_no_color(terminals: list[Terminal]) -> None:
 
 def test_a_terminal_without_utf8(terminals: list[Terminal]) -> None:
     terminals.append(t := Terminal(program(), env={"PYTHONIOENCODING": "ascii"}))
-    t.until(b"Monitor and ticket")
+    t.until(b"Proof")
     t.read()
     assert t.raw.isascii()
     assert "L etcd2" in "\n".join(t.screen())

@@ -1,4 +1,4 @@
-"""The keys, the clock, and everything in one line for the smallest windows."""
+"""The lines at the top and at the bottom, and everything in one line for the smallest windows."""
 
 from rich.text import Text
 
@@ -6,17 +6,49 @@ from operator_demo import phrases
 from operator_demo.orders import PAUSE
 from operator_demo.screen import steering
 from operator_demo.screen.panels.keycaps import keycaps
-from operator_demo.screen.panels.view import STYLES, View, fit
+from operator_demo.screen.panels.view import BLUE, RED, STYLES, View, fit, line
+from operator_demo.screen.quantities import plural
 from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.steering import Binding
+from operator_demo.settings import CLAUDE, REHEARSAL
 
 _IN_REPLAY = (steering.PAUSE, steering.EVENT_LATER, steering.CHAPTER_LATER, steering.QUIT)
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
+LABELS = {CLAUDE: f"bold white on {BLUE}", REHEARSAL: "bold black on #d0a000"}
+"""What the name of a brain looks like."""
+
+
+def header(state: ScreenState, view: View) -> Text:
+    """The system and what it is on the left; the agent's brain and the clock on the right."""
+    row = line((f" {state.run.subject or 'operator-demo'}  ", "strong"), (what_it_is(state), "dim"))
+    right = Text(no_wrap=True, end="")
+    if state.run.stand_ins:
+        right.append(" STAND-INS ", f"bold white on {RED}")
+        right.append(" ")
+    brain = state.agent.brain
+    if brain not in ("", "none"):
+        label = phrases.brain_label(brain, state.agent.model)
+        short = phrases.brain_source(brain).upper()
+        text = label if row.cell_len + len(label) + 14 <= view.width else short
+        right.append(f" {text} ", LABELS.get(brain, "bold reverse"))
+        right.append("  ")
+    right.append(f"{clock(state, view)} ")
+    row = fit([row], view.sized(view.width - right.cell_len - 1, 1))[0]
+    row.append(" " * max(view.width - row.cell_len - right.cell_len, 0))
+    row.append_text(right)
+    return row
+
+
+def what_it_is(state: ScreenState) -> str:
+    """`etcd 3.5, three members, 200 operations a second`"""
+    title = state.run.title or (plural(len(state.members), "member") if state.members else "")
+    rate = f"{state.rate:.0f} operations a second" if state.rate else ""
+    return ", ".join(part for part in (title, rate) if part)
 
 
 def footer(state: ScreenState, view: View) -> Text:
-    """The keys that do something now on the left; run, mode and clock on the right; a fresh warning between them. A
-    question to the presenter has the line to itself."""
+    """The keys that do something now on the left, the run on the right; a fresh warning between them. A question to the
+    presenter has the line to itself."""
     row = Text(no_wrap=True, end="")
     if state.prompt.question:
         row.append(f" {state.prompt.question} ", "reverse bold")
@@ -35,19 +67,13 @@ def footer(state: ScreenState, view: View) -> Text:
     if note and note.data.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
         tone = "bad" if note.data.level == "error" else "warn"
         row.append(f"{view.symbols.warn} {' '.join(note.data.text.split())}", STYLES[tone])
-    right = _right(state, view, view.width - keys - 1)
+    right = f"{state.run.id} "
+    if len(right) > view.width - keys:
+        right = ""
     row.truncate(max(view.width - len(right) - 1, 0))
     row.append(" " * max(view.width - row.cell_len - len(right), 0))
-    row.append(right, "dim")
+    row.append(right, STYLES["dim"])
     return fit([row], view)[0]
-
-
-def _right(state: ScreenState, view: View, room: int) -> str:
-    """As much as there is room for beside the keys, at least the clock."""
-    parts = [part for part in (state.run.id, state.run.about, clock(state, view)) if part]
-    while len(parts) > 1 and len(f" {view.symbols.dot} ".join(parts)) > room:
-        parts.pop(0)
-    return f" {view.symbols.dot} ".join(parts)
 
 
 def _in_replay(binding: Binding) -> str:

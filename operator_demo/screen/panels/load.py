@@ -1,78 +1,140 @@
-"""What the clients feel: operations, latency and errors of the last minute."""
+"""What the clients feel: operations, latency and errors, a point for each second, and what happened meanwhile."""
 
 import math
+from collections.abc import Mapping
 
 from rich.text import Text
 
 from operator_demo import events
 from operator_demo.screen.panels.view import STYLES, Lines, View, fit, line
-from operator_demo.screen.quantities import milliseconds, plural
+from operator_demo.screen.plot import Plot, columns, plotted
+from operator_demo.screen.quantities import milliseconds, seconds
 from operator_demo.screen.screen_state import ScreenState
-from operator_demo.ticket_state import Moment
 
-Points = list[Moment[events.Load]]
+_NAMES, _VALUES = 7, 10  # cells at the left for names and scales, at the right for what is true now
+_LEAST = 4  # lines of the panel
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+Seconds = Mapping[int, events.Load]
 
 
 def load(state: ScreenState, view: View) -> Lines:
-    """The last minute of operations, 99th percentile and errors, one column a second."""
+    """Rows of points for operations a second, the 99th percentile of their latency, and errors; above them marks where
+    the fault struck and where the agent repaired."""
     if not state.load:
         return fit([line(("No load yet.", "dim"))], view)
-    now = state.load[-1].data
-    kinds = ", ".join(f"{kind} {n}" for kind, n in now.errors.items() if n)
-    room = max(min(view.width - 30, 60), 4)
-    points = state.load[-room:]
-
-    def chart(name: str, levels: list[float | None], text: str, tone: str) -> Text:
-        row = line((f"{name:<5}", "dim"))
-        row.append_text(spark(levels, points, view))
-        row.append(" " * (room - len(points) + 1))
-        row.append(text, STYLES[tone])
-        return row
-
+    if view.height < _LEAST:
+        return fit([load_line(state, view)], view)
+    s, now, room = view.symbols, state.load[-1].data, max(view.width - _NAMES - _VALUES, 4)
+    latest = int(state.load[-1].at)
+    by_second = {int(second.at): second.data for second in state.load}
+    shown = [by_second.get(second) for second in columns(latest, room)]
+    rows = view.height - 2  # the marks, the errors
+    top, slowest = _top_of_operations(state), _slowest(state)
+    failing = [second is not None and second.failed > 0 for second in shown]
+    operations = Plot([_share(second, top) for second in shown], failing, rows - rows // 2)
+    latencies = Plot([_latency(second, slowest) for second in shown], failing, rows // 2)
+    errors = Plot([_errors(second, state) for second in shown], failing, 1)
+    failed = (f"{now.failed} err/s", "bad") if now.failed else ("0 err/s", "dim")
     return fit([
-        chart("op/s", _ops_levels(state, points), f"{now.ops:.0f} op/s", "strong"),
-        chart("p99", _p99_levels(points), f"{milliseconds(now.p99)}  (p50 {milliseconds(now.p50)})".replace(
-            "—", view.symbols.none), ""),
-        chart("err", _error_levels(points), f"{view.symbols.warn} {now.failed}/s {kinds}" if now.failed else
-            f"{view.symbols.ok} no error", "bad" if now.failed else "good"),
+        _marks(state, latest, room, view),
+        *_chart("op/s", f"{top:g}", operations, (f"{now.ops:.0f} op/s", "strong"), view),
+        *_chart("p99", seconds_of_scale(slowest), latencies, (milliseconds(now.p99).replace("—", s.none), ""), view),
+        *_chart("err", "", errors, failed, view),
     ], view)
 
 
-def _ops_levels(state: ScreenState, points: Points) -> list[float | None]:
-    top = 1.1 * max([state.rate or 0.0, *(p.data.ops for p in points), 1.0])
-    return [p.data.ops / top for p in points]
+def _chart(name: str, scale: str, plot: Plot, value: tuple[str, str], view: View) -> Lines:
+    """The rows of a plot: the end of the scale at the top, the name and what is true now at the bottom."""
+    lines = []
+    rows = plotted(plot, view.symbols)
+    for n, row in enumerate(rows):
+        last = n == len(rows) - 1
+        label = scale if n == 0 and not last else name if last else ""
+        text = line((f"{label:>{_NAMES - 1}} ", "dim"))
+        text.append_text(row)
+        if last:
+            text.append(f" {value[0]}", STYLES[value[1]])
+        lines.append(text)
+    return lines
 
 
-def _p99_levels(points: Points) -> list[float | None]:
-    """On a logarithmic scale from 1 ms: a usual second and a timeout differ by a factor of a thousand."""
-    top = math.log10(1000 * max([0.1, *(p.data.p99 or 0.0 for p in points)]))
-    return [None if p.data.p99 is None else math.log10(max(1000 * p.data.p99, 1.0)) / top for p in points]
+# -- the scales ------------------------------------------------------------------------------------------------------
 
 
-def _error_levels(points: Points) -> list[float | None]:
-    top = max([1, *(p.data.failed for p in points)])
-    return [p.data.failed / top if p.data.failed else None for p in points]
+def _top_of_operations(state: ScreenState) -> float:
+    """A round number that is a little above the rate and all that was measured."""
+    most = 1.1 * max([state.rate or 0.0, *(second.data.ops for second in state.load), 1.0])
+    unit = float(10 ** math.floor(math.log10(most)))
+    return next(unit * step for step in _ROUND if unit * step >= most)
 
 
-def spark(levels: list[float | None], points: Points, view: View) -> Text:
-    """A bar for each level from 0 to 1; red where that second had errors."""
-    bars, row = view.symbols.bars, Text(no_wrap=True, end="")
-    for level, point in zip(levels, points, strict=True):
-        bar = " " if level is None else bars[max(0, min(int(level * len(bars)), len(bars) - 1))]
-        row.append(bar, "red" if point.data.failed else "green")
+def _slowest(state: ScreenState) -> float:
+    """The end of the scale of latencies in seconds: 10 ms, 100 ms, 1 s, ..."""
+    most = max([0.01, *(second.data.p99 or 0.0 for second in state.load)])
+    return float(10.0 ** math.ceil(round(math.log10(most), 6)))
+
+
+def seconds_of_scale(value: float) -> str:
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.0f} s" if value < 100 else seconds(value)
+
+
+def _share(second: events.Load | None, top: float) -> float | None:
+    return None if second is None else second.ops / top
+
+
+def _latency(second: events.Load | None, slowest: float) -> float | None:
+    """Logarithmic, from 1 ms: a usual second and a timeout differ by a factor of a thousand."""
+    if second is None or second.p99 is None:
+        return None
+    return math.log10(max(1000 * second.p99, 1.0)) / math.log10(1000 * slowest)
+
+
+def _errors(second: events.Load | None, state: ScreenState) -> float | None:
+    most = max(1, *(moment.data.failed for moment in state.load), 1)
+    return None if second is None or not second.failed else second.failed / most
+
+
+# -- what happened meanwhile -----------------------------------------------------------------------------------------
+
+
+def _marks(state: ScreenState, latest: int, room: int, view: View) -> Text:
+    """`▼ fault   ▼ repair` over their seconds; where the next mark is near, a name stands before its own."""
+    moments = [(at, "fault", "bad") for at in state.strikes]
+    began = state.fault_began
+    first = next((at for at in state.repairs if began is None or at >= began), None)
+    if first is not None:
+        moments.append((first, "repair", "warn"))
+    if not moments:
+        return line((f"{' ' * _NAMES}the last {2 * room} s", "dim"))
+    row, mark = Text(" " * _NAMES, no_wrap=True, end=""), view.symbols.marker
+    places = [_NAMES + room - 1 - (latest // 2 - int(at) // 2) for at, _, _ in moments] + [view.width]
+    for (_, name, tone), place, next_place in zip(moments, places, places[1:], strict=False):
+        start, words = place, f"{mark} {name}"
+        if next_place - place < len(words) + 1:
+            start, words = place - len(name) - 1, f"{name} {mark}"
+        if start < row.cell_len:
+            start, words = place, mark
+        if row.cell_len <= start and place < _NAMES + room:
+            row.append(" " * (start - row.cell_len))
+            row.append(words, STYLES[tone])
     return row
 
 
 def load_line(state: ScreenState, view: View) -> Text:
+    """`198 op/s  p99 6.3 ms  no error`, and the operations as a row of points."""
     if not state.load:
-        return line(("no load yet", "dim"))
-    now = state.load[-1].data
-    row = line((f"{now.ops:>4.0f} op/s  ", "strong"),
-                (f"p99 {milliseconds(now.p99)}  ".replace("—", view.symbols.none), ""),
-                (f"{view.symbols.warn} {plural(now.failed, 'error')}/s  " if now.failed else "no error  ",
-                 "bad" if now.failed else "good"))
-    room = view.width - row.cell_len
-    if room > 4:
-        points = state.load[-room:]
-        row.append_text(spark(_ops_levels(state, points), points, view))
+        return line((" no load yet", "dim"))
+    now, s = state.load[-1].data, view.symbols
+    errors = f"{s.warn} {now.failed} errors/s" if now.failed else "no error"
+    row = line((f" {now.ops:4.0f} op/s", "strong"), f"  p99 {milliseconds(now.p99):>7}  ".replace("—", s.none),
+               (f"{errors:<15}", "bad" if now.failed else "dim"))
+    room = min(view.width - row.cell_len - 1, 60)
+    if room > 0:
+        by_second = {int(second.at): second.data for second in state.load}
+        shown = [by_second.get(second) for second in columns(int(state.load[-1].at), room)]
+        top = _top_of_operations(state)
+        plot = Plot([_share(second, top) for second in shown],
+                    [second is not None and second.failed > 0 for second in shown], 1)
+        row.append_text(plotted(plot, s)[0])
     return row

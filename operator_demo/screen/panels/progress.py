@@ -24,9 +24,9 @@ def preparing(state: ScreenState, view: View) -> Iterator[Text]:
 
 
 def progress_line(state: ScreenState, view: View) -> Text | None:
-    """The newest of long work in a line; none before there are members, when the cluster's panel tells it."""
+    """The newest of long work in a line; None where there is none."""
     jobs = work(state)
-    if not jobs or not state.members:
+    if not jobs:
         return None
     parts: list[str | tuple[str, str]] = [(f"{view.symbols.here} {jobs[-1][0][0]}  ", "accent")]
     for (_, item), p in jobs[-4:]:

@@ -1,5 +1,6 @@
-"""The ticket with its violations, the clocks, the oracle's checks, and what the engine saw happen."""
+"""The ticket with its violations, the clocks, and what the engine saw happen."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -9,10 +10,12 @@ from operator_demo.screen.panels.view import Lines, View, fit, line, wrapped
 from operator_demo.screen.quantities import seconds
 from operator_demo.screen.screen_state import ScreenState
 
+_LOOP = 2  # restarts by the engine's policy that are told as one
+
 
 def monitor(state: ScreenState, view: View) -> Lines:
-    """The ticket with its violations, the clocks, the oracle's checks, and in what room is left the engine's events."""
-    lines = [*_ticket(state, view), *_clocks(state), *_oracle(state, view)]
+    """The ticket with its violations, the clocks, and in what room is left the engine's events."""
+    lines = [*_ticket(state, view), *_clocks(state)]
     room = view.height - len(lines)
     return fit([*lines, *(_effects(state, view)[-room:] if room > 0 else [])], view)
 
@@ -61,28 +64,18 @@ def _clocks(state: ScreenState) -> Iterator[Text]:
             line(("the fault is in, not yet noticed", "warn"))
 
 
-def _oracle(state: ScreenState, view: View) -> Iterator[Text]:
-    s, verdict = view.symbols, state.ticket.verdict if state.ticket else None
-    if verdict is None:
-        if state.armed is not None:
-            yield line(("oracle  ", "dim"), ("has its baseline", ""))
-        return
-    passed = verdict.data.passed
-    if verdict.data.phase == "final":
-        yield line(("oracle  ", "dim"), (f"{s.ok} VERIFIED", "good") if passed else (f"{s.bad} NOT VERIFIED",
-                                                                                          "bad"))
-    else:
-        yield line(("oracle  ", "dim"), (f"{s.bad} fails now, as it must", "warn") if not passed else
-                   (f"{s.warn} passes although something is broken", "bad"))
-    for c in verdict.data.checks:
-        mark, tone = phrases.check_mark(c.status, s)
-        text = c.saw if c.status in ("passed", "failed") and c.saw else c.status.replace("_", " ")
-        yield line((f"{mark} ", tone), (f"{c.name}  ", ""), (text, "dim"))
-
-
 def _effects(state: ScreenState, view: View) -> Lines:
-    """What happened to containers, by the engine's own word; what nobody accounts for stands out."""
-    return [_effect(effect, view) for effect in state.effects]
+    """What happened to containers, by the engine's own word; what nobody accounts for stands out. What its policy did
+    to a member is told once, with how often."""
+    restarts = Counter(effect.member for effect in state.effects if _by_policy(effect))
+    lines = [_effect(effect, view) for effect in state.effects
+             if effect.explained != "policy" or restarts[effect.member] < _LOOP]
+    return [*lines, *(line(("engine  ", "dim"), f"{member}: restarted {count} times", ("  policy", "dim"))
+                      for member, count in restarts.items() if count >= _LOOP)]
+
+
+def _by_policy(effect: events.Effect) -> bool:
+    return effect.explained == "policy" and effect.action == "start"
 
 
 def _effect(effect: events.Effect, view: View) -> Text:

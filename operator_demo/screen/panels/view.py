@@ -14,9 +14,11 @@ from operator_demo.screen.screen_state import ScreenState
 from operator_demo.screen.steering import Steering
 from operator_demo.screen.terminal_text import Symbols
 
-STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold",
-          "accent": "cyan", "command": "bold cyan", "think": "italic"}
-CALM, ALARM, WORK = "cyan", "red", "yellow"
+GREEN, RED, AMBER, BLUE, GREY = "#008800", "#c25050", "#b06000", "#5f5fff", "#767676"
+"""Legible on black and on white, and as what a terminal of 256 colours makes of them."""
+STYLES = {"": "", "good": GREEN, "bad": f"bold {RED}", "warn": AMBER, "dim": GREY, "strong": "bold",
+          "accent": BLUE, "command": f"bold {BLUE}", "think": "italic"}
+CALM, ALARM, WORK = GREY, RED, AMBER
 
 Lines = list[Text]
 
@@ -26,6 +28,7 @@ class View:
     """The room for a body (in cells), the time (seconds since the epoch) and what the terminal can show.
 
     `mark` says that this is no run that goes on now; "" where it is one. It must stand on the screen at every size.
+    `big`: few things at a time, for a terminal with a big font.
     """
 
     console: Console
@@ -36,6 +39,7 @@ class View:
     height: int = 24
     steering: Steering = field(default_factory=Steering)
     mark: str = ""
+    big: bool = False
 
     def sized(self, width: int, height: int) -> "View":
         return replace(self, width=max(width, 1), height=max(height, 0))
