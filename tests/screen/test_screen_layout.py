@@ -149,8 +149,10 @@ def test_the_footer_names_only_keys_that_do_something() -> None:
         return draw([*until(at), *a.events], (width, 32), at, manual=True)[-1]
 
     assert "space" not in foot(5)
-    assert " space  next: Load   ?  help   q  quit " in foot(5, space="next: Load")
-    assert " p  pause agent   s  stop agent   ?  help   q  quit " in foot(20)
+    assert " space  next: Load   1-4  zoom   ?  help   q  quit " in foot(5, space="next: Load")
+    assert " p  pause agent   s  stop agent   1-4  zoom   o  output   ?  help   q  quit " in foot(20)
+    assert " o " not in foot(17)
+    assert " space  next   p  pause agent   1-4  zoom   o  output   ?  help   q  quit " in foot(20, 80, space="next")
     assert " p " not in foot(42)
     assert foot(20, 60).split()[-1] == "00:20", "the clock stays where there is no room for the run's name"
     assert foot(20, space="next", question="End it? y").strip() == "End it? y"
@@ -187,6 +189,12 @@ def test_what_waits_for_approval_is_in_a_box(size: tuple[int, int]) -> None:
         assert "why: It hangs." in text
         assert "a no in 80 s" in text
     assert "asks for your approval" not in "\n".join(draw(until(22), size, 22))
+
+
+def test_while_something_waits_the_footer_names_no_other_key() -> None:
+    foot = draw(asked(), (120, 32), 12)[-1]
+    assert "quit" not in foot
+    assert "zoom" not in foot
 
 
 def test_the_smallest_screen_says_that_something_waits() -> None:

@@ -1,5 +1,7 @@
 """The lines at the top and at the bottom, and everything in one line for the smallest windows."""
 
+from dataclasses import replace
+
 from rich.text import Text
 
 from operator_demo import phrases
@@ -13,6 +15,7 @@ from operator_demo.screen.steering import Binding
 from operator_demo.settings import CLAUDE, REHEARSAL
 
 _IN_REPLAY = (steering.PAUSE, steering.EVENT_LATER, steering.CHAPTER_LATER, steering.QUIT)
+_FIRST_TO_GO = (steering.STOP, steering.OUTPUT, steering.ZOOM, steering.MENU, steering.PAUSE, steering.HELP)
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
 LABELS = {CLAUDE: f"bold white on {BLUE}", REHEARSAL: "bold black on #d0a000"}
 """What the name of a brain looks like."""
@@ -58,10 +61,10 @@ def footer(state: ScreenState, view: View) -> Text:
         row.append("  ")
     in_front = view.steering.in_front
     row.append_text(keycaps(in_front, view))
-    for binding in () if in_front else view.steering.table:
-        if does := _in_replay(binding) if view.mark else _does_now(binding, state):
-            row.append(f" {binding.shown} ", "reverse")
-            row.append(f" {does}  ")
+    only_answers = bool(state.waiting) and not view.mark  # the box of the request shows their keys
+    if not in_front and not only_answers:
+        now = [replace(b, does=does) for b in view.steering.table if (does := _does(b, state, view))]
+        row.append_text(keycaps(_fitting(now, view.width - row.cell_len), view))
     keys = row.cell_len
     note = state.notes[-1] if state.notes else None
     if note and note.data.level in ("warning", "error") and view.now - note.at < _NOTE_FOR:
@@ -76,13 +79,26 @@ def footer(state: ScreenState, view: View) -> Text:
     return fit([row], view)[0]
 
 
+def _does(binding: Binding, state: ScreenState, view: View) -> str:
+    return _in_replay(binding) if view.mark else _does_now(binding, state)
+
+
+def _fitting(now: list[Binding], room: int) -> list[Binding]:
+    """Without what can best be missed, so that no key is cut off."""
+    for word in _FIRST_TO_GO:
+        if sum(len(b.shown) + len(b.does) + 5 for b in now) <= room:
+            break
+        now = [b for b in now if b.word != word]
+    return now
+
+
 def _in_replay(binding: Binding) -> str:
     return binding.does if binding.word in _IN_REPLAY else ""
 
 
 def _does_now(binding: Binding, state: ScreenState) -> str:
     """What the key does now, "" where it does nothing, or is told in the help alone."""
-    working = state.agent.working and not state.waiting
+    working = state.agent.working
     match binding.word:
         case steering.NEXT:
             return state.prompt.space
@@ -92,7 +108,9 @@ def _does_now(binding: Binding, state: ScreenState) -> str:
             return "go on" if state.agent.order == PAUSE else binding.does
         case steering.STOP if working:
             return binding.does
-        case steering.QUIT | steering.HELP:
+        case steering.OUTPUT if any(entry.number and entry.status for entry in state.entries):
+            return binding.does
+        case steering.QUIT | steering.HELP | steering.ZOOM:
             return binding.does
     return ""
 
