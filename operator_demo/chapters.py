@@ -36,7 +36,9 @@ _OTHERWISE = {
                           "change nothing."),
     "asks": Chapter("repair", "Diagnosis and repair", "The agent claims the ticket and finds the cause. It asks before "
                     "it changes anything."),
-    "nothing left": Chapter("repair", "Nothing to repair", "The ticket was closed before an agent took it."),
+    "was cleared": Chapter("repair", "Nothing to repair", "The system healed before an agent took the ticket."),
+    "was resolved": Chapter("repair", "Repaired", "The agent claimed the ticket, found the cause, and repaired it."),
+    "was escalated": Chapter("repair", "With a human", "The ticket went to a human. The agent repairs nothing."),
     "escalated": Chapter("verified", "With a human", "The ticket went to a human. No repair was verified."),
     "cleared": Chapter("verified", "Healed", "The system healed while nobody held the ticket. No repair was verified."),
     "not verified": Chapter("verified", "Not verified", "Nobody has handed a repair to the oracle."),
@@ -48,7 +50,7 @@ def chapter(name: str, *, brain: str, mode: str, ticket: str, closed: bool) -> C
     usual = CHAPTERS[NAMES.index(name)]
     if name == "repair":
         if closed:
-            return _OTHERWISE["nothing left"]
+            return _OTHERWISE[f"was {ticket}"]
         if brain == "none":
             return _OTHERWISE["no agent"]
         return _OTHERWISE.get({OBSERVE: "only looks", APPROVE: "asks"}.get(mode, ""), usual)

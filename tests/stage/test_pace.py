@@ -213,6 +213,8 @@ def test_the_order_is_renewed(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
     ("repair", {"brain": "none"}, "Nobody repairs it"),
     ("repair", {"mode": "observe"}, "Diagnosis"),
     ("repair", {"closed": True, "ticket": "cleared"}, "Nothing to repair"),
+    ("repair", {"closed": True, "ticket": "resolved"}, "Repaired"),
+    ("repair", {"closed": True, "ticket": "escalated"}, "With a human"),
     ("verified", {"ticket": "verifying"}, "Verified"),
     ("verified", {"ticket": "resolved", "closed": True}, "Verified"),
     ("verified", {"ticket": "escalated", "closed": True}, "With a human"),
