@@ -60,7 +60,7 @@ def _list(unwell: dict[str, events.MemberSeen]) -> str:
     by_words: dict[tuple[str, ...], list[str]] = {}
     for name, m in unwell.items():
         by_words.setdefault(_condition(m), []).append(name)
-    return ", ".join(f"{' and '.join(names)} {words[0] if len(names) == 1 else words[1]}"
+    return ", ".join(f"{phrases.listed(names)} {words[0] if len(names) == 1 else words[1]}"
                      for words, names in by_words.items())
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from operator_demo.events import (
@@ -138,11 +139,17 @@ _FAULTS = {
 """What a fault was, by its kind."""
 
 
+def listed(words: Sequence[str]) -> str:
+    """`etcd0, etcd1 and etcd2`"""
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def opened(truth: JsonObject, sha256: str) -> str:
     """`It was the kill of etcd1, as sealed before: sha256 e7df…`"""
     kind = one_line(as_text(truth.get("fault")))
     targets = truth.get("targets")
-    hit = " and ".join(one_line(as_text(name)) for name in targets) if isinstance(targets, list) else ""
+    hit = listed([one_line(as_text(name)) for name in targets]) if isinstance(targets, list) else ""
     what = _FAULTS.get(kind, f"{kind.replace('-', ' ') or 'a fault'} of {{}}").format(hit or "the system")
     return f"It was {what}, as sealed before: sha256 {sha256[:16]}"
 

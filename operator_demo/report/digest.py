@@ -3,6 +3,7 @@
 Its texts are harmless: cleaned, and freed of `secrets` and of what looks like a secret.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -64,11 +65,13 @@ def promise(run: RunState) -> str:
     if ticket is None or ticket.final is None:
         return "No final verdict of the oracle is recorded, so nothing is proved."
     checks = ticket.final.data.checks
-    passed = sum(check.status == "passed" for check in checks)
+    statuses = Counter(check.status for check in checks)
+    passed = statuses.pop("passed", 0)
+    others = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in statuses.items())
     said = "The oracle judged this from outside; the agent's word did not count."
     writes = run.writes
     kept = f", {writes.kept} acknowledged writes were kept, {writes.lost} lost" if writes is not None else ""
-    return f"{said} {passed} of {len(checks)} checks passed{kept}."
+    return f"{said} {passed} of {len(checks)} checks passed{f' ({others})' if others else ''}{kept}."
 
 
 def start_of(run: RunState, record: Sequence[Event]) -> float:

@@ -47,8 +47,9 @@ def scorecard(score: Score, symbols: Symbols) -> Iterator[tuple[str, str, str]]:
     yield "Commands", f"{kinds}; changes before a finding: {told('work.changes_before_finding')}; " \
                       f"most repeated: {told('work.most_repeated')} times", ""
     tone = "bad" if score.service.writes_lost else ""
-    yield "Clients", f"{told('service.client_errors')} errors, {told('service.lost_seconds')} s without service, " \
-                     f"{told('service.writes_lost')} acknowledged writes lost", tone
+    if score.service.client_errors is not None:
+        yield "Clients", f"{told('service.client_errors')} errors, {told('service.lost_seconds')} s without service, " \
+                         f"{told('service.writes_lost')} acknowledged writes lost", tone
     if score.collateral:
         yield "Touched", f"{told('collateral', 'names')}, which had nothing to do with it", "bad"
 

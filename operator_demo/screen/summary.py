@@ -31,7 +31,7 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         of = f" of {', '.join(state.fault.targets)}" if state.fault.targets else ""
         say("Fault", f"{state.fault.kind}{of} ({state.fault.phase})")
     if state.truth:
-        say("Truth", f"{phrases.json_fields(state.truth)} (sealed before the fault, {state.sealed[:12]})")
+        say("Truth", phrases.opened(state.truth, state.sealed))
     if state.fault.phase:
         say("TTD", f"{seconds(state.ttd)} from the fault to the ticket")
         say("TTM", f"{seconds(state.ttm)} {phrases.to_repair(state.ttm, state.waited)}")
@@ -56,6 +56,7 @@ def summary(state: RunState, symbols: Symbols, program: str = "./operator-demo")
         say("Record", f"{state.record.entries} entries; the head of their chain is\n{state.record.head}")
     if state.run.id and program:
         say("Audit", f"{program} audit show {state.run.id}", "strong")
+        say("Report", f"{program} report {state.run.id} -o run.html")
     lines.append((symbols.rule * 78, tone))
     return [(text.replace("—", symbols.none), t) for text, t in lines]
 

@@ -31,7 +31,7 @@ def told() -> Any:
 def test_the_verdict_says_what_was_checked_and_by_whom(told: Any) -> None:
     assert told["verdict"]["words"] == "Repaired, and verified"
     assert told["verdict"]["promise"] == ("The oracle judged this from outside; the agent's word did not count. 7 of 8 "
-                                          "checks passed, 2412 acknowledged writes were kept, 0 lost.")
+                                          "checks passed (1 not checked), 2412 acknowledged writes were kept, 0 lost.")
 
 
 def test_without_a_final_verdict_nothing_is_proved() -> None:

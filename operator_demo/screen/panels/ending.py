@@ -43,4 +43,5 @@ def _told(state: ScreenState, view: View) -> list[tuple[str, str, str]]:
 def _next(state: ScreenState) -> Lines:
     run = state.run.id or "last"
     return [line(("What to look at next", "strong")),
-            line((f"./operator-demo audit show {run}", "command")), line(("every command and its result", "dim"))]
+            line((f"./operator-demo audit show {run}", "command")), line(("every command and its result", "dim")),
+            line((f"./operator-demo report {run} -o run.html", "command")), line(("one page to send", "dim"))]

@@ -17,7 +17,7 @@ from operator_demo.settings import CLAUDE, REHEARSAL
 _IN_REPLAY = (steering.PAUSE, steering.EVENT_LATER, steering.CHAPTER_LATER, steering.QUIT)
 _FIRST_TO_GO = (steering.STOP, steering.OUTPUT, steering.ZOOM, steering.MENU, steering.PAUSE, steering.HELP)
 _NOTE_FOR = 20.0  # seconds that a warning stays in the footer
-LABELS = {CLAUDE: f"bold white on {BLUE}", REHEARSAL: "bold black on #d0a000"}
+LABELS = {CLAUDE: f"bold #ffffff on {BLUE}", REHEARSAL: "bold #000000 on #d0a000"}
 """What the name of a brain looks like."""
 
 
@@ -26,7 +26,7 @@ def header(state: ScreenState, view: View) -> Text:
     row = line((f" {state.run.subject or 'operator-demo'}  ", "strong"), (what_it_is(state), "dim"))
     right = Text(no_wrap=True, end="")
     if state.run.stand_ins:
-        right.append(" STAND-INS ", f"bold white on {RED}")
+        right.append(" STAND-INS ", f"bold #ffffff on {RED}")
         right.append(" ")
     brain = state.agent.brain
     if brain not in ("", "none"):
