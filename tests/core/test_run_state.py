@@ -428,7 +428,7 @@ def test_the_order_does_not_matter_in_runs_that_never_were(many: list[Event], ch
         assert state.ttd is None or state.ttd >= 0
         assert state.ttm is None or state.ttd is not None or len(state.strikes) > 1
         assert state.waited >= 0
-        assert state.own_ttm is None or 0 <= state.own_ttm <= (state.ttm or 0)
+        assert state.own_ttm is None or 0 <= state.own_ttm <= max(state.ttm or 0, 0)
     assert (one.ttd, one.ttm, one.strikes) == (other.ttd, other.ttm, other.strikes)
     assert (one.waited, one.own_ttm) == (other.waited, other.own_ttm)
 
