@@ -150,7 +150,9 @@ def opened(truth: JsonObject, sha256: str) -> str:
     kind = one_line(as_text(truth.get("fault")))
     targets = truth.get("targets")
     hit = listed([one_line(as_text(name)) for name in targets]) if isinstance(targets, list) else ""
-    what = _FAULTS.get(kind, f"{kind.replace('-', ' ') or 'a fault'} of {{}}").format(hit or "the system")
+    hit = hit or "the system"
+    # (of an unknown kind the name comes from outside, and may hold braces)
+    what = _FAULTS[kind].format(hit) if kind in _FAULTS else f"{kind.replace('-', ' ') or 'a fault'} of {hit}"
     return f"It was {what}, as sealed before: sha256 {sha256[:16]}"
 
 

@@ -19,7 +19,7 @@ STORES = ("tikv0", "tikv1", "tikv2")
 _NETWORKS = itertools.count()
 
 
-def eventually(condition: Callable[[], Any], limit: float = 60.0) -> Any:
+def eventually(condition: Callable[[], Any], limit: float = 30.0) -> Any:
     end = time.monotonic() + limit
     while not (value := condition()):
         assert time.monotonic() < end

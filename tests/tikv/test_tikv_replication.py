@@ -19,6 +19,8 @@ from subjects.tikv.raw import RawClient, from_key, to_key
 from subjects.tikv.regions import Regions
 from subjects.tikv.subject import REGIONS, SUBJECT
 
+pytestmark = pytest.mark.wide  # stores in Python with 5,000 records keep a processor busy for minutes
+
 RECORDS = [f"/operator-demo/load/run-1/{n:05}" for n in range(SUBJECT.records)]
 KEYS = RECORDS[::400]
 
