@@ -257,8 +257,8 @@ run_tests() {
         export OPERATOR_WRITE_PROVEN=1 # what `scenarios list` tells of the rehearsal
         [ $# -gt 2 ] || set -- "$@" -n 3 --dist worksteal # nearly all that is added are clusters, which take turns
     fi
-    # Most of them wait for a real cluster: several side by side.
-    [ $# -gt 0 ] || set -- -n 4 --dist worksteal
+    # Most of them wait for a real cluster: several side by side, but not so many that two processors are overloaded.
+    [ $# -gt 0 ] || set -- -n 3 --dist worksteal
     say "Tests: pytest $*"
     "$python" -m pytest "$@"
 }

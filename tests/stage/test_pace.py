@@ -66,7 +66,7 @@ def test_with_auto_the_agent_is_never_held(make_run: MakeRun, more: dict[str, ob
 
 
 def test_three_presses_at_once_do_not_strike(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clicker sends them within a third of a second; here all is twice as fast."""
+    """A clicker sends them within a third of a second; here all is faster."""
     monkeypatch.setattr(presses, "STEP", 0.2)
     monkeypatch.setattr(played, "AIM", 0.2)
     run = make_run(manual=True)
