@@ -47,10 +47,8 @@ class DeclaredSubject(PlainSubject):
         limit = Deadline(min(deadline, _ONE))
         observation = super().observe(members, deadline)
         running = [m for m in members if observation.members[m.name]["reachable"]]
-        if self.declared.leader is not None:
-            candidates = [m for m in running if self.declared.leader.asks(m.name, is_leader=False)]
-            for name, why in _asked(self.declared.leader, candidates, limit).items():
-                observation.members[name]["leader"] = why == ""
+        for name, leads in self._leads(running, limit).items():
+            observation.members[name]["leader"] = leads
         rules = {rule.name: rule for rule in self.declared.rules}
         chosen = {name: [m for m in running if rule.probe.asks(m.name, observation.members[m.name]["leader"])]
                   for name, rule in rules.items()}

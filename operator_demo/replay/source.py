@@ -1,7 +1,7 @@
 """Which record is replayed: a run of the store, a file that `audit export` wrote, or a recording that is shipped."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
@@ -35,7 +35,7 @@ def load(name: str) -> Record:
     chain, entries = unaltered(name)
     if not entries:
         raise UsageError(f"The record of {name} is empty.", HOW)
-    recorded = [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
+    recorded = events_of(entries)
     return Record(chain.run, [*recorded, *_head(chain, recorded)])
 
 
@@ -53,6 +53,11 @@ def unaltered(name: str) -> tuple[Chain, list[Entry]]:
         error.exit_status = Exit.NOT_REACHED
         raise error
     return chain, entries
+
+
+def events_of(entries: Iterable[Entry]) -> list[Event]:
+    """The events as they were recorded, in the order of the entries."""
+    return [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
 
 
 def recordings() -> list[str]:

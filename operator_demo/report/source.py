@@ -1,13 +1,12 @@
 """The run that a report is about."""
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from operator_demo import audit
 from operator_demo.chain import Chain
 from operator_demo.events import Event
-from operator_demo.replay.source import unaltered
+from operator_demo.replay.source import events_of, unaltered
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,7 @@ class Recorded:
 def recorded(name: str) -> Recorded:
     """For `name` and what is raised see `unaltered`."""
     chain, entries = unaltered(name)
-    events = [replace(entry.event, raw=json.loads(entry.data)) for entry in entries]
-    return Recorded(chain, sorted(events, key=lambda e: (e.ts, e.source, e.seq or 0)))
+    return Recorded(chain, sorted(events_of(entries), key=lambda e: (e.ts, e.source, e.seq or 0)))
 
 
 def from_store(path: Path, name: str) -> Recorded:
